@@ -1,0 +1,50 @@
+import type { Kv } from "./kv.js";
+
+/**
+ * A directory tree on a disk. Paths are absolute. Every call carries an operation label (`cs.chunk.write`): the
+ * simulator injects faults by label, and a test for every label fails there, restarts and checks what survived.
+ *
+ * Failures are `StorageError`s: `no_space` (ENOSPC, EDQUOT), `not_found` (ENOENT), `exists` (EEXIST), `read_only`
+ * (EROFS), everything else `io_error` with the errno in the detail.
+ *
+ * What survives: a call that resolved survives a crash of the process. Loss of power keeps only what was synced:
+ * file data by `sync` on the file, names by `syncDirectory` on the directory.
+ */
+export interface Disk {
+  open(path: string, mode: "read" | "read-write" | "create", label: string): Promise<DiskFile>;
+  /** The whole of a small file. */
+  readFile(path: string, label: string): Promise<Uint8Array>;
+  /** Replaces a small file atomically and durably: temporary name, sync, rename, sync of the directory. */
+  replaceFile(path: string, bytes: Uint8Array, label: string, mode?: number): Promise<void>;
+  /** Creates missing parents too. */
+  makeDirectory(path: string, label: string): Promise<void>;
+  /** Names, sorted. */
+  list(path: string, label: string): Promise<string[]>;
+  /** A missing file is not an error. */
+  remove(path: string, label: string): Promise<void>;
+  rename(from: string, to: string, label: string): Promise<void>;
+  syncDirectory(path: string, label: string): Promise<void>;
+  /** Space of the file system that holds the path. */
+  space(path: string, label: string): Promise<DiskSpace>;
+  /** Opens (creating if missing) an ordered store in that directory. */
+  openKv(path: string, label: string): Promise<Kv>;
+  /** An identifier that changes at every boot of the host: tells a crash of the process from one of the host. */
+  bootId(): string;
+}
+
+export interface DiskSpace {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+}
+
+export interface DiskFile {
+  /** Fills the buffer from the offset; resolves with the number of bytes there were before end of file. */
+  read(buffer: Uint8Array, offset: number, label: string): Promise<number>;
+  /** Writes all the buffers one after the other, starting at the offset, or fails. */
+  write(buffers: readonly Uint8Array[], offset: number, label: string): Promise<void>;
+  /** Data and the size to reach them (fdatasync). */
+  sync(label: string): Promise<void>;
+  truncate(lengthBytes: number, label: string): Promise<void>;
+  sizeBytes(label: string): Promise<number>;
+  close(): Promise<void>;
+}

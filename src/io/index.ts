@@ -1,0 +1,6 @@
+/** The world as interfaces. `io/real` implements them for daemons, `test/sim` for the simulator. */
+export type { Clock, Timer } from "./clock.js";
+export type { Disk, DiskFile, DiskSpace } from "./disk.js";
+export type { Kv, KvChange, KvEntry, KvRange } from "./kv.js";
+export type { Connection, Listener, Net } from "./net.js";
+export type { Random } from "./random.js";

@@ -1,0 +1,34 @@
+/**
+ * Byte streams between processes, as TCP gives them: ordered and whole until the connection breaks, then nothing.
+ */
+export interface Net {
+  /** Resolves when listening; port 0 chooses one. Address is `IP:PORT`. */
+  listen(address: string, accept: (connection: Connection) => void): Promise<Listener>;
+  /** Fails with `unavailable` when nobody answers before the deadline. */
+  connect(address: string, options: { readonly timeoutMs: number }): Promise<Connection>;
+}
+
+export interface Listener {
+  /** `IP:PORT` with the real port. */
+  readonly address: string;
+  /** Stops accepting, breaks open connections, resolves when all is closed. */
+  close(): Promise<void>;
+}
+
+export interface Connection {
+  /** False when more than the high-water mark is waiting to be sent: the caller should wait for `drained`. */
+  write(buffers: readonly Uint8Array[]): boolean;
+  drained(): Promise<void>;
+  /** Each handler is set once, synchronously after the connection was handed over. */
+  onData(handler: (bytes: Uint8Array) => void): void;
+  /** Called once, when either side closed or the connection broke. */
+  onClose(handler: () => void): void;
+  /** Stop and resume reading: back-pressure towards the sender. */
+  pause(): void;
+  resume(): void;
+  /** What was written goes out first. */
+  end(): void;
+  /** At once; what was not yet sent is lost. */
+  destroy(): void;
+  readonly remoteAddress: string;
+}
