@@ -1,0 +1,118 @@
+import type { FailureCode } from "../base/index.js";
+import type { ChunkId, ChunkVersion, CsId } from "./ids.js";
+import type { CsCommand } from "./messages.js";
+
+/** What a chunk server tells the leading MDS over its one stream, and what it is told there. */
+
+/** First message on the stream. */
+export interface RegisterCs {
+  readonly clusterId: string;
+  readonly csId: CsId;
+  /** Where its chunk service listens, `IP:PORT`. */
+  readonly address: string;
+  readonly hostId: string;
+  /** `room.row.rack` from /etc/pstorage/location; `0.0.0` by default. */
+  readonly location: string;
+  /** 0 to 3. */
+  readonly tier: number;
+  /** Grows by one with every start of the process, so that an older stream is never taken for the newer. */
+  readonly incarnation: number;
+  readonly protocolVersion: number;
+  readonly space: CsSpace;
+}
+
+export interface CsSpace {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+}
+
+/** All replicas it holds, in parts of at most 10,000; follows the registration, and repeats if asked. */
+export interface ReportInventory {
+  readonly replicas: readonly ReplicaReport[];
+  readonly isLast: boolean;
+}
+
+export interface ReplicaReport {
+  readonly chunkId: ChunkId;
+  readonly version: ChunkVersion;
+  /** It was being filled and is not complete. */
+  readonly syncing: boolean;
+  /**
+   * The process died while parts of it were dirty: writes that were under way may differ from its peers, and
+   * after a crash of the host unsynced ones may be missing. Its contents are right elsewhere.
+   */
+  readonly suspect: boolean;
+  /** With `suspect`: the host itself went down, so that acknowledged but unsynced writes may be missing. */
+  readonly hostCrashed: boolean;
+}
+
+/** Sent every `heartbeatMs`; a server that hears no answer stops serving on its own before it is given up. */
+export interface CsHeartbeat {
+  readonly space: CsSpace;
+  readonly replicaCount: number;
+  readonly load: CsLoad;
+  /** Failure letters as in the original: H h S s R T; and J C D c. */
+  readonly flags: string;
+}
+
+/** Since the heartbeat before. */
+export interface CsLoad {
+  readonly readBytes: number;
+  readonly readCount: number;
+  readonly writeBytes: number;
+  readonly writeCount: number;
+  readonly syncCount: number;
+  /** Average and longest time of one request, ms. */
+  readonly latencyMsAverage: number;
+  readonly latencyMsMax: number;
+  /** Requests under way now. */
+  readonly queueDepth: number;
+  /** Part of the time spent waiting for the disk, 0 to 100. */
+  readonly ioWaitPercent: number;
+}
+
+/** The answer to the command with that number. */
+export interface CommandDone {
+  readonly commandId: number;
+  readonly failure?: { readonly code: string; readonly detail: string } | undefined;
+  /** Of `install`: end of the last byte ever written. */
+  readonly highWaterBytes: number;
+}
+
+/** A member of a chain failed, as seen by another server or by a client. */
+export interface ReportReplica {
+  readonly chunkId: ChunkId;
+  readonly version: ChunkVersion;
+  readonly csId: CsId;
+  readonly code: FailureCode;
+}
+
+/** A replica that was `syncing` under that version now has everything. */
+export interface ReplicaSynced {
+  readonly chunkId: ChunkId;
+  readonly version: ChunkVersion;
+}
+
+export type RegistryRequest =
+  | { readonly type: "register"; readonly body: RegisterCs }
+  | { readonly type: "inventory"; readonly body: ReportInventory }
+  | { readonly type: "heartbeat"; readonly body: CsHeartbeat }
+  | { readonly type: "commandDone"; readonly body: CommandDone }
+  | { readonly type: "reportReplica"; readonly body: ReportReplica }
+  | { readonly type: "replicaSynced"; readonly body: ReplicaSynced };
+
+export interface Registered {
+  readonly heartbeatMs: number;
+  /** Without an answered heartbeat for that long the server stops serving. */
+  readonly leaseMs: number;
+}
+
+export type RegistryReply =
+  | { readonly type: "registered"; readonly body: Registered }
+  | { readonly type: "ok"; readonly body: Record<string, never> };
+
+/** Pushed by the MDS; answered by `commandDone` with the same number. */
+export interface NumberedCsCommand {
+  readonly commandId: number;
+  readonly command: CsCommand;
+}
