@@ -1,0 +1,4 @@
+/** The vocabulary of metadata: inodes, attributes, leases, and what is asked and answered about them. */
+export * from "./attributes.js";
+export * from "./ids.js";
+export * from "./requests.js";

@@ -1,0 +1,329 @@
+import type { FailureCode } from "../base/index.js";
+import type { ChunkId, ChunkMap, ChunkVersion, CsId } from "../chunk/index.js";
+import type { Attributes, DirectoryEntry, FailureDomain, Timestamp } from "./attributes.js";
+import type { InodeNumber, SessionId } from "./ids.js";
+
+/**
+ * What a client asks of the metadata service over its session, one stream for everything.
+ *
+ * Names are bytes, anything but `/` and NUL. Permission bits are not checked here: the kernel does that on a
+ * mount (default_permissions), and the library acts as root.
+ */
+
+/** First message of a stream. `sessionId` 0 begins a session; another resumes it after a lost connection. */
+export interface Hello {
+  readonly clusterId: string;
+  readonly sessionId: number;
+  /** Shown to operators. */
+  readonly hostname: string;
+  readonly protocolVersion: number;
+  /** What the client is, for `top`: `mount`, `library`, `command`. */
+  readonly program: string;
+}
+
+/** Every mutation is named by (session, sequence): repeated after a lost answer, it gets the same answer. */
+export interface MutationId {
+  /** From 1, one more for each mutation of the session. */
+  readonly sequence: number;
+  /** Answers below this sequence have arrived, and may be forgotten. */
+  readonly answeredBelow: number;
+}
+
+/** How a file is open, and what its lease allows. */
+export type Access = "read" | "write" | "exclusive";
+
+/**
+ * A lease on a file's contents, held by a session.
+ * - `read`: any number of holders; contents and size may be cached.
+ * - `exclusive`: one holder, who alone reads and writes; it may cache, and reports size and times later.
+ * - `shared`: readers and writers together; no caching; size and times are the MDS's.
+ */
+export type LeaseKind = "none" | "read" | "exclusive" | "shared";
+
+export interface Lookup {
+  readonly parent: InodeNumber;
+  /** `.` and `..` are understood. */
+  readonly name: Uint8Array;
+}
+export interface GetAttributes {
+  readonly ino: InodeNumber;
+}
+export interface ResolvePath {
+  /** From the root; symbolic links are followed, the last one only with `followLast`. */
+  readonly path: Uint8Array;
+  readonly followLast: boolean;
+}
+export interface ReadDirectory {
+  readonly ino: InodeNumber;
+  /** Entries after that name, in byte order; empty for the beginning. `.` and `..` are not among them. */
+  readonly after: Uint8Array;
+  readonly limit: number;
+  readonly withAttributes: boolean;
+}
+export interface ReadSymlink {
+  readonly ino: InodeNumber;
+}
+export interface GetXattr {
+  readonly ino: InodeNumber;
+  readonly name: Uint8Array;
+}
+export interface ListXattrs {
+  readonly ino: InodeNumber;
+}
+/** For a client that holds a lease. Chunks never written are not among the answers. */
+export interface GetChunkMaps {
+  readonly ino: InodeNumber;
+  readonly firstIndex: number;
+  readonly count: number;
+}
+
+/** Creates anything but a hard link: the type bits of `mode` say what. */
+export interface Create {
+  readonly id: MutationId;
+  readonly parent: InodeNumber;
+  readonly name: Uint8Array;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly rdev: number;
+  /** Of a symbolic link. */
+  readonly target: Uint8Array;
+  /** Opens the new file at once. An existing one is opened too unless `mustBeNew`. */
+  readonly open?: Access | undefined;
+  readonly mustBeNew: boolean;
+}
+export interface Link {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly parent: InodeNumber;
+  readonly name: Uint8Array;
+}
+export interface Remove {
+  readonly id: MutationId;
+  readonly parent: InodeNumber;
+  readonly name: Uint8Array;
+  /** rmdir rather than unlink. */
+  readonly directory: boolean;
+}
+export interface Rename {
+  readonly id: MutationId;
+  readonly fromParent: InodeNumber;
+  readonly fromName: Uint8Array;
+  readonly toParent: InodeNumber;
+  readonly toName: Uint8Array;
+  readonly mode: "replace" | "no_replace" | "exchange";
+}
+/** Only the fields that are present change. A change of size goes through `truncate`. */
+export interface SetAttributes {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  /** A missing time with its `Now` flag means the MDS's time. */
+  readonly atime?: Timestamp | undefined;
+  readonly mtime?: Timestamp | undefined;
+  readonly atimeNow: boolean;
+  readonly mtimeNow: boolean;
+}
+/** Sets the size. What lay beyond reads as zeros ever after. */
+export interface Truncate {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly sizeBytes: number;
+}
+export interface SetXattr {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly name: Uint8Array;
+  readonly value: Uint8Array;
+  readonly mode: "any" | "create" | "replace";
+}
+export interface RemoveXattr {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly name: Uint8Array;
+}
+/** Only the fields that are present change. */
+export interface SetStorage {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly replicas?: number | undefined;
+  readonly replicasMinimum?: number | undefined;
+  readonly failureDomain?: FailureDomain | undefined;
+  readonly tier?: number | undefined;
+  readonly chunkBytes?: number | undefined;
+  readonly clientSsdCache?: boolean | undefined;
+  readonly exclusive?: boolean | undefined;
+}
+/** Waits until the lease can be had (others are recalled), or refuses where one writer is demanded. */
+export interface Open {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly access: Access;
+}
+/** Ends one open. A file without names whose last open ends is gone. */
+export interface Close {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly access: Access;
+}
+/**
+ * What a writer knows about its file. Under an exclusive lease size and times are taken as they are; under a
+ * shared one the size only grows. `leaseSequence` must be the one granted, else `lease_lost`.
+ */
+export interface ReportFile {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly leaseSequence: number;
+  readonly sizeBytes: number;
+  readonly mtime: Timestamp;
+  /** Answer of a recall: from now on the holder has no more than this. Absent: it keeps what it has. */
+  readonly downgradeTo?: LeaseKind | undefined;
+}
+/** The map for writing a chunk, which is created if it was never written. Waits for space and replicas. */
+export interface AllocateChunk {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly leaseSequence: number;
+  readonly index: number;
+}
+/** A replica failed under that version. Answered with the new map, once there is one. */
+export interface ReportChunk {
+  readonly ino: InodeNumber;
+  readonly chunkId: ChunkId;
+  readonly version: ChunkVersion;
+  /** The member that failed; 0 if the client only found its map stale. */
+  readonly csId: CsId;
+  readonly code: FailureCode;
+}
+/** The client has dropped its map of that chunk, as `chunkMapChanged` demanded. */
+export interface MapDropped {
+  readonly chunkId: ChunkId;
+  readonly version: ChunkVersion;
+}
+/** Ends all leases that other sessions hold on that file, at once and for good. */
+export interface Revoke {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+}
+
+/** Requests that change nothing. */
+export type MetadataQuery =
+  | { readonly type: "lookup"; readonly body: Lookup }
+  | { readonly type: "getAttributes"; readonly body: GetAttributes }
+  | { readonly type: "resolvePath"; readonly body: ResolvePath }
+  | { readonly type: "readDirectory"; readonly body: ReadDirectory }
+  | { readonly type: "readSymlink"; readonly body: ReadSymlink }
+  | { readonly type: "getXattr"; readonly body: GetXattr }
+  | { readonly type: "listXattrs"; readonly body: ListXattrs }
+  | { readonly type: "statFilesystem"; readonly body: Record<string, never> }
+  | { readonly type: "getChunkMaps"; readonly body: GetChunkMaps };
+
+/** Requests that go through the log, and have a `MutationId`. */
+export type MetadataMutation =
+  | { readonly type: "create"; readonly body: Create }
+  | { readonly type: "link"; readonly body: Link }
+  | { readonly type: "remove"; readonly body: Remove }
+  | { readonly type: "rename"; readonly body: Rename }
+  | { readonly type: "setAttributes"; readonly body: SetAttributes }
+  | { readonly type: "truncate"; readonly body: Truncate }
+  | { readonly type: "setXattr"; readonly body: SetXattr }
+  | { readonly type: "removeXattr"; readonly body: RemoveXattr }
+  | { readonly type: "setStorage"; readonly body: SetStorage }
+  | { readonly type: "open"; readonly body: Open }
+  | { readonly type: "close"; readonly body: Close }
+  | { readonly type: "reportFile"; readonly body: ReportFile }
+  | { readonly type: "allocateChunk"; readonly body: AllocateChunk }
+  | { readonly type: "revoke"; readonly body: Revoke };
+
+/** Requests about the session itself and about faults; the MDS decides what to log. */
+export type SessionRequest =
+  | { readonly type: "hello"; readonly body: Hello }
+  | { readonly type: "keepAlive"; readonly body: Record<string, never> }
+  | { readonly type: "reportChunk"; readonly body: ReportChunk }
+  | { readonly type: "mapDropped"; readonly body: MapDropped }
+  /** Ends the session in order: leases and opens are given back. */
+  | { readonly type: "goodbye"; readonly body: Record<string, never> };
+
+export type MetadataRequest = SessionRequest | MetadataQuery | MetadataMutation;
+
+export interface Welcome {
+  readonly sessionId: SessionId;
+  /** The session ends if the MDS hears nothing for that long. */
+  readonly leaseMs: number;
+  /** Which MDS this is, for `connected to MDS#N`. */
+  readonly mdsId: number;
+  /** False: the session named in the hello had ended; its leases and opens are gone, this is a new one. */
+  readonly resumed: boolean;
+  readonly clusterName: string;
+}
+/** A lease as granted; `sequence` is 0 with kind `none`. */
+export interface LeaseGrant {
+  readonly kind: LeaseKind;
+  readonly sequence: number;
+}
+/** Of lookup, getAttributes, resolvePath, link, setAttributes, truncate, setStorage, reportFile. */
+export interface Entry {
+  readonly attributes: Attributes;
+}
+/** Of create and open. */
+export interface Opened {
+  readonly attributes: Attributes;
+  readonly lease: LeaseGrant;
+  /** Of create: the file did not exist before. */
+  readonly created: boolean;
+}
+export interface Entries {
+  readonly entries: readonly DirectoryEntry[];
+  readonly isEnd: boolean;
+}
+/** Of readSymlink and getXattr. */
+export interface Value {
+  readonly value: Uint8Array;
+}
+export interface XattrNames {
+  readonly names: readonly Uint8Array[];
+}
+/** Logical bytes: what can be stored at the root's number of replicas. */
+export interface FilesystemStatistics {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  readonly fileCount: number;
+  readonly inodesFree: number;
+}
+/** Of getChunkMaps, allocateChunk, reportChunk. */
+export interface ChunkMaps {
+  readonly maps: readonly ChunkMap[];
+}
+
+export type MetadataReply =
+  | { readonly type: "welcome"; readonly body: Welcome }
+  | { readonly type: "ok"; readonly body: Record<string, never> }
+  | { readonly type: "entry"; readonly body: Entry }
+  | { readonly type: "opened"; readonly body: Opened }
+  | { readonly type: "entries"; readonly body: Entries }
+  | { readonly type: "value"; readonly body: Value }
+  | { readonly type: "xattrNames"; readonly body: XattrNames }
+  | { readonly type: "filesystem"; readonly body: FilesystemStatistics }
+  | { readonly type: "chunkMaps"; readonly body: ChunkMaps };
+
+/** The holder must stop what `to` does not allow, write back, and answer with a `reportFile`. */
+export interface RecallLease {
+  readonly ino: InodeNumber;
+  readonly leaseSequence: number;
+  readonly to: LeaseKind;
+}
+/** Older maps of this chunk must not be used any more, not even for a read under way; answer: `mapDropped`. */
+export interface ChunkMapChanged {
+  readonly ino: InodeNumber;
+  readonly chunkId: ChunkId;
+  readonly version: ChunkVersion;
+}
+
+/** What the MDS says unasked. */
+export type MetadataPush =
+  | { readonly type: "recallLease"; readonly body: RecallLease }
+  | { readonly type: "chunkMapChanged"; readonly body: ChunkMapChanged }
+  /** The session is over: revoked, or its MDS stops leading. `leaseLost` files cannot be written back. */
+  | { readonly type: "sessionEnded"; readonly body: { readonly reason: string } };
