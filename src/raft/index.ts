@@ -1,0 +1,34 @@
+/** Consensus, and only consensus. Pure: messages, ticks and proposals in, one `Ready` out. */
+export { RAFT_DEFAULTS, type RaftConfig, type RaftSettings } from "./config.js";
+export type {
+  Append,
+  AppendReply,
+  Entry,
+  EntryType,
+  HardState,
+  Heartbeat,
+  HeartbeatReply,
+  Member,
+  MemberRole,
+  Membership,
+  PreVote,
+  PreVoteReply,
+  RaftId,
+  RaftMessage,
+  Snapshot,
+  SnapshotMeta,
+  TimeoutNow,
+  Vote,
+  VoteReply,
+} from "./message.js";
+export { raftId } from "./message.js";
+export type {
+  LogReader,
+  Outcome,
+  Position,
+  ReadState,
+  Ready,
+  Refusal,
+  Role,
+  SoftState,
+} from "./ready.js";
