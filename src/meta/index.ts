@@ -1,4 +1,5 @@
 /** The vocabulary of metadata: inodes, attributes, leases, and what is asked and answered about them. */
+export * from "./admin.js";
 export * from "./attributes.js";
 export * from "./ids.js";
 export * from "./requests.js";

@@ -1,0 +1,42 @@
+import type { ChunkId, ChunkVersion, CsId } from "../../chunk/index.js";
+import type { InodeNumber, LeaseKind, SessionId } from "../../meta/index.js";
+import type { WaitKey } from "./command.js";
+
+/**
+ * What a change of the state calls for in the world. Only the leader carries effects out. None may be lost for
+ * good: a new leader finds all unfinished work again in the tables (`outstandingWork`).
+ */
+export type Effect =
+  /** Requests waiting for this may succeed now. */
+  | { readonly type: "wake"; readonly key: WaitKey }
+  | {
+      readonly type: "recallLease";
+      readonly sessionId: SessionId;
+      readonly ino: InodeNumber;
+      readonly leaseSequence: number;
+      readonly to: LeaseKind;
+    }
+  | { readonly type: "sessionEnded"; readonly sessionId: SessionId; readonly reason: string }
+  /** Drive the installation of this version: commands to all members, maps recalled from lease holders. */
+  | {
+      readonly type: "install";
+      readonly chunkId: ChunkId;
+      readonly version: ChunkVersion;
+      readonly ino: InodeNumber;
+    }
+  | {
+      readonly type: "deleteReplica";
+      readonly csId: CsId;
+      readonly chunkId: ChunkId;
+      readonly version: ChunkVersion;
+    }
+  /** The file has neither name nor opens: drop its chunks. */
+  | { readonly type: "reclaim"; readonly ino: InodeNumber }
+  /** A writer died: fence its chunks (install effects follow), then propose `finishRecovery`. */
+  | { readonly type: "recover"; readonly ino: InodeNumber }
+  /** The chunk has fewer replicas than wanted. */
+  | { readonly type: "repair"; readonly chunkId: ChunkId }
+  /** A server was added, removed, came or went: placement and liveness may look again. */
+  | { readonly type: "chunkServersChanged" }
+  | { readonly type: "mdsServersChanged" }
+  | { readonly type: "configChanged"; readonly name: string };

@@ -1,0 +1,180 @@
+import type { ChunkId, ChunkVersion, CsId } from "../../chunk/index.js";
+import type {
+  Access,
+  FailureDomain,
+  InodeNumber,
+  LeaseKind,
+  SessionId,
+  StorageAttributes,
+  Timestamp,
+} from "../../meta/index.js";
+
+/**
+ * The replicated state, record by record. Records are values: changed by putting a new one, never in place.
+ * Every MDS that applied the same log holds the same records, byte for byte.
+ */
+
+/** What `make-mds -I` made; one of it. */
+export interface ClusterRecord {
+  readonly clusterId: string;
+  readonly name: string;
+  readonly createdMs: number;
+  /** Opaque here: certificate authority and password verifier, as `auth/` encodes them. */
+  readonly secrets: Uint8Array;
+}
+
+/** The last number given out of each kind. */
+export interface CounterRecord {
+  readonly inode: number;
+  readonly chunk: number;
+  readonly session: number;
+  readonly lease: number;
+  readonly cs: number;
+  readonly mds: number;
+  readonly event: number;
+}
+
+export interface InodeRecord {
+  readonly ino: InodeNumber;
+  readonly generation: number;
+  readonly mode: number;
+  /** 0 for a file that only open handles keep alive. */
+  readonly linkCount: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly rdev: number;
+  /** Of files and symbolic links. */
+  readonly sizeBytes: number;
+  /** Of directories. */
+  readonly entryCount: number;
+  /** Of directories: where `..` leads. Of others: the directory of their latest name, for messages only. */
+  readonly parent: InodeNumber;
+  /** How many chunks it has. */
+  readonly chunkCount: number;
+  readonly atime: Timestamp;
+  readonly mtime: Timestamp;
+  readonly ctime: Timestamp;
+  readonly birthTime: Timestamp;
+  readonly changeCount: number;
+  readonly storage: StorageAttributes;
+  /** Of symbolic links. */
+  readonly target: Uint8Array;
+  readonly xattrNames: readonly Uint8Array[];
+}
+
+export interface DentryRecord {
+  readonly ino: InodeNumber;
+  /** Type bits, so that listing needs no inode. */
+  readonly mode: number;
+}
+
+export interface SessionRecord {
+  readonly sessionId: SessionId;
+  readonly hostname: string;
+  readonly hostId: string;
+  readonly program: string;
+  readonly beganMs: number;
+}
+
+/** What one session holds of one file: its opens, and the lease they earned. */
+export interface OpenRecord {
+  readonly ino: InodeNumber;
+  readonly sessionId: SessionId;
+  /** How many opens of each access are not closed yet. */
+  readonly counts: Readonly<Record<Access, number>>;
+  readonly lease: LeaseKind;
+  readonly leaseSequence: number;
+  /** A recall is under way: the holder was told to come down to this. */
+  readonly recallTo?: LeaseKind | undefined;
+}
+
+/** The session was given this chunk's map for writing under a lease it still holds: fence it if the session dies. */
+export interface WriterRecord {
+  readonly sessionId: SessionId;
+  readonly chunkId: ChunkId;
+  readonly ino: InodeNumber;
+}
+
+/** A writer of this file died: its chunks are being fenced and the size found out. Opens wait. */
+export interface RecoveryRecord {
+  readonly ino: InodeNumber;
+  /** Chunks not fenced yet. */
+  readonly chunks: readonly ChunkId[];
+  /** Highest end of data found so far, bytes of the file; only used if the dead lease was exclusive. */
+  readonly sizeBytes: number;
+  readonly wasExclusive: boolean;
+}
+
+export interface ChunkRecord {
+  readonly chunkId: ChunkId;
+  readonly ino: InodeNumber;
+  readonly index: number;
+  readonly version: ChunkVersion;
+  /** All members have accepted this version, and older maps are out of use. Until then nobody gets a map. */
+  readonly installed: boolean;
+  /** In chain order, head first; members that are syncing come last. Empty: no replica is left. */
+  readonly chain: readonly ReplicaRecord[];
+  /** To be carried out with the installation under way. */
+  readonly truncateBytes?: number | undefined;
+  /** Members left out that may hold the data still: only they can bring the chunk back if the chain is empty. */
+  readonly lost: readonly LostReplica[];
+}
+
+export interface ReplicaRecord {
+  readonly csId: CsId;
+  readonly syncing: boolean;
+  /** It starts empty with the installation under way. */
+  readonly create: boolean;
+  /** With `syncing`: it kept its contents, and needs only its dirty regions. */
+  readonly keepContents: boolean;
+}
+
+/** A replica that was up to date at that version when it dropped out. */
+export interface LostReplica {
+  readonly csId: CsId;
+  readonly version: ChunkVersion;
+}
+
+export type CsActivity = "active" | "inactive" | "offline";
+export type CsAdministration = "normal" | "releasing" | "failed" | "dropped";
+
+export interface CsRecord {
+  readonly csId: CsId;
+  readonly hostId: string;
+  /** `room.row.rack` */
+  readonly location: string;
+  readonly tier: number;
+  readonly address: string;
+  readonly incarnation: number;
+  readonly activity: CsActivity;
+  /** When the activity changed, leader's stamp. */
+  readonly activitySinceMs: number;
+  readonly administration: CsAdministration;
+  /** As last reported, rounded to 1 GiB or 1 % so that it seldom changes: placement must be deterministic. */
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  readonly replicaCount: number;
+  readonly flags: string;
+}
+
+export interface MdsRecord {
+  readonly mdsId: number;
+  readonly address: string;
+  readonly hostId: string;
+}
+
+export interface ConfigRecord {
+  readonly name: string;
+  readonly value: string;
+  readonly sequence: number;
+}
+
+export interface EventRecordStored {
+  readonly number: number;
+  readonly wallMs: number;
+  readonly system: "MDS" | "JRN" | "CS" | "CLN";
+  readonly severity: "info" | "warn" | "err";
+  readonly message: string;
+}
+
+export type { FailureDomain };

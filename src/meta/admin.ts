@@ -1,0 +1,174 @@
+/** What operators ask of the leading MDS: unary calls, answered for certificates with the role `admin` or `client`. */
+
+/** The whole picture behind `stat` and `top`. */
+export interface ClusterStatus {
+  readonly clusterName: string;
+  readonly clusterId: string;
+  /** `healthy`, `degraded`, `failure` or `unknown`, as in the original. */
+  readonly health: string;
+  /** Which MDS answered. */
+  readonly mdsId: number;
+  readonly mdsServers: readonly MdsStatus[];
+  readonly chunkServers: readonly CsStatus[];
+  readonly clients: readonly ClientStatus[];
+  readonly space: SpaceStatus;
+  readonly chunks: ChunkCounts;
+  readonly filesystem: FilesystemCounts;
+  /** Attributes of the root directory: what new files get. */
+  readonly replicas: number;
+  readonly replicasMinimum: number;
+  /** Since the present leader began, s. */
+  readonly epochUptimeSeconds: number;
+}
+export interface MdsStatus {
+  readonly mdsId: number;
+  readonly address: string;
+  readonly isLeader: boolean;
+  /** `avail`, `stale`, `unavail`, or `learner` while it is catching up. */
+  readonly status: string;
+  readonly appliedIndex: number;
+  readonly commitsPerSecond: number;
+  readonly cpuPercent: number;
+  readonly memoryBytes: number;
+  readonly uptimeSeconds: number;
+}
+export interface CsStatus {
+  readonly csId: number;
+  /** `active`, `inactive`, `offline`, `releasing`, `failed`, `dropped`. */
+  readonly status: string;
+  readonly address: string;
+  readonly hostId: string;
+  readonly location: string;
+  readonly tier: number;
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  readonly replicaCount: number;
+  /** Chunks that have their only replica here. */
+  readonly uniqueCount: number;
+  readonly ioWaitPercent: number;
+  readonly latencyMsAverage: number;
+  readonly latencyMsMax: number;
+  readonly queueDepth: number;
+  readonly readBytesPerSecond: number;
+  readonly writeBytesPerSecond: number;
+  readonly readsPerSecond: number;
+  readonly writesPerSecond: number;
+  readonly flags: string;
+}
+export interface ClientStatus {
+  readonly sessionId: number;
+  readonly hostname: string;
+  readonly program: string;
+  readonly leaseCount: number;
+  readonly address: string;
+}
+export interface SpaceStatus {
+  /** Of all chunk servers that are not dropped. */
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  /** Logical: what can be stored at the present number of replicas, and what of it is free. */
+  readonly allocatableBytes: number;
+  readonly allocatableFreeBytes: number;
+}
+/** How many chunks are in each state; a chunk is counted once, under its worst state. */
+export interface ChunkCounts {
+  readonly total: number;
+  readonly healthy: number;
+  readonly standby: number;
+  readonly degraded: number;
+  readonly urgent: number;
+  readonly blocked: number;
+  readonly pending: number;
+  readonly offline: number;
+  readonly replicating: number;
+  readonly overcommitted: number;
+  readonly deleting: number;
+  readonly unique: number;
+  readonly void: number;
+}
+export interface FilesystemCounts {
+  readonly fileCount: number;
+  readonly inodeCount: number;
+  /** Sum of the sizes of all files. */
+  readonly sizeBytes: number;
+  readonly chunkCount: number;
+}
+
+export interface ConfigEntry {
+  readonly name: string;
+  readonly value: string;
+  /** Grows with every change of this entry; 0 while it has its default. */
+  readonly sequence: number;
+  readonly defaultValue: string;
+  readonly description: string;
+}
+export interface Config {
+  readonly entries: readonly ConfigEntry[];
+}
+export interface SetConfig {
+  readonly name: string;
+  readonly value: string;
+  /** The change is made only if the entry still has this sequence. */
+  readonly expectedSequence?: number | undefined;
+}
+
+export interface GetEvents {
+  /** Events with a greater number; 0 for all that are kept. */
+  readonly after: number;
+  readonly limit: number;
+}
+export interface EventRecord {
+  readonly number: number;
+  readonly wallMs: number;
+  /** `MDS`, `JRN`, `CS`, `CLN`. */
+  readonly system: string;
+  /** `info`, `warn`, `err`. */
+  readonly severity: string;
+  readonly message: string;
+}
+export interface Events {
+  readonly events: readonly EventRecord[];
+}
+
+/** Of `make-cs`: a new CSID for this host. */
+export interface AddChunkServer {
+  readonly hostId: string;
+  readonly location: string;
+  readonly tier: number;
+}
+export interface ChunkServerAdded {
+  readonly csId: number;
+}
+export interface RemoveChunkServer {
+  readonly csId: number;
+  /** Forget it now, although data may be lost. */
+  readonly force: boolean;
+  /** Stop a release that is under way. */
+  readonly cancel: boolean;
+}
+export interface ChunkServerRemoval {
+  /** Chunks that still have a replica there; 0: it is gone. */
+  readonly remainingCount: number;
+  readonly isDropped: boolean;
+}
+
+/** Of `make-mds`: a new MDSID; the server joins as a learner and becomes a voter when it has caught up. */
+export interface AddMds {
+  /** `IP:PORT` of the MDS-to-MDS port. */
+  readonly address: string;
+  readonly hostId: string;
+}
+export interface MdsAdded {
+  readonly mdsId: number;
+  readonly clusterName: string;
+  readonly members: readonly MdsMember[];
+}
+export interface MdsMember {
+  readonly mdsId: number;
+  readonly address: string;
+  /** Takes part in elections; false while it is catching up. */
+  readonly isVoter: boolean;
+}
+export interface RemoveMds {
+  readonly mdsId: number;
+}
