@@ -11,17 +11,22 @@ import type { Kv } from "./kv.js";
  * file data by `sync` on the file, names by `syncDirectory` on the directory.
  */
 export interface Disk {
+  /** `create` makes a missing file (mode 0644) and opens an existing one as it is; the others need it to exist. */
   open(path: string, mode: "read" | "read-write" | "create", label: string): Promise<DiskFile>;
   /** The whole of a small file. */
   readFile(path: string, label: string): Promise<Uint8Array>;
-  /** Replaces a small file atomically and durably: temporary name, sync, rename, sync of the directory. */
+  /**
+   * Replaces a small file atomically and durably: temporary name, sync, rename, sync of the directory. The mode is
+   * 0644 unless given. A crash may leave `PATH.tmp` behind, which readers of the directory skip.
+   */
   replaceFile(path: string, bytes: Uint8Array, label: string, mode?: number): Promise<void>;
-  /** Creates missing parents too. */
-  makeDirectory(path: string, label: string): Promise<void>;
+  /** Creates missing parents too. `mode` (default 0777 less the umask) is that of every directory it creates. */
+  makeDirectory(path: string, label: string, mode?: number): Promise<void>;
   /** Names, sorted. */
   list(path: string, label: string): Promise<string[]>;
-  /** A missing file is not an error. */
+  /** Removes a file or an empty directory; a missing one is not an error. */
   remove(path: string, label: string): Promise<void>;
+  /** Replaces an existing file of the new name. */
   rename(from: string, to: string, label: string): Promise<void>;
   syncDirectory(path: string, label: string): Promise<void>;
   /** Space of the file system that holds the path. */
@@ -40,11 +45,18 @@ export interface DiskSpace {
 export interface DiskFile {
   /** Fills the buffer from the offset; resolves with the number of bytes there were before end of file. */
   read(buffer: Uint8Array, offset: number, label: string): Promise<number>;
-  /** Writes all the buffers one after the other, starting at the offset, or fails. */
+  /**
+   * Writes all the buffers one after the other, starting at the offset, or fails, and then any part may have been
+   * written. The buffers must not change until it resolves.
+   */
   write(buffers: readonly Uint8Array[], offset: number, label: string): Promise<void>;
-  /** Data and the size to reach them (fdatasync). */
+  /**
+   * Data and the size to reach them (fdatasync), of every write that had resolved before the call. After a failed
+   * sync those writes may be lost though a later sync succeeds: give the file up.
+   */
   sync(label: string): Promise<void>;
   truncate(lengthBytes: number, label: string): Promise<void>;
   sizeBytes(label: string): Promise<number>;
+  /** Idempotent. Calls under way are completed first; later ones fail. */
   close(): Promise<void>;
 }

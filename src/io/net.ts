@@ -18,15 +18,19 @@ export interface Listener {
 export interface Connection {
   /** False when more than the high-water mark is waiting to be sent: the caller should wait for `drained`. */
   write(buffers: readonly Uint8Array[]): boolean;
+  /** Resolves when it makes sense to write again, and also when the connection closes. */
   drained(): Promise<void>;
-  /** Each handler is set once, synchronously after the connection was handed over. */
+  /**
+   * Each handler is set once, synchronously after the connection was handed over, and both must be: a connection
+   * that nobody reads does not notice its end.
+   */
   onData(handler: (bytes: Uint8Array) => void): void;
   /** Called once, when either side closed or the connection broke. */
   onClose(handler: () => void): void;
   /** Stop and resume reading: back-pressure towards the sender. */
   pause(): void;
   resume(): void;
-  /** What was written goes out first. */
+  /** What was written goes out first, then both sides close. */
   end(): void;
   /** At once; what was not yet sent is lost. */
   destroy(): void;

@@ -1,0 +1,18 @@
+/** The world of a real machine. Only `main.ts` files import it; everyone else is handed interfaces. */
+import type { Clock, Disk, Net, Random } from "../index.js";
+import { RealClock } from "./real-clock.js";
+import { RealDisk } from "./real-disk.js";
+import { RealNet } from "./real-net.js";
+import { RealRandom } from "./real-random.js";
+
+/** Everything a daemon may use of the machine it runs on. */
+export interface RealWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly net: Net;
+}
+
+export function realWorld(): RealWorld {
+  return { clock: new RealClock(), random: new RealRandom(), disk: new RealDisk(), net: new RealNet() };
+}

@@ -1,0 +1,156 @@
+import { Level } from "level";
+import { type StorageError, storageError } from "../../base/index.js";
+import type { Kv, KvChange, KvEntry, KvRange } from "../kv.js";
+import { storageErrorOf } from "./errno.js";
+
+interface Waiting {
+  readonly changes: readonly KvChange[];
+  readonly sync: boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: StorageError) => void;
+}
+
+type Engine = Level<Uint8Array, Uint8Array>;
+type Operation = { type: "put"; key: Uint8Array; value: Uint8Array } | { type: "del"; key: Uint8Array };
+
+/** Keys read ahead at once by an iteration. */
+const RANGE_READ_AHEAD = 256;
+
+/**
+ * LevelDB. Keeps two promises that it does not keep by itself:
+ *
+ * - Batches are applied in the order of the calls: one write is under way at a time, and what is asked for
+ *   meanwhile goes out together as the next one, so that many callers share one sync.
+ * - After a failed write everything later is refused until the store is opened again: the tail of LevelDB's
+ *   log is then unknown, and a record behind a torn one would be lost though it was acknowledged.
+ */
+export class RealKv implements Kv {
+  readonly #engine: Engine;
+  readonly #path: string;
+  #waiting: Waiting[] = [];
+  #writing: Promise<void> | undefined;
+  #failure: StorageError | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(engine: Engine, path: string) {
+    this.#engine = engine;
+    this.#path = path;
+  }
+
+  static async open(path: string): Promise<RealKv> {
+    const engine: Engine = new Level(path, { keyEncoding: "view", valueEncoding: "view" });
+    try {
+      await engine.open();
+    } catch (error) {
+      throw engineError(error, `open store ${path}`);
+    }
+    return new RealKv(engine, path);
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    if (this.#closing !== undefined) throw this.#closedError();
+    try {
+      return this.#engine.getSync(key);
+    } catch (error) {
+      throw engineError(error, `read store ${this.#path}`);
+    }
+  }
+
+  batch(
+    changes: readonly KvChange[],
+    options: { readonly sync: boolean; readonly label: string },
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const refusal = this.#closing === undefined ? this.#failure : this.#closedError();
+      if (refusal !== undefined) {
+        reject(refusal);
+        return;
+      }
+      this.#waiting.push({ changes, sync: options.sync, resolve, reject });
+      this.#writing ??= this.#writeAll();
+    });
+  }
+
+  range(range: KvRange): AsyncIterable<KvEntry> {
+    if (this.#closing !== undefined) throw this.#closedError();
+    // The iterator takes LevelDB's snapshot now, not when the caller starts to iterate.
+    const iterator = this.#engine.iterator({
+      gte: range.gte,
+      lt: range.lt,
+      limit: range.limit ?? -1,
+      reverse: range.reverse ?? false,
+    });
+    return readAhead(iterator, this.#path);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#writing;
+    await this.#engine.close();
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting;
+      this.#waiting = [];
+      await this.#writeGroup(group);
+    }
+    this.#writing = undefined;
+  }
+
+  /** Never rejects: every waiting caller is told. */
+  async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    try {
+      if (this.#failure !== undefined) throw this.#failure;
+      const sync = group.some((waiting) => waiting.sync);
+      await this.#engine.batch(
+        group.flatMap((waiting) => waiting.changes.map(operationOf)),
+        { sync },
+      );
+      for (const waiting of group) waiting.resolve();
+    } catch (error) {
+      this.#failure ??= engineError(error, `write store ${this.#path}`);
+      for (const waiting of group) waiting.reject(this.#failure);
+    }
+  }
+
+  #closedError(): StorageError {
+    return storageError("closed", `store ${this.#path} is closed`);
+  }
+}
+
+interface EngineIterator {
+  nextv(count: number): Promise<[Uint8Array, Uint8Array][]>;
+  close(): Promise<void>;
+}
+
+async function* readAhead(iterator: EngineIterator, path: string): AsyncGenerator<KvEntry> {
+  try {
+    for (;;) {
+      const entries = await iterator.nextv(RANGE_READ_AHEAD);
+      if (entries.length === 0) return;
+      for (const [key, value] of entries) yield { key, value };
+    }
+  } catch (error) {
+    throw engineError(error, `read store ${path}`);
+  } finally {
+    await iterator.close();
+  }
+}
+
+function operationOf(change: KvChange): Operation {
+  if (change.type === "delete") return { type: "del", key: change.key };
+  return { type: "put", key: change.key, value: change.value };
+}
+
+/** LevelDB tells errors of the file system by text only. */
+function engineError(error: unknown, what: string): StorageError {
+  const text = error instanceof Error ? `${error.message} ${String(error.cause ?? "")}` : String(error);
+  if (/no space left|quota exceeded/i.test(text)) return storageError("no_space", `${what}: ENOSPC`, error);
+  if (/read-only file system/i.test(text)) return storageError("read_only", `${what}: EROFS`, error);
+  return storageErrorOf(error, what);
+}

@@ -1,0 +1,21 @@
+/** How daemons tell what they do: log lines and metrics. Knows no domain. */
+export { type LogFields, type Logger, type LogLevel, noopLogger } from "./logger.js";
+export {
+  describeFields,
+  failOnErrorLine,
+  type LogLine,
+  type MemoryLogger,
+  type MemoryLoggerOptions,
+  memoryLogger,
+} from "./memory-logger.js";
+export {
+  type Counter,
+  type Gauge,
+  type Histogram,
+  LATENCY_BOUNDS,
+  type MetricLabels,
+  type MetricSample,
+  type Metrics,
+  MetricsRegistry,
+} from "./metrics.js";
+export { type DaemonLog, type LogOptions, openLog } from "./pino-logger.js";

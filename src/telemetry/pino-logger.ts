@@ -1,0 +1,84 @@
+import pino from "pino";
+import type { LogFields, Logger, LogLevel } from "./logger.js";
+
+const RANK: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 40, error: 50 };
+
+export interface LogOptions {
+  /** A file, made if missing with its directory, or `stderr`. */
+  readonly destination: string;
+  readonly level: LogLevel;
+  /** In every line: `daemon`, `nodeId`. */
+  readonly fields?: LogFields;
+}
+
+/** The log of a daemon: JSON lines with `time`, `level`, the fields and `msg`. */
+export interface DaemonLog {
+  readonly logger: Logger;
+  /** At once, for all children too. */
+  setLevel(level: LogLevel): void;
+  /** After the file was rotated away: goes on in a new file of the same name. */
+  reopen(): void;
+  /** Resolves when every line is handed to the kernel. */
+  close(): Promise<void>;
+}
+
+type Destination = ReturnType<typeof pino.destination>;
+
+export function openLog(options: LogOptions): DaemonLog {
+  const toFile = options.destination !== "stderr";
+  const destination = pino.destination({
+    dest: toFile ? options.destination : 2,
+    mkdir: toFile,
+    // Synchronous, so that the last lines before a crash are there; a quiet log costs little.
+    sync: true,
+  });
+  // A full log disk must not stop the daemon: the line is lost.
+  destination.on("error", () => undefined);
+  const threshold = { rank: RANK[options.level] };
+  const root = pino(
+    {
+      level: "debug",
+      base: options.fields ?? {},
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { error: pino.stdSerializers.err },
+    },
+    destination,
+  );
+  return {
+    logger: loggerOver(root, threshold),
+    setLevel: (level) => {
+      threshold.rank = RANK[level];
+    },
+    reopen: () => {
+      if (toFile) destination.reopen();
+    },
+    close: () => closeDestination(destination, toFile),
+  };
+}
+
+/** The level is looked up in a place shared by all children, because pino's children copy theirs. */
+function loggerOver(target: pino.Logger, threshold: { readonly rank: number }): Logger {
+  const at =
+    (level: LogLevel) =>
+    (message: string, fields?: LogFields): void => {
+      if (RANK[level] < threshold.rank) return;
+      if (fields === undefined) target[level](message);
+      else target[level](fields, message);
+    };
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    child: (fields) => loggerOver(target.child(fields), threshold),
+  };
+}
+
+function closeDestination(destination: Destination, toFile: boolean): Promise<void> {
+  if (!toFile) return Promise.resolve();
+  return new Promise((resolve) => {
+    destination.once("close", resolve);
+    destination.end();
+  });
+}
