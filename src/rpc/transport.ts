@@ -1,4 +1,7 @@
+import type { Role } from "../auth/index.js";
 import type { StorageError } from "../base/index.js";
+
+export type { Role } from "../auth/index.js";
 
 /** How one message travels: to bytes and back. `decode` throws `malformed` on anything it does not understand. */
 export interface Codec<T> {
@@ -21,9 +24,6 @@ export interface UnaryMethod<Request, Reply> {
   readonly reply: Codec<Reply>;
 }
 
-/** What a certificate may be used for. */
-export type Role = "mds" | "cs" | "client" | "admin";
-
 /** Who is at the other end, as its certificate says (or nobody: `roles` is empty). */
 export interface Peer {
   readonly address: string;
@@ -43,14 +43,16 @@ export interface Channel<Out, In> {
   readonly peer: Peer;
   /**
    * Queues the message. False when more than the high-water mark is waiting: a sender that has more should
-   * wait for `drained`. Sending on a closed channel does nothing.
+   * wait for `drained`. Sending on a closed channel does nothing. Throws what the codec throws for a message
+   * it refuses; the channel goes on.
    */
   send(message: Out): boolean;
+  /** Resolves when there is room, or when the channel has closed. */
   drained(): Promise<void>;
   onMessage(handler: (message: In) => void): void;
-  /** Called exactly once: without a failure when either side closed in order. */
+  /** Called exactly once, never from inside `close`: without a failure when either side closed in order. */
   onClose(handler: (failure: StorageError | undefined) => void): void;
-  /** Stop and resume delivery: back-pressure towards the sender. */
+  /** Stop and resume delivery, at once: back-pressure towards the sender. */
   pause(): void;
   resume(): void;
   /** What was queued goes out first. */

@@ -1,0 +1,32 @@
+/** Typed calls between processes. `grpc/` and `inproc/` are for those who put a process together. */
+export { callDownCodec, callUpCodec } from "./call-codecs.js";
+export { CallClient, type CallClientOptions, type CallDown, type CallUp } from "./calls.js";
+export {
+  type CodecLimits,
+  failureFromWire,
+  failureToWire,
+  MESSAGE_BYTES_MAX,
+  mappedCodec,
+  messageCodec,
+} from "./codec.js";
+export * as wire from "./gen/messages.js";
+export {
+  type CallContext,
+  type CallHandler,
+  type CallServer,
+  type CallServerOptions,
+  serveCalls,
+} from "./serve-calls.js";
+export type {
+  CallOptions,
+  Channel,
+  Codec,
+  Peer,
+  Role,
+  Rpc,
+  RpcListener,
+  Service,
+  StreamMethod,
+  UnaryMethod,
+} from "./transport.js";
+export { decodeMessage, encodeMessage, type MessageType } from "./wire.js";
