@@ -28,7 +28,7 @@ module.exports = function messagesTarget(root, _options, callback) {
     const types = [];
     const enums = [];
     collect(root, types, enums);
-    const byName = (a, b) => (a.name < b.name ? -1 : 1);
+    const byName = (a, b) => (nameOf(a) < nameOf(b) ? -1 : 1);
     types.sort(byName);
     enums.sort(byName);
     checkNames([...types, ...enums]);
@@ -50,8 +50,9 @@ function collect(namespace, types, enums) {
 
 function checkNames(objects) {
   const seen = new Set();
-  for (const { name, fullName } of objects) {
-    if (seen.has(name)) throw new Error(`${fullName}: another message or enum has the same name`);
+  for (const object of objects) {
+    const name = nameOf(object);
+    if (seen.has(name)) throw new Error(`${object.fullName}: another message or enum has the same name`);
     seen.add(name);
   }
 }
@@ -66,6 +67,9 @@ function checkNotRecursive(type, path) {
   }
 }
 
+/** `Type` inside `RaftMessage` is `RaftMessageType`. */
+const nameOf = (object) => (isNested(object) ? nameOf(object.parent) : "") + object.name;
+const isNested = (object) => object.parent.constructor.className === "Type";
 const isEnum = (field) => field.resolvedType !== null && field.resolvedType.values !== undefined;
 const isMessage = (field) => field.resolvedType !== null && field.resolvedType.values === undefined;
 /** In the envelopes of a stream a message that is missing is simply not there. */
@@ -91,25 +95,26 @@ function comment(object, indent) {
 function enumMembers(type) {
   const prefix = `${type.name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toUpperCase()}_`;
   return Object.entries(type.values).map(([name, value]) => {
-    if (!name.startsWith(prefix)) throw new Error(`${type.fullName}.${name}: must begin with ${prefix}`);
-    return { value, text: name.slice(prefix.length).toLowerCase() };
+    if (name.startsWith(prefix)) return { value, text: name.slice(prefix.length).toLowerCase() };
+    if (!isNested(type)) throw new Error(`${type.fullName}.${name}: must begin with ${prefix}`);
+    return { value, text: name.toLowerCase() };
   });
 }
 
 function enumText(type) {
-  const members = enumMembers(type).filter(({ text }) => text !== "unspecified");
+  const members = enumMembers(type).filter(({ text }) => text !== "unspecified" && text !== "unknown");
   const union = members.map(({ text }) => `"${text}"`).join(" | ");
   const toText = members.map(({ value, text }) => `    case ${value}:\n      return "${text}";`).join("\n");
   const toNumber = members.map(({ value, text }) => `  ${text}: ${value},`).join("\n");
-  return `${comment(type, "")}export type ${type.name} = ${union};
+  return `${comment(type, "")}export type ${nameOf(type)} = ${union};
 
-const ${type.name}Numbers: Readonly<Record<${type.name}, number>> = {\n${toNumber}\n};
+const ${nameOf(type)}Numbers: Readonly<Record<${nameOf(type)}, number>> = {\n${toNumber}\n};
 
-function to${type.name}(value: number): ${type.name} {
+function to${nameOf(type)}(value: number): ${nameOf(type)} {
   switch (value) {
 ${toText}
     default:
-      throw new wire.WireError("unknown ${type.name}");
+      throw new wire.WireError("unknown ${nameOf(type)}");
   }
 }
 `;
@@ -118,7 +123,7 @@ ${toText}
 // ---- Types -----------------------------------------------------------------------------------------------
 
 function elementType(field) {
-  if (field.resolvedType !== null) return field.resolvedType.name;
+  if (field.resolvedType !== null) return nameOf(field.resolvedType);
   if (field.type in NUMBERS) return "number";
   return { bool: "boolean", string: "string", bytes: "Uint8Array" }[field.type];
 }
@@ -146,17 +151,17 @@ function typeText(type) {
   ];
   const shape =
     members.length === 0
-      ? `export type ${type.name} = Readonly<Record<string, never>>;`
-      : `export interface ${type.name} {\n${members.join("\n")}\n}`;
+      ? `export type ${nameOf(type)} = Readonly<Record<string, never>>;`
+      : `export interface ${nameOf(type)} {\n${members.join("\n")}\n}`;
   return `${comment(type, "")}${shape}
 
 ${encodeText(type)}
 ${decodeText(type)}
-/** How {@link ${type.name}} travels. */
-export const ${type.name}: wire.MessageType<${type.name}> = {
-  name: "${type.name}",
-  encode: encode${type.name},
-  decode: decode${type.name},
+/** How {@link ${nameOf(type)}} travels. */
+export const ${nameOf(type)}: wire.MessageType<${nameOf(type)}> = {
+  name: "${nameOf(type)}",
+  encode: encode${nameOf(type)},
+  decode: decode${nameOf(type)},
 };
 `;
 }
@@ -226,8 +231,8 @@ function encodeText(type) {
     });
   parts.sort((a, b) => a.id - b.id);
   if (parts.length === 0)
-    return `function encode${type.name}(_message: ${type.name}, _writer: wire.Writer): void {}\n`;
-  return `function encode${type.name}(message: ${type.name}, writer: wire.Writer): void {
+    return `function encode${nameOf(type)}(_message: ${nameOf(type)}, _writer: wire.Writer): void {}\n`;
+  return `function encode${nameOf(type)}(message: ${nameOf(type)}, writer: wire.Writer): void {
 ${parts.map(({ text }) => text).join("\n")}
 }
 `;
@@ -282,7 +287,7 @@ function decodeText(type) {
   const fields = plainFields(type);
   const declarations = [
     ...fields.map(declaration),
-    ...oneofs.map((oneof) => `  let ${local(oneof.name)}: ${type.name}["${oneof.name}"] | undefined;`),
+    ...oneofs.map((oneof) => `  let ${local(oneof.name)}: ${nameOf(type)}["${oneof.name}"] | undefined;`),
   ];
   const cases = [
     ...fields.map(decodeCase),
@@ -293,7 +298,7 @@ function decodeText(type) {
     ...oneofs.map((oneof) =>
       mayLackBody(type)
         ? `${oneof.name}: ${local(oneof.name)}`
-        : `${oneof.name}: wire.present(${local(oneof.name)}, "${type.name}")`,
+        : `${oneof.name}: wire.present(${local(oneof.name)}, "${nameOf(type)}")`,
     ),
   ];
   const loop =
@@ -307,7 +312,7 @@ ${cases.join("\n")}
         wire.skip(reader, tag);
     }
   }`;
-  return `function decode${type.name}(reader: wire.Reader): ${type.name} {
+  return `function decode${nameOf(type)}(reader: wire.Reader): ${nameOf(type)} {
 ${declarations.join("\n")}${declarations.length ? "\n" : ""}${loop}
   return ${results.length === 0 ? "{}" : `{\n    ${results.join(",\n    ")},\n  }`};
 }

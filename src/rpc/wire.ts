@@ -11,7 +11,8 @@ import protobuf from "protobufjs/minimal.js";
  * - A `oneof` is one property `{ type, body }`. It must be there, except in the envelopes of a stream (messages
  *   named …CallUp and …CallDown), where a body this program does not know reads as `undefined`; in envelopes
  *   messages are always optional.
- * - An enum is a union of string literals (`RENAME_MODE_NO_REPLACE` is "no_replace"; `…_UNSPECIFIED` is no value); a value not known is refused.
+ * - An enum is a union of string literals (`RENAME_MODE_NO_REPLACE` is "no_replace"; of an enum inside a message
+ *   the prefix may be missing; UNSPECIFIED and UNKNOWN are no values); a value not known is refused.
  * - Unknown fields are skipped. Bytes are views on the buffer the message was read from.
  */
 
