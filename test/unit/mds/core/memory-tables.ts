@@ -1,4 +1,4 @@
-import type { SmallTable, Tables } from "../../../../src/mds/core/tables.js";
+import type { SmallTable, Table, Tables } from "../../../../src/mds/core/tables.js";
 
 type Part = number | string;
 
@@ -7,53 +7,28 @@ type Part = number | string;
  * throws; `dump` is the whole content in key order, for comparing two replicas.
  */
 export class MemoryTables implements Tables {
-  readonly inodes: Tables["inodes"] & Listable;
-  readonly dentries: Tables["dentries"] & Listable;
-  readonly xattrs: Tables["xattrs"] & Listable;
-  readonly chunks: Tables["chunks"] & Listable;
-  readonly fileChunks: Tables["fileChunks"] & Listable;
-  readonly csChunks: Tables["csChunks"] & Listable;
-  readonly deletions: Tables["deletions"] & Listable;
-  readonly degraded: Tables["degraded"] & Listable;
-  readonly events: Tables["events"] & Listable;
-  readonly cluster: Tables["cluster"] & Listable;
-  readonly counters: Tables["counters"] & Listable;
-  readonly config: Tables["config"] & Listable;
-  readonly chunkServers: Tables["chunkServers"] & Listable;
-  readonly mdsServers: Tables["mdsServers"] & Listable;
-  readonly sessions: Tables["sessions"] & Listable;
-  readonly opens: Tables["opens"] & Listable;
-  readonly sessionOpens: Tables["sessionOpens"] & Listable;
-  readonly writers: Tables["writers"] & Listable;
-  readonly answers: Tables["answers"] & Listable;
-  readonly recoveries: Tables["recoveries"] & Listable;
-  readonly installing: Tables["installing"] & Listable;
-  readonly reclaims: Tables["reclaims"] & Listable;
-
-  constructor() {
-    this.inodes = new MemoryTable();
-    this.dentries = new MemoryTable();
-    this.xattrs = new MemoryTable();
-    this.chunks = new MemoryTable();
-    this.fileChunks = new MemoryTable();
-    this.csChunks = new MemoryTable();
-    this.deletions = new MemoryTable();
-    this.degraded = new MemoryTable();
-    this.events = new MemoryTable();
-    this.cluster = new MemoryTable();
-    this.counters = new MemoryTable();
-    this.config = new MemoryTable();
-    this.chunkServers = new MemoryTable();
-    this.mdsServers = new MemoryTable();
-    this.sessions = new MemoryTable();
-    this.opens = new MemoryTable();
-    this.sessionOpens = new MemoryTable();
-    this.writers = new MemoryTable();
-    this.answers = new MemoryTable();
-    this.recoveries = new MemoryTable();
-    this.installing = new MemoryTable();
-    this.reclaims = new MemoryTable();
-  }
+  readonly inodes = memoryTable<"inodes">();
+  readonly dentries = memoryTable<"dentries">();
+  readonly xattrs = memoryTable<"xattrs">();
+  readonly chunks = memoryTable<"chunks">();
+  readonly fileChunks = memoryTable<"fileChunks">();
+  readonly csChunks = memoryTable<"csChunks">();
+  readonly deletions = memoryTable<"deletions">();
+  readonly degraded = memoryTable<"degraded">();
+  readonly events = memoryTable<"events">();
+  readonly cluster = memoryTable<"cluster">();
+  readonly counters = memoryTable<"counters">();
+  readonly config = memoryTable<"config">();
+  readonly chunkServers = memoryTable<"chunkServers">();
+  readonly mdsServers = memoryTable<"mdsServers">();
+  readonly sessions = memoryTable<"sessions">();
+  readonly opens = memoryTable<"opens">();
+  readonly sessionOpens = memoryTable<"sessionOpens">();
+  readonly writers = memoryTable<"writers">();
+  readonly answers = memoryTable<"answers">();
+  readonly recoveries = memoryTable<"recoveries">();
+  readonly installing = memoryTable<"installing">();
+  readonly reclaims = memoryTable<"reclaims">();
 
   /** Everything there is: table name -> list of [key, value], in key order. */
   dump(): Record<string, [key: readonly unknown[], value: unknown][]> {
@@ -65,13 +40,8 @@ export class MemoryTables implements Tables {
   }
 }
 
-/** What tests may do beyond what the core may: list every table. */
-export interface Listable {
-  entries(): [key: readonly unknown[], value: unknown][];
-}
-
 /** One table; listing yields a picture of the moment it was asked for, in key order. */
-export class MemoryTable<Key extends readonly unknown[], Value> implements SmallTable<Key, Value>, Listable {
+export class MemoryTable<Key extends readonly unknown[], Value> implements SmallTable<Key, Value> {
   readonly #records = new Map<string, { readonly key: readonly unknown[]; readonly value: Value }>();
 
   get(...key: Key): Value | undefined {
@@ -103,6 +73,7 @@ export class MemoryTable<Key extends readonly unknown[], Value> implements Small
       [Symbol.iterator]();
   }
 
+  /** What tests may do beyond what the core may: list every table. */
   entries(): [readonly unknown[], Value][] {
     return this.#sorted([]).map(({ key, value }) => [key, value]);
   }
@@ -111,6 +82,13 @@ export class MemoryTable<Key extends readonly unknown[], Value> implements Small
     const found = [...this.#records.values()].filter(({ key }) => prefix.every((part, i) => key[i] === part));
     return found.sort((a, b) => compareKeys(a.key as readonly Part[], b.key as readonly Part[]));
   }
+}
+
+type KeyOf<T> = T extends Table<infer Key, infer _Value> ? Key : never;
+type ValueOf<T> = T extends Table<infer _Key, infer Value> ? Value : never;
+
+function memoryTable<Name extends keyof Tables>(): MemoryTable<KeyOf<Tables[Name]>, ValueOf<Tables[Name]>> {
+  return new MemoryTable();
 }
 
 const textOf = (key: readonly unknown[]): string => JSON.stringify(key);
