@@ -44,7 +44,7 @@ protobuf.configure();
 export function encodeMessage<T>(type: MessageType<T>, message: T): Uint8Array {
   const writer = protobuf.Writer.create();
   type.encode(message, writer);
-  return writer.finish(true);
+  return plain(writer.finish(true));
 }
 
 /** Throws if the bytes are not such a message; what it throws is no `StorageError`. */
@@ -83,7 +83,11 @@ export function uint64(reader: Reader): number {
 
 /** A string; it must be UTF-8. */
 export function text(reader: Reader): string {
-  return reader.stringVerify();
+  try {
+    return reader.stringVerify();
+  } catch (error) {
+    throw new WireError("not UTF-8, or cut short", { cause: error });
+  }
 }
 
 /** Reads a message inside the message. */
