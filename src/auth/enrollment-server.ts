@@ -71,8 +71,8 @@ export class EnrollmentServer {
     }
     checkStart(message);
     const secrets = this.#secrets();
-    this.#makeRoom(nowMs);
     const pake = await answerPakeLogin(secrets, message.pakeRequest);
+    this.#makeRoom(nowMs);
     const handshakeId = random.bytes(ENROLLMENT_SIZES.handshakeId);
     const { clusterId } = secrets;
     const challenge: EnrollChallenge = { handshakeId, clusterId, pakeResponse: pake.response };

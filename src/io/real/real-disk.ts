@@ -41,9 +41,9 @@ export class RealDisk implements Disk {
     return replaced;
   }
 
-  makeDirectory(path: string, _label: string): Promise<void> {
+  makeDirectory(path: string, _label: string, mode = 0o777): Promise<void> {
     return mapped(`mkdir ${path}`, async () => {
-      const topmost = await mkdir(path, { recursive: true });
+      const topmost = await mkdir(path, { recursive: true, mode });
       if (topmost === undefined) return;
       for (let made = path; ; made = dirname(made)) {
         await syncDirectory(dirname(made));
