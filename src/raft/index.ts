@@ -1,5 +1,15 @@
 /** Consensus, and only consensus. Pure: messages, ticks and proposals in, one `Ready` out. */
 export { RAFT_DEFAULTS, type RaftConfig, type RaftSettings } from "./config.js";
+export {
+  decodeMembership,
+  encodeMembership,
+  isVoter,
+  type MembershipChange,
+  MembershipHistory,
+  memberOf,
+  NO_MEMBERS,
+  votersOf,
+} from "./membership.js";
 export type {
   Append,
   AppendReply,
@@ -22,6 +32,7 @@ export type {
   VoteReply,
 } from "./message.js";
 export { raftId } from "./message.js";
+export { type ProgressStatus, Raft, type RaftStart } from "./raft.js";
 export type {
   LogReader,
   Outcome,
