@@ -1,0 +1,131 @@
+import { isFailureCode, StorageError, storageError } from "../base/index.js";
+import type { CommandDone, CsCommand, CsHeartbeat, CsId, NumberedCsCommand } from "../chunk/index.js";
+import type { Clock } from "../io/index.js";
+import type { CallServer } from "../rpc/index.js";
+
+/** A chunk server connected to this leader. */
+interface Link {
+  readonly connection: CallServer<NumberedCsCommand>;
+  readonly incarnation: number;
+  heardMs: number;
+  heartbeat: CsHeartbeat | undefined;
+  readonly pending: Map<number, PendingCommand>;
+}
+
+interface PendingCommand {
+  readonly resolve: (done: CommandDone) => void;
+  readonly reject: (failure: StorageError) => void;
+}
+
+/** The chunk servers connected to this leader, and the commands they were given. Lives for one leadership. */
+export class CsLinks {
+  readonly #clock: Clock;
+  readonly #links = new Map<CsId, Link>();
+  #nextCommand = 1;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  connect(csId: CsId, connection: CallServer<NumberedCsCommand>, incarnation: number): void {
+    const older = this.#links.get(csId);
+    const heardMs = this.#clock.monotonicMs();
+    this.#links.set(csId, { connection, incarnation, heardMs, heartbeat: undefined, pending: new Map() });
+    if (older === undefined) return;
+    failAll(older, storageError("unavailable", `CS#${csId} connected again`));
+    if (older.connection !== connection) older.connection.close(storageError("closed", "registered again"));
+  }
+
+  /** True if that was its present connection. */
+  disconnect(csId: CsId, connection: CallServer<NumberedCsCommand>): boolean {
+    const link = this.#links.get(csId);
+    if (link?.connection !== connection) return false;
+    this.#links.delete(csId);
+    failAll(link, storageError("unavailable", `CS#${csId} went away`));
+    return true;
+  }
+
+  heartbeat(csId: CsId, heartbeat: CsHeartbeat): void {
+    const link = this.#links.get(csId);
+    if (link === undefined) return;
+    link.heardMs = this.#clock.monotonicMs();
+    link.heartbeat = heartbeat;
+  }
+
+  isConnected(csId: CsId): boolean {
+    return this.#links.has(csId);
+  }
+
+  lastHeartbeat(csId: CsId): CsHeartbeat | undefined {
+    return this.#links.get(csId)?.heartbeat;
+  }
+
+  /** Connected, but not heard of for longer than that. */
+  silentLongerThan(ms: number): CsId[] {
+    const limitMs = this.#clock.monotonicMs() - ms;
+    const silent: CsId[] = [];
+    for (const [csId, { heardMs }] of this.#links) if (heardMs < limitMs) silent.push(csId);
+    return silent;
+  }
+
+  forgiveSilence(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const link of this.#links.values()) link.heardMs = nowMs;
+  }
+
+  /** Gives a command and resolves with its answer. Fails with what the server says, `unavailable` or `timed_out`. */
+  command(csId: CsId, command: CsCommand, timeoutMs: number): Promise<CommandDone> {
+    const link = this.#links.get(csId);
+    if (link === undefined) return Promise.reject(storageError("unavailable", `CS#${csId} is not connected`));
+    const commandId = this.#nextCommand++;
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.after("mds.cs.command", timeoutMs, () => {
+        link.pending.delete(commandId);
+        reject(storageError("timed_out", `CS#${csId} does not answer a command`));
+      });
+      link.pending.set(commandId, {
+        resolve: (done) => {
+          timer.cancel();
+          resolve(done);
+        },
+        reject: (failure) => {
+          timer.cancel();
+          reject(failure);
+        },
+      });
+      link.connection.push({ commandId, command });
+    });
+  }
+
+  commandDone(csId: CsId, done: CommandDone): void {
+    const link = this.#links.get(csId);
+    const pending = link?.pending.get(done.commandId);
+    if (link === undefined || pending === undefined) return;
+    link.pending.delete(done.commandId);
+    if (done.failure === undefined) {
+      pending.resolve(done);
+      return;
+    }
+    const { code, detail } = done.failure;
+    pending.reject(new StorageError({ code: isFailureCode(code) ? code : "io_error", detail }));
+  }
+
+  /** Breaks the connection of a server that stays silent. */
+  drop(csId: CsId): void {
+    this.#links.get(csId)?.connection.close(storageError("timed_out", "no heartbeat"));
+  }
+
+  close(): void {
+    for (const link of this.#links.values()) {
+      failAll(link, storageError("not_leader", "another MDS leads now"));
+      link.connection.close(storageError("not_leader", "another MDS leads now"));
+    }
+    this.#links.clear();
+  }
+}
+
+function failAll(link: Link, failure: StorageError): void {
+  const all = [...link.pending.values()];
+  link.pending.clear();
+  for (const pending of all) pending.reject(failure);
+}

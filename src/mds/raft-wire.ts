@@ -1,0 +1,104 @@
+import { unreachable } from "../base/index.js";
+import { type Entry, type RaftMessage, raftId, type SnapshotMeta } from "../raft/index.js";
+import { messageCodec, type StreamMethod, wire } from "../rpc/index.js";
+
+/** Consensus on the wire: `RaftMessage` of the raft room to and from that of proto/raft.proto. */
+
+/** Entries of one append may weigh this much at most; see `maxMessageBytes` of the raft settings. */
+const ENVELOPE_BYTES_MAX = 16 << 20;
+
+const envelope = messageCodec(wire.RaftEnvelope, { bytesMax: ENVELOPE_BYTES_MAX });
+
+export const RAFT_PEER: StreamMethod<wire.RaftEnvelope, wire.RaftEnvelope> = {
+  path: "/pstorage.Raft/Peer",
+  up: envelope,
+  down: envelope,
+};
+
+const NO_SNAPSHOT: wire.SnapshotMeta = { index: 0, term: 0, membership: { members: [] } };
+
+const BLANK = {
+  lastIndex: 0,
+  lastTerm: 0,
+  transfer: false,
+  granted: false,
+  previousIndex: 0,
+  previousTerm: 0,
+  entries: [],
+  commit: 0,
+  rejected: false,
+  index: 0,
+  hintIndex: 0,
+  hintTerm: 0,
+  round: 0,
+  snapshot: NO_SNAPSHOT,
+} as const;
+
+export function raftMessageToWire(message: RaftMessage): wire.RaftMessage {
+  if (message.type === "snapshot")
+    return { ...BLANK, ...message, snapshot: snapshotToWire(message.snapshot) };
+  return { ...BLANK, ...message };
+}
+
+/** Only the fields that the type means are taken over. */
+export function raftMessageFromWire(message: wire.RaftMessage): RaftMessage {
+  const addressed = { from: raftId(message.from), to: raftId(message.to), term: message.term };
+  const { lastIndex, lastTerm, granted, commit, round } = message;
+  switch (message.type) {
+    case "pre_vote":
+      return { type: "pre_vote", ...addressed, lastIndex, lastTerm };
+    case "vote":
+      return { type: "vote", ...addressed, lastIndex, lastTerm, transfer: message.transfer };
+    case "pre_vote_reply":
+    case "vote_reply":
+      return { type: message.type, ...addressed, granted };
+    case "append": {
+      const { previousIndex, previousTerm, entries } = message;
+      return {
+        type: "append",
+        ...addressed,
+        previousIndex,
+        previousTerm,
+        commit,
+        entries: entries.map(entryFromWire),
+      };
+    }
+    case "append_reply": {
+      const { rejected, index, hintIndex, hintTerm } = message;
+      return { type: "append_reply", ...addressed, rejected, index, hintIndex, hintTerm };
+    }
+    case "heartbeat":
+      return { type: "heartbeat", ...addressed, commit, round };
+    case "heartbeat_reply":
+      return { type: "heartbeat_reply", ...addressed, round };
+    case "snapshot":
+      return { type: "snapshot", ...addressed, snapshot: snapshotFromWire(message.snapshot) };
+    case "timeout_now":
+      return { type: "timeout_now", ...addressed };
+    default:
+      return unreachable(message.type);
+  }
+}
+
+/** The log keeps entries for long: their bytes must not keep a whole received message alive. */
+function entryFromWire(entry: wire.RaftEntry): Entry {
+  return { ...entry, data: entry.data.slice() };
+}
+
+function snapshotToWire({ index, term, membership }: SnapshotMeta): wire.SnapshotMeta {
+  const members = membership.members.map(({ id, address, role }) => ({
+    id,
+    address,
+    learner: role === "learner",
+  }));
+  return { index, term, membership: { members } };
+}
+
+function snapshotFromWire({ index, term, membership }: wire.SnapshotMeta): SnapshotMeta {
+  const members = membership.members.map(({ id, address, learner }) => ({
+    id: raftId(id),
+    address,
+    role: learner ? ("learner" as const) : ("voter" as const),
+  }));
+  return { index, term, membership: { members } };
+}

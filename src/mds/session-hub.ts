@@ -1,0 +1,135 @@
+import { storageError } from "../base/index.js";
+import type { ChunkId, ChunkVersion } from "../chunk/index.js";
+import type { Clock } from "../io/index.js";
+import type { InodeNumber, MetadataPush, SessionId } from "../meta/index.js";
+import type { CallServer } from "../rpc/index.js";
+
+/** A session as the present leader knows it. */
+interface Presence {
+  connection: CallServer<MetadataPush> | undefined;
+  heardMs: number;
+}
+
+/** A map that a session was told to drop. */
+interface PendingDrop {
+  readonly sessionId: SessionId;
+  readonly resolve: () => void;
+}
+
+/**
+ * Which sessions are connected to this leader, and when each was last heard of. Lives as long as one leadership:
+ * a new leader gives every session of the replicated state a full term.
+ */
+export class SessionHub {
+  readonly #clock: Clock;
+  readonly #presences = new Map<SessionId, Presence>();
+  /** By `CHUNK VERSION SESSION`. */
+  readonly #drops = new Map<string, PendingDrop>();
+
+  constructor(clock: Clock, sessions: Iterable<SessionId>) {
+    this.#clock = clock;
+    for (const sessionId of sessions) this.#presence(sessionId);
+  }
+
+  /** The session speaks over this connection from now on; an older one is closed. */
+  connect(sessionId: SessionId, connection: CallServer<MetadataPush>): void {
+    const presence = this.#presence(sessionId);
+    const older = presence.connection;
+    presence.connection = connection;
+    presence.heardMs = this.#clock.monotonicMs();
+    if (older !== undefined && older !== connection)
+      older.close(storageError("closed", "the session connected again"));
+  }
+
+  disconnect(sessionId: SessionId, connection: CallServer<MetadataPush>): void {
+    const presence = this.#presences.get(sessionId);
+    if (presence?.connection === connection) presence.connection = undefined;
+  }
+
+  heard(sessionId: SessionId): void {
+    this.#presence(sessionId).heardMs = this.#clock.monotonicMs();
+  }
+
+  /** Sessions not heard of for longer than that. */
+  silentLongerThan(leaseMs: number): SessionId[] {
+    const limitMs = this.#clock.monotonicMs() - leaseMs;
+    const silent: SessionId[] = [];
+    for (const [sessionId, { heardMs }] of this.#presences) if (heardMs < limitMs) silent.push(sessionId);
+    return silent;
+  }
+
+  /** This process stood still: the silence was ours, everybody gets a full term. */
+  forgiveSilence(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const presence of this.#presences.values()) presence.heardMs = nowMs;
+  }
+
+  /** The session is over: it is told, and nobody waits for its answers any more. */
+  end(sessionId: SessionId, reason: string): void {
+    const presence = this.#presences.get(sessionId);
+    this.#presences.delete(sessionId);
+    presence?.connection?.push({ type: "sessionEnded", body: { reason } });
+    for (const [key, drop] of this.#drops) {
+      if (drop.sessionId !== sessionId) continue;
+      this.#drops.delete(key);
+      drop.resolve();
+    }
+  }
+
+  /** Says something to a session; one that is not connected hears it when it asks again. */
+  push(sessionId: SessionId, push: MetadataPush): void {
+    this.#presences.get(sessionId)?.connection?.push(push);
+  }
+
+  /**
+   * Has a session drop its older maps of a chunk. Resolves when it has answered, or is over. It is told again
+   * when it reconnects in between.
+   */
+  dropMap(sessionId: SessionId, ino: InodeNumber, chunkId: ChunkId, version: ChunkVersion): Promise<void> {
+    if (!this.#presences.has(sessionId)) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drops.set(dropKey(sessionId, chunkId, version), { sessionId, resolve });
+      this.push(sessionId, { type: "chunkMapChanged", body: { ino, chunkId, version } });
+    });
+  }
+
+  mapDropped(sessionId: SessionId, chunkId: ChunkId, version: ChunkVersion): void {
+    const key = dropKey(sessionId, chunkId, version);
+    const drop = this.#drops.get(key);
+    this.#drops.delete(key);
+    drop?.resolve();
+  }
+
+  /** This node leads no more: connections are closed so that clients look for the new leader. */
+  close(): void {
+    for (const { connection } of this.#presences.values()) {
+      connection?.close(storageError("not_leader", "another MDS leads now"));
+    }
+    this.#presences.clear();
+    for (const { resolve } of this.#drops.values()) resolve();
+    this.#drops.clear();
+  }
+
+  get connectedCount(): number {
+    let count = 0;
+    for (const { connection } of this.#presences.values()) if (connection !== undefined) count++;
+    return count;
+  }
+
+  addressOf(sessionId: SessionId): string {
+    return this.#presences.get(sessionId)?.connection?.peer.address ?? "";
+  }
+
+  #presence(sessionId: SessionId): Presence {
+    let presence = this.#presences.get(sessionId);
+    if (presence === undefined) {
+      presence = { connection: undefined, heardMs: this.#clock.monotonicMs() };
+      this.#presences.set(sessionId, presence);
+    }
+    return presence;
+  }
+}
+
+function dropKey(sessionId: SessionId, chunkId: ChunkId, version: ChunkVersion): string {
+  return `${chunkId} ${version} ${sessionId}`;
+}
