@@ -29,12 +29,16 @@ export {
   sliceRange,
 } from "./layout.js";
 export type {
+  ChainEpoch,
   ChunkDescription,
   ChunkReply,
   ChunkRequest,
   CsCommand,
   DeleteReplica,
   DescribeChunk,
+  ForwardHeld,
+  ForwardKind,
+  ForwardWrite,
   InstallChunk,
   ReadChunk,
   SyncChunk,

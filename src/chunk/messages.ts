@@ -23,24 +23,68 @@ export interface WriteId {
   readonly acknowledgedBelow: number;
 }
 
-/** Payload: the bytes. Sent to the head by clients, to the next server by servers (then whole blocks only). */
+/** Payload: the bytes. Sent by clients to the head, which passes it on as `ForwardWrite`. */
 export interface WriteChunk extends Addressed, WriteId {
   readonly offset: number;
   /** Of the payload. */
   readonly checksums: Checksums;
 }
 
-/** Makes a range read as zeros and gives its space back where whole blocks allow. Ordered like a write. */
+/** Makes a range read as zeros. Ordered like a write; sent by clients to the head. */
 export interface ZeroChunk extends Addressed, WriteId {
   readonly offset: number;
   readonly lengthBytes: number;
+}
+
+/** Which counter of changes an `order` belongs to. Compared by version, then by incarnation. */
+export interface ChainEpoch {
+  /** The version under which the counter began. */
+  readonly version: ChunkVersion;
+  /** Of the process that was the head then. */
+  readonly incarnation: number;
+}
+
+/**
+ * A change of a chunk on its way down the chain, from each server to the next: whole blocks only, in the head's
+ * order. docs/protocol-chunk.md says what the fields guarantee. Reply: `done`, or `held`.
+ *
+ * `write`: the payload is the whole range. `zero`: the range reads as zeros afterwards, no payload. `truncate`: the
+ * chunk ends at `endBytes`, the payload is the block that holds the end, or empty if the end is a border of blocks.
+ */
+export interface ForwardWrite extends Addressed, WriteId {
+  readonly kind: ForwardKind;
+  readonly epoch: ChainEpoch;
+  /** Counts the changes of the chunk, one by one. */
+  readonly order: number;
+  /** Everything below was acknowledged by the receiver, or by what it was before it restarted. */
+  readonly floor: number;
+  /** Whole blocks. */
+  readonly offset: number;
+  readonly lengthBytes: number;
+  /** Where the client's bytes end: the high-water mark is counted in bytes. */
+  readonly endBytes: number;
+  /** Of the payload, one per block. */
+  readonly checksums: Checksums;
+}
+
+export type ForwardKind = "write" | "zero" | "truncate";
+
+/** Answer to a change that will not be acknowledged under this version; the sender keeps it. */
+export interface ForwardHeld {
+  /** The version at the receiver, 0 if it has no replica. */
+  readonly installedVersion: number;
+  /** The receiver has the change, but a server after it failed; it has told the MDS. */
+  readonly successorFailed: boolean;
 }
 
 /** Reply: payload and checksums. Beyond what was written there are zeros. */
 export interface ReadChunk extends Addressed {
   readonly offset: number;
   readonly lengthBytes: number;
-  /** Of a resynchronising server: lower priority, and blocks never written may be left out (checksum 0). */
+  /**
+   * Of a resynchronising server: lower priority; whole blocks; a block never written has checksum 0 and no bytes in
+   * the payload.
+   */
   readonly background: boolean;
 }
 
@@ -55,21 +99,26 @@ export type ChunkRequest =
   | { readonly type: "zero"; readonly body: ZeroChunk }
   | { readonly type: "read"; readonly body: ReadChunk }
   | { readonly type: "sync"; readonly body: SyncChunk }
-  | { readonly type: "describe"; readonly body: DescribeChunk };
+  | { readonly type: "describe"; readonly body: DescribeChunk }
+  | { readonly type: "forward"; readonly body: ForwardWrite };
 
 export interface ChunkDescription {
   /** End of the last byte ever written and not truncated since. */
   readonly highWaterBytes: number;
   /** One bit per region (1 MiB), lowest bit first: set if the region holds data. */
   readonly regions: Uint8Array;
+  /** One bit per region: set if it was dirty when a process of this server died, so that it may differ from its peers. */
+  readonly suspectRegions: Uint8Array;
 }
 
 export type ChunkReply =
-  /** Of write, zero, sync. */
+  /** Of write, zero, sync, forward. */
   | { readonly type: "done"; readonly body: Record<string, never> }
   /** Of read, with payload. */
   | { readonly type: "data"; readonly body: { readonly checksums: Checksums } }
-  | { readonly type: "description"; readonly body: ChunkDescription };
+  | { readonly type: "description"; readonly body: ChunkDescription }
+  /** Of forward, between servers. */
+  | { readonly type: "held"; readonly body: ForwardHeld };
 
 /**
  * Moves a replica to a new incarnation: from then on it refuses older requests. Repeating it changes nothing.
@@ -88,8 +137,9 @@ export interface InstallChunk extends Addressed {
   /** The chain members it must fetch the contents from if it is `syncing`. */
   readonly sources: readonly CsId[];
   /**
-   * With `syncing`: the replica's own contents are right up to the version before, except in its dirty regions:
-   * only those are fetched.
+   * With `syncing`: the replica's own contents are right up to the version before, except where it or its source was
+   * dirty when its process died: only those regions are fetched. A receiver whose version is not the one just
+   * before fetches everything all the same.
    */
   readonly keepContents: boolean;
 }

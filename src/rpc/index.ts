@@ -1,6 +1,7 @@
 /** Typed calls between processes. `grpc/` and `inproc/` are for those who put a process together. */
 export { callDownCodec, callUpCodec } from "./call-codecs.js";
 export { CallClient, type CallClientOptions, type CallDown, type CallUp } from "./calls.js";
+export { CHUNK_CHANNEL, type ChunkAnswer, type ChunkCall } from "./chunk-methods.js";
 export {
   type CodecLimits,
   failureFromWire,
@@ -10,6 +11,7 @@ export {
   messageCodec,
 } from "./codec.js";
 export * as wire from "./gen/messages.js";
+export { REGISTRY_ATTACH } from "./registry-methods.js";
 export {
   type CallContext,
   type CallHandler,

@@ -1,0 +1,73 @@
+import type { ChunkReply, ChunkRequest, ForwardWrite } from "../chunk/index.js";
+import { chunkId, chunkVersion } from "../chunk/index.js";
+import { callDownCodec, callUpCodec } from "./call-codecs.js";
+import type { CallDown, CallUp } from "./calls.js";
+import {
+  ChunkCallDown as WireDown,
+  type ForwardWrite as WireForward,
+  ChunkCallUp as WireUp,
+} from "./gen/messages.js";
+import type { StreamMethod } from "./transport.js";
+
+/** A request to a chunk server: the header, and the payload beside it (empty where there is none). */
+export interface ChunkCall {
+  readonly request: ChunkRequest;
+  readonly payload: Uint8Array;
+}
+
+/** A chunk server's answer: the header, and the payload beside it (empty where there is none). */
+export interface ChunkAnswer {
+  readonly reply: ChunkReply;
+  readonly payload: Uint8Array;
+}
+
+/**
+ * Reading and writing chunks: one stream per pair of processes. Payloads of what was received are views on the
+ * received message.
+ */
+export const CHUNK_CHANNEL: StreamMethod<CallUp<ChunkCall>, CallDown<ChunkAnswer>> = {
+  path: "/pstorage.ChunkService/Channel",
+  up: callUpCodec<ChunkCall, WireUp>(
+    WireUp,
+    (id, deadlineMs, call) => ({
+      id,
+      deadlineMs,
+      payload: call?.payload ?? NOTHING,
+      body: call && requestToWire(call.request),
+    }),
+    ({ body, payload }) => body && { request: requestFromWire(body), payload },
+  ),
+  down: callDownCodec<ChunkAnswer, WireDown>(
+    WireDown,
+    (id, failure, answer) => ({ id, failure, payload: answer?.payload ?? NOTHING, body: answer?.reply }),
+    // The bodies of replies have the same fields here and there.
+    ({ body, payload }) => body && { reply: body as ChunkReply, payload },
+  ),
+};
+
+const NOTHING = new Uint8Array(0);
+
+type WireRequest = NonNullable<WireUp["body"]>;
+
+function requestToWire(request: ChunkRequest): WireRequest {
+  return request.type === "forward" ? { type: "forward", body: forwardToWire(request.body) } : request;
+}
+
+function requestFromWire(request: WireRequest): ChunkRequest {
+  if (request.type === "forward") return { type: "forward", body: forwardFromWire(request.body) };
+  // The other bodies differ in the brands of their ids only.
+  return request as ChunkRequest;
+}
+
+function forwardToWire({ epoch, ...rest }: ForwardWrite): WireForward {
+  return { ...rest, epochVersion: epoch.version, epochIncarnation: epoch.incarnation };
+}
+
+function forwardFromWire({ epochVersion, epochIncarnation, ...rest }: WireForward): ForwardWrite {
+  return {
+    ...rest,
+    chunkId: chunkId(rest.chunkId),
+    version: chunkVersion(rest.version),
+    epoch: { version: chunkVersion(epochVersion), incarnation: epochIncarnation },
+  };
+}
