@@ -1,6 +1,6 @@
 import { startElection } from "./election.js";
 import { decodeMembership, MembershipHistory } from "./membership.js";
-import type { Append, Entry, Heartbeat, Snapshot, SnapshotMeta, TimeoutNow } from "./message.js";
+import type { Append, Entry, Heartbeat, Snapshot, SnapshotMeta } from "./message.js";
 import { isElectable, type Node, resetElectionTimer } from "./node.js";
 
 /** The side of the one who follows. Every message here is of this node's term, from the only leader of it. */
@@ -81,6 +81,6 @@ export function onRestored(node: Node, meta: SnapshotMeta): void {
 }
 
 /** The leader wants this node to take over, so nobody needs to be asked beforehand. */
-export function onTimeoutNow(node: Node, _message: TimeoutNow): void {
+export function onTimeoutNow(node: Node): void {
   if (isElectable(node)) startElection(node, true);
 }

@@ -27,7 +27,7 @@ export function becomeLeader(node: Node): void {
     quorumTicks: 0,
     heartbeatTicks: 0,
   };
-  followMembership(node, node.leading);
+  followMembership(node, node.leading, node.log.lastIndex + 1);
   appendOwn(node, node.leading, "empty", [new Uint8Array(0)]);
   sendHeartbeats(node, node.leading);
 }
@@ -54,12 +54,12 @@ export function appendOwn(
   return first;
 }
 
-/** The membership in the log changed: keeps one `Progress` for each other member. */
-export function followMembership(node: Node, leading: Leading): void {
+/** The membership in the log changed: keeps one `Progress` for each other member; new ones are sent `next` first. */
+export function followMembership(node: Node, leading: Leading, next: number): void {
   const { latest } = node.history;
   for (const { id } of latest.members) {
     if (id === node.config.id || leading.progress.has(id)) continue;
-    const progress = new Progress(node.log.lastIndex + 1, node.config.maxInflight);
+    const progress = new Progress(next, node.config.maxInflight);
     progress.isRecentlyActive = true;
     leading.progress.set(id, progress);
   }

@@ -4,8 +4,8 @@ import type { RaftId } from "./message.js";
  * The highest value that a majority of the voters has reached: with match indexes the commit index, with
  * acknowledged rounds the confirmed round. 0 without voters, who can never agree on anything.
  */
-export function majorityValue(voters: readonly RaftId[], valueOf: (id: RaftId) => number): number {
-  const values = voters.map(valueOf).sort((a, b) => b - a);
+export function majorityValue(voters: readonly RaftId[], reachedBy: (id: RaftId) => number): number {
+  const values = voters.map(reachedBy).sort((a, b) => b - a);
   return values[Math.floor(voters.length / 2)] ?? 0;
 }
 

@@ -1,25 +1,13 @@
-import { assert, type Prng, unreachable } from "../base/index.js";
+import { assert, type Prng } from "../base/index.js";
 import { assertSettings, type RaftConfig } from "./config.js";
-import {
-  askAgain,
-  becomeFollower,
-  countOwnVote,
-  onPreVote,
-  onPreVoteReply,
-  onVote,
-  onVoteReply,
-  startElection,
-  startPreVote,
-} from "./election.js";
-import { heardLeader, onAppend, onHeartbeat, onRestored, onSnapshot, onTimeoutNow } from "./following.js";
+import { askAgain, countOwnVote, startElection, startPreVote } from "./election.js";
+import { onRestored } from "./following.js";
 import {
   appendOwn,
   continueTransfer,
   flushBroadcast,
   followMembership,
   maybeCommit,
-  onAppendReply,
-  onHeartbeatReply,
   requestRead,
   tickLeader,
 } from "./leading.js";
@@ -33,15 +21,9 @@ import {
   memberOf,
 } from "./membership.js";
 import type { HardState, Member, Membership, RaftId, RaftMessage, SnapshotMeta } from "./message.js";
-import {
-  isElectable,
-  isProtectingLeader,
-  type Leading,
-  type Node,
-  resetElectionTimer,
-  voters,
-} from "./node.js";
+import { isElectable, type Leading, type Node, resetElectionTimer, voters } from "./node.js";
 import type { LogReader, Outcome, Ready, Refusal, Role, SoftState } from "./ready.js";
+import { receive } from "./receive.js";
 
 /** What a node finds on its disk. */
 export interface RaftStart {
@@ -157,6 +139,9 @@ export class Raft {
     node.electionTicks++;
     if (node.role === "follower" && isElectable(node) && voters(node).length === 1) {
       startElection(node, false);
+    } else if (node.role === "candidate" && node.ownVote !== undefined) {
+      // The disk is slower than the election: starting over would make it slower still.
+      return;
     } else if (node.electionTicks >= node.electionTimeoutTicks) {
       startPreVote(node);
     } else if (node.role !== "follower" && node.electionTicks % node.config.heartbeatTicks === 0) {
@@ -168,93 +153,7 @@ export class Raft {
   step(message: RaftMessage, nowMs: number): void {
     const node = this.#node;
     node.nowMs = Math.max(node.nowMs, nowMs);
-    if (message.to !== node.config.id || message.from === node.config.id) return;
-    if (message.term > node.term && !this.#admitNewTerm(message)) return;
-    if (message.term < node.term) {
-      this.#answerOldTerm(message);
-      return;
-    }
-    this.#dispatch(message);
-  }
-
-  /** False if the message must not be looked at. */
-  #admitNewTerm(message: RaftMessage): boolean {
-    const node = this.#node;
-    switch (message.type) {
-      case "pre_vote":
-        return true;
-      case "pre_vote_reply":
-        if (!message.granted) becomeFollower(node, message.term, undefined);
-        return true;
-      case "vote":
-        if (isProtectingLeader(node) && !message.transfer) return false;
-        becomeFollower(node, message.term, undefined);
-        return true;
-      case "append":
-      case "heartbeat":
-      case "snapshot":
-        becomeFollower(node, message.term, message.from);
-        return true;
-      default:
-        becomeFollower(node, message.term, undefined);
-        return true;
-    }
-  }
-
-  /** Tells a leader or candidate of the past which term it is, or it could never come back. */
-  #answerOldTerm(message: RaftMessage): void {
-    const { outbox, term, config } = this.#node;
-    const reply = { from: config.id, to: message.from, term };
-    if (message.type === "append" || message.type === "heartbeat" || message.type === "snapshot") {
-      outbox.push({ type: "append_reply", ...reply, rejected: true, index: 0, hintIndex: 0, hintTerm: 0 });
-    } else if (message.type === "pre_vote") {
-      outbox.push({ type: "pre_vote_reply", ...reply, granted: false });
-    }
-  }
-
-  #dispatch(message: RaftMessage): void {
-    const node = this.#node;
-    switch (message.type) {
-      case "pre_vote":
-        return onPreVote(node, message);
-      case "pre_vote_reply":
-        return onPreVoteReply(node, message);
-      case "vote":
-        return onVote(node, message);
-      case "vote_reply":
-        return onVoteReply(node, message);
-      case "append_reply":
-        if (node.leading !== undefined) onAppendReply(node, node.leading, message);
-        return;
-      case "heartbeat_reply":
-        if (node.leading !== undefined) onHeartbeatReply(node, node.leading, message);
-        return;
-      case "append":
-        if (this.#followSender(message)) onAppend(node, message);
-        return;
-      case "heartbeat":
-        if (this.#followSender(message)) onHeartbeat(node, message);
-        return;
-      case "snapshot":
-        if (this.#followSender(message)) onSnapshot(node, message);
-        return;
-      case "timeout_now":
-        if (node.role !== "leader") onTimeoutNow(node, message);
-        return;
-      default:
-        return unreachable(message);
-    }
-  }
-
-  /** The sender is the leader of this term. */
-  #followSender(message: RaftMessage): boolean {
-    const node = this.#node;
-    assert(node.role !== "leader", "a term has at most one leader");
-    if (node.role !== "follower" || node.leaderId !== message.from) {
-      becomeFollower(node, node.term, message.from);
-    }
-    heardLeader(node);
-    return true;
+    if (message.to === node.config.id && message.from !== node.config.id) receive(node, message);
   }
 
   /** Appends commands, all or none. They are committed when `committed` shows their places with the same term. */
@@ -290,7 +189,7 @@ export class Raft {
       leading.departing.set(leaving.id, { address: leaving.address, ticksLeft });
     }
     const index = appendOwn(node, leading, "membership", [encodeMembership(next)]);
-    followMembership(node, leading);
+    followMembership(node, leading, index);
     return { ok: true, position: { index, term: node.term } };
   }
 
@@ -427,8 +326,9 @@ export class Raft {
   }
 
   /** Everything to persist of that Ready and of all before it is durable. */
-  persisted(readyNumber: number): void {
+  persisted(readyNumber: number, nowMs: number): void {
     const node = this.#node;
+    node.nowMs = Math.max(node.nowMs, nowMs);
     assert(readyNumber <= node.readyNumber, "only what was taken can be persisted");
     node.log.persisted(readyNumber);
     const { ownVote } = node;
