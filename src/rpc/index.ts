@@ -1,4 +1,5 @@
 /** Typed calls between processes. `grpc/` and `inproc/` are for those who put a process together. */
+export { ADMIN } from "./admin-methods.js";
 export { callDownCodec, callUpCodec } from "./call-codecs.js";
 export { CallClient, type CallClientOptions, type CallDown, type CallUp } from "./calls.js";
 export { CHUNK_CHANNEL, type ChunkAnswer, type ChunkCall } from "./chunk-methods.js";
@@ -11,6 +12,7 @@ export {
   messageCodec,
 } from "./codec.js";
 export * as wire from "./gen/messages.js";
+export { METADATA_SESSION } from "./metadata-methods.js";
 export { REGISTRY_ATTACH } from "./registry-methods.js";
 export {
   type CallContext,

@@ -2234,7 +2234,7 @@ export interface DirectoryEntry {
   readonly ino: number;
   /** Type bits only. */
   readonly mode: number;
-  readonly attributes: Attributes;
+  readonly attributes?: Attributes | undefined;
 }
 
 function encodeDirectoryEntry(message: DirectoryEntry, writer: wire.Writer): void {
@@ -2247,9 +2247,11 @@ function encodeDirectoryEntry(message: DirectoryEntry, writer: wire.Writer): voi
   if (message.mode !== 0) {
     writer.uint32(24).uint32(message.mode);
   }
-  writer.uint32(34).fork();
-  encodeAttributes(message.attributes, writer);
-  writer.ldelim();
+  if (message.attributes !== undefined) {
+    writer.uint32(34).fork();
+    encodeAttributes(message.attributes, writer);
+    writer.ldelim();
+  }
 }
 
 function decodeDirectoryEntry(reader: wire.Reader): DirectoryEntry {
@@ -2280,7 +2282,7 @@ function decodeDirectoryEntry(reader: wire.Reader): DirectoryEntry {
     name: $name,
     ino: $ino,
     mode: $mode,
-    attributes: $attributes ?? wire.absent(decodeAttributes),
+    attributes: $attributes,
   };
 }
 
@@ -6442,8 +6444,8 @@ export interface SetAttributes {
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
   /** A missing time with its `Now` flag means the MDS's time. */
-  readonly atime: Timestamp;
-  readonly mtime: Timestamp;
+  readonly atime?: Timestamp | undefined;
+  readonly mtime?: Timestamp | undefined;
   readonly atimeNow: boolean;
   readonly mtimeNow: boolean;
 }
@@ -6464,12 +6466,16 @@ function encodeSetAttributes(message: SetAttributes, writer: wire.Writer): void 
   if (message.gid !== undefined) {
     writer.uint32(40).uint32(message.gid);
   }
-  writer.uint32(50).fork();
-  encodeTimestamp(message.atime, writer);
-  writer.ldelim();
-  writer.uint32(58).fork();
-  encodeTimestamp(message.mtime, writer);
-  writer.ldelim();
+  if (message.atime !== undefined) {
+    writer.uint32(50).fork();
+    encodeTimestamp(message.atime, writer);
+    writer.ldelim();
+  }
+  if (message.mtime !== undefined) {
+    writer.uint32(58).fork();
+    encodeTimestamp(message.mtime, writer);
+    writer.ldelim();
+  }
   if (message.atimeNow) {
     writer.uint32(64).bool(message.atimeNow);
   }
@@ -6528,8 +6534,8 @@ function decodeSetAttributes(reader: wire.Reader): SetAttributes {
     mode: $mode,
     uid: $uid,
     gid: $gid,
-    atime: $atime ?? wire.absent(decodeTimestamp),
-    mtime: $mtime ?? wire.absent(decodeTimestamp),
+    atime: $atime,
+    mtime: $mtime,
     atimeNow: $atimeNow,
     mtimeNow: $mtimeNow,
   };

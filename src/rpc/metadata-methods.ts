@@ -1,0 +1,101 @@
+import { isFailureCode, storageError } from "../base/index.js";
+import {
+  FAILURE_DOMAINS,
+  type MetadataPush,
+  type MetadataReply,
+  type MetadataRequest,
+} from "../meta/index.js";
+import { callDownCodec, callUpCodec } from "./call-codecs.js";
+import type { CallDown, CallUp } from "./calls.js";
+import {
+  type Attributes as WireAttributes,
+  SessionCallDown as WireDown,
+  SessionCallUp as WireUp,
+} from "./gen/messages.js";
+import type { StreamMethod } from "./transport.js";
+
+/** A client's session with the leading MDS: numbered requests up, replies and pushes down. */
+export const METADATA_SESSION: StreamMethod<
+  CallUp<MetadataRequest>,
+  CallDown<MetadataReply | MetadataPush>
+> = {
+  path: "/pstorage.Metadata/Session",
+  up: callUpCodec<MetadataRequest, WireUp>(
+    WireUp,
+    (id, deadlineMs, body) => ({ id, deadlineMs, body }),
+    ({ body }) => body && requestFromWire(body),
+  ),
+  down: callDownCodec<MetadataReply | MetadataPush, WireDown>(
+    WireDown,
+    (id, failure, body) => ({ id, failure, body }),
+    ({ body }) => body && replyFromWire(body),
+  ),
+};
+
+/*
+ * The bodies have the same fields here and there. They differ in the brands of ids, and in strings that are unions
+ * here: those are checked, and then the cast is true.
+ */
+
+const ACCESSES: readonly string[] = ["read", "write", "exclusive"];
+const LEASE_KINDS: readonly string[] = ["none", "read", "exclusive", "shared"];
+const RENAME_MODES: readonly string[] = ["replace", "no_replace", "exchange"];
+const XATTR_MODES: readonly string[] = ["any", "create", "replace"];
+const DOMAINS: readonly string[] = FAILURE_DOMAINS;
+
+function requestFromWire(request: NonNullable<WireUp["body"]>): MetadataRequest {
+  switch (request.type) {
+    case "create":
+      if (request.body.open !== undefined) oneOf(ACCESSES, request.body.open, "access");
+      break;
+    case "open":
+    case "close":
+      oneOf(ACCESSES, request.body.access, "access");
+      break;
+    case "rename":
+      oneOf(RENAME_MODES, request.body.mode, "mode of rename");
+      break;
+    case "setXattr":
+      oneOf(XATTR_MODES, request.body.mode, "mode of setXattr");
+      break;
+    case "setStorage":
+      if (request.body.failureDomain !== undefined) oneOf(DOMAINS, request.body.failureDomain, "domain");
+      break;
+    case "reportFile":
+      if (request.body.downgradeTo !== undefined) oneOf(LEASE_KINDS, request.body.downgradeTo, "lease");
+      break;
+    case "reportChunk":
+      // A code this program does not know is a failure of the replica all the same.
+      if (isFailureCode(request.body.code)) break;
+      return { type: "reportChunk", body: { ...request.body, code: "io_error" } } as MetadataRequest;
+  }
+  return request as MetadataRequest;
+}
+
+function replyFromWire(reply: NonNullable<WireDown["body"]>): MetadataReply | MetadataPush {
+  switch (reply.type) {
+    case "entry":
+      checkAttributes(reply.body.attributes);
+      break;
+    case "opened":
+      checkAttributes(reply.body.attributes);
+      oneOf(LEASE_KINDS, reply.body.lease.kind, "lease");
+      break;
+    case "entries":
+      for (const { attributes } of reply.body.entries)
+        if (attributes !== undefined) checkAttributes(attributes);
+      break;
+    case "recallLease":
+      oneOf(LEASE_KINDS, reply.body.to, "lease");
+      break;
+  }
+  return reply as MetadataReply | MetadataPush;
+}
+
+function checkAttributes({ storage }: WireAttributes): void {
+  oneOf(DOMAINS, storage.failureDomain, "domain");
+}
+
+function oneOf(allowed: readonly string[], text: string, what: string): void {
+  if (!allowed.includes(text)) throw storageError("malformed", `unknown ${what}`);
+}
