@@ -13,6 +13,7 @@ interface Presence {
 /** A map that a session was told to drop. */
 interface PendingDrop {
   readonly sessionId: SessionId;
+  readonly push: MetadataPush;
   readonly resolve: () => void;
 }
 
@@ -83,14 +84,20 @@ export class SessionHub {
 
   /**
    * Has a session drop its older maps of a chunk. Resolves when it has answered, or is over. It is told again
-   * when it reconnects in between.
+   * when it reconnects in between (`repeatDrops`).
    */
   dropMap(sessionId: SessionId, ino: InodeNumber, chunkId: ChunkId, version: ChunkVersion): Promise<void> {
     if (!this.#presences.has(sessionId)) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#drops.set(dropKey(sessionId, chunkId, version), { sessionId, resolve });
-      this.push(sessionId, { type: "chunkMapChanged", body: { ino, chunkId, version } });
+      const push: MetadataPush = { type: "chunkMapChanged", body: { ino, chunkId, version } };
+      this.#drops.set(dropKey(sessionId, chunkId, version), { sessionId, push, resolve });
+      this.push(sessionId, push);
     });
+  }
+
+  /** After a reconnection: what it may have missed. */
+  repeatDrops(sessionId: SessionId): void {
+    for (const drop of this.#drops.values()) if (drop.sessionId === sessionId) this.push(sessionId, drop.push);
   }
 
   mapDropped(sessionId: SessionId, chunkId: ChunkId, version: ChunkVersion): void {
