@@ -9,6 +9,10 @@ import type { WaitKey } from "./command.js";
 export type Effect =
   /** Requests waiting for this may succeed now. */
   | { readonly type: "wake"; readonly key: WaitKey }
+  /**
+   * Tell the holder to come down. With `to` `none` it is told that it has lost the lease (revoked): no answer is
+   * waited for.
+   */
   | {
       readonly type: "recallLease";
       readonly sessionId: SessionId;
@@ -16,7 +20,15 @@ export type Effect =
       readonly leaseSequence: number;
       readonly to: LeaseKind;
     }
+  /**
+   * The holder of an exclusive lease answered an ask for its size and times (see `HeldAttributes`): the answer to
+   * the oldest ask not answered yet.
+   */
+  | { readonly type: "attributesReported"; readonly ino: InodeNumber; readonly sessionId: SessionId }
+  /** Not known to the MDS any more: tell it, if it listens. */
   | { readonly type: "sessionEnded"; readonly sessionId: SessionId; readonly reason: string }
+  /** It has more opens than one command gives back: propose `endSession` again, with this reason. */
+  | { readonly type: "endSession"; readonly sessionId: SessionId; readonly reason: string }
   /** Drive the installation of this version: commands to all members, maps recalled from lease holders. */
   | {
       readonly type: "install";
@@ -32,8 +44,13 @@ export type Effect =
     }
   /** The file has neither name nor opens: drop its chunks. */
   | { readonly type: "reclaim"; readonly ino: InodeNumber }
-  /** A writer died: fence its chunks (install effects follow), then propose `finishRecovery`. */
+  /**
+   * A writer died; its chunks are being fenced (install effects follow) and the recovery ends by itself with the last
+   * of them. A new leader proposes `finishRecovery`, which ends it if all that was left to do has vanished.
+   */
   | { readonly type: "recover"; readonly ino: InodeNumber }
+  /** The storage attributes of a file with data changed: compare its chunks with them, page by page. */
+  | { readonly type: "storageChanged"; readonly ino: InodeNumber }
   /** The chunk has fewer replicas than wanted. */
   | { readonly type: "repair"; readonly chunkId: ChunkId }
   /** A server was added, removed, came or went: placement and liveness may look again. */

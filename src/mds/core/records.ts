@@ -74,6 +74,21 @@ export interface SessionRecord {
   readonly hostId: string;
   readonly program: string;
   readonly beganMs: number;
+  /** Answers to mutations below this sequence are forgotten. */
+  readonly answeredBelow: number;
+  /** It is over, but has more opens than one command gives back: `endSession` is proposed again. */
+  readonly isEnding: boolean;
+}
+
+/** How many files there are and how much is in them. Kept in step with the inodes. */
+export interface TotalsRecord {
+  /** Regular files. */
+  readonly fileCount: number;
+  /** Anything with attributes. */
+  readonly inodeCount: number;
+  /** Sum of the sizes of all regular files. */
+  readonly sizeBytes: number;
+  readonly chunkCount: number;
 }
 
 /** What one session holds of one file: its opens, and the lease they earned. */
@@ -81,12 +96,18 @@ export interface OpenRecord {
   readonly ino: InodeNumber;
   readonly sessionId: SessionId;
   /** How many opens of each access are not closed yet. */
-  readonly counts: Readonly<Record<Access, number>>;
+  readonly counts: OpenCounts;
+  /** Opens that were not closed when the lease was revoked: they keep the file alive, and allow nothing. */
+  readonly revoked?: OpenCounts | undefined;
+  /** `none` if it was revoked and the file was not opened again. */
   readonly lease: LeaseKind;
+  /** Of the present lease; 0 with `none`. It stays when the lease comes down, and grows when it goes up. */
   readonly leaseSequence: number;
   /** A recall is under way: the holder was told to come down to this. */
   readonly recallTo?: LeaseKind | undefined;
 }
+
+export type OpenCounts = Readonly<Record<Access, number>>;
 
 /** The session was given this chunk's map for writing under a lease it still holds: fence it if the session dies. */
 export interface WriterRecord {
@@ -98,8 +119,10 @@ export interface WriterRecord {
 /** A writer of this file died: its chunks are being fenced and the size found out. Opens wait. */
 export interface RecoveryRecord {
   readonly ino: InodeNumber;
-  /** Chunks not fenced yet. */
+  /** Chunks being fenced now; bounded, the next ones are taken from the writer records of `sessions`. */
   readonly chunks: readonly ChunkId[];
+  /** The dead writers, while they have writer records of this file. */
+  readonly sessions: readonly SessionId[];
   /** Highest end of data found so far, bytes of the file; only used if the dead lease was exclusive. */
   readonly sizeBytes: number;
   readonly wasExclusive: boolean;

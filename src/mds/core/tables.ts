@@ -1,6 +1,7 @@
 import type { Failure } from "../../base/index.js";
 import type { ChunkId, ChunkVersion, CsId } from "../../chunk/index.js";
 import type { InodeNumber, MetadataReply, SessionId } from "../../meta/index.js";
+import type { WaitKey } from "./command.js";
 import type {
   ChunkRecord,
   ClusterRecord,
@@ -14,6 +15,7 @@ import type {
   OpenRecord,
   RecoveryRecord,
   SessionRecord,
+  TotalsRecord,
   WriterRecord,
 } from "./records.js";
 
@@ -40,7 +42,9 @@ export interface SmallTable<Key extends readonly unknown[], Value> extends Table
 /** The answer to a mutation, kept until the client has it. */
 export type Answer =
   | { readonly type: "reply"; readonly reply: MetadataReply }
-  | { readonly type: "failure"; readonly failure: Failure };
+  | { readonly type: "failure"; readonly failure: Failure }
+  /** Carried out, but the reply is held back until what the key names is over: not to be carried out twice. */
+  | { readonly type: "held"; readonly key: WaitKey; readonly reply: MetadataReply };
 
 export interface Tables {
   // Large.
@@ -61,6 +65,7 @@ export interface Tables {
   // Small.
   readonly cluster: SmallTable<[], ClusterRecord>;
   readonly counters: SmallTable<[], CounterRecord>;
+  readonly totals: SmallTable<[], TotalsRecord>;
   readonly config: SmallTable<[name: string], ConfigRecord>;
   readonly chunkServers: SmallTable<[csId: CsId], CsRecord>;
   readonly mdsServers: SmallTable<[mdsId: number], MdsRecord>;
@@ -68,7 +73,7 @@ export interface Tables {
   readonly opens: SmallTable<[ino: InodeNumber, sessionId: SessionId], OpenRecord>;
   /** The same pairs, by session. */
   readonly sessionOpens: SmallTable<[sessionId: SessionId, ino: InodeNumber], InodeNumber>;
-  readonly writers: SmallTable<[sessionId: SessionId, chunkId: ChunkId], WriterRecord>;
+  readonly writers: SmallTable<[ino: InodeNumber, sessionId: SessionId, chunkId: ChunkId], WriterRecord>;
   readonly answers: SmallTable<[sessionId: SessionId, sequence: number], Answer>;
   readonly recoveries: SmallTable<[ino: InodeNumber], RecoveryRecord>;
   /** Chunks whose installation is under way. */

@@ -18,6 +18,7 @@ export class MemoryTables implements Tables {
   readonly events = memoryTable<"events">();
   readonly cluster = memoryTable<"cluster">();
   readonly counters = memoryTable<"counters">();
+  readonly totals = memoryTable<"totals">();
   readonly config = memoryTable<"config">();
   readonly chunkServers = memoryTable<"chunkServers">();
   readonly mdsServers = memoryTable<"mdsServers">();
