@@ -2,6 +2,12 @@ import assert from "node:assert/strict";
 import { beforeAll, test, vi } from "vitest";
 import { createAuthority, issueHostCertificate } from "../../../src/auth/authority.js";
 import {
+  deriveEnrollmentKeys,
+  hashTranscript,
+  possessionContext,
+  requestMac,
+} from "../../../src/auth/enrollment-transcript.js";
+import {
   type ClusterSecrets,
   changePassword,
   type EnrollFinish,
@@ -12,6 +18,7 @@ import {
   generateHostKey,
   type IssuedCertificate,
   PeerVerifier,
+  provePossession,
   RateLimiter,
 } from "../../../src/auth/index.js";
 import { startPakeLogin } from "../../../src/auth/pake.js";
@@ -189,14 +196,38 @@ test("an impostor of an MDS that does not know the verifier is noticed by the ho
   assert.equal((await enroll(REQUEST, honest, clock)).hostId, HOST);
 });
 
-test("a man in the middle who changes the cluster id of the challenge is noticed", async () => {
-  const { calls, clock } = await testServer();
+test("a man in the middle who changes the cluster id of the challenge is noticed before a certificate is issued", async () => {
+  const issued: IssuedCertificate[] = [];
+  const { calls, clock } = await testServer({ onIssued: (certificate) => issued.push(certificate) });
   const forged = {
     ...calls,
     start: async (message: EnrollStart) => ({ ...(await calls.start(message)), clusterId: OTHER_CLUSTER }),
   };
 
   assert.equal(await failureCode(() => enroll(REQUEST, forged, clock)), "unauthenticated");
+  assert.deepEqual(issued, []);
+});
+
+test("who knows the password gets no certificate for a key that is somebody else's", async () => {
+  const { server } = await testServer();
+  const mine = generateHostKey();
+  const login = await startPakeLogin(PASSWORD);
+  const start = { version: 1, pakeRequest: login.request };
+  const challenge = await server.start(start, ADDRESS);
+  const { proof, sessionKey } = login.finish(challenge.pakeResponse);
+  const keys = deriveEnrollmentKeys(hashTranscript(start, challenge), sessionKey);
+  const subject = { hostId: HOST, roles: ["client"] as const };
+  const fields = {
+    ...subject,
+    handshakeId: challenge.handshakeId,
+    pakeProof: proof,
+    publicKey: OTHER_KEY.publicKey,
+    possession: provePossession(mine.privateKeyPem, possessionContext(keys.transcript, subject)),
+  };
+
+  const code = await failureCode(() => server.finish({ ...fields, mac: requestMac(keys, fields) }, ADDRESS));
+
+  assert.equal(code, "malformed");
 });
 
 test("a Finish that is sent twice is refused the second time", async () => {
