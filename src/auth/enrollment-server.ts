@@ -38,12 +38,18 @@ export interface EnrollmentServerOptions {
   readonly limiter: RateLimiter;
   /** Told of every certificate before it is sent, for the event log. */
   readonly onIssued?: (issued: IssuedCertificate, peerAddress: string) => void;
+  /**
+   * Told, at a later start, of every handshake that nobody finished: what a wrong password looks like from here. For
+   * the log.
+   */
+  readonly onAbandoned?: (peerAddress: string) => void;
 }
 
 interface Handshake {
   readonly pake: PakeAnswer;
   readonly transcript: Uint8Array;
   readonly clusterId: string;
+  readonly peerAddress: string;
   readonly expiresAtMs: number;
 }
 
@@ -78,7 +84,7 @@ export class EnrollmentServer {
     const challenge: EnrollChallenge = { handshakeId, clusterId, pakeResponse: pake.response };
     const transcript = hashTranscript(message, challenge);
     const expiresAtMs = nowMs + HANDSHAKE_TTL_MS;
-    this.#handshakes.set(toHex(handshakeId), { pake, transcript, clusterId, expiresAtMs });
+    this.#handshakes.set(toHex(handshakeId), { pake, transcript, clusterId, peerAddress, expiresAtMs });
     return challenge;
   }
 
@@ -113,9 +119,10 @@ export class EnrollmentServer {
   }
 
   #makeRoom(nowMs: number): void {
-    for (const [id, { expiresAtMs }] of this.#handshakes) {
+    for (const [id, { expiresAtMs, peerAddress }] of this.#handshakes) {
       if (expiresAtMs > nowMs) break;
       this.#handshakes.delete(id);
+      this.#options.onAbandoned?.(peerAddress);
     }
     if (this.#handshakes.size >= HANDSHAKE_COUNT_MAX) {
       throw storageError("busy", "too many hosts authenticate at the same time");

@@ -84,6 +84,18 @@ test("a wrong password is refused by the host before it has sent any proof", asy
   assert.deepEqual(recorder.sent, []);
 });
 
+test("the MDS hears of attempts that nobody finished, and only of those", async () => {
+  const abandoned: string[] = [];
+  const { calls, clock } = await testServer({ onAbandoned: (peerAddress) => abandoned.push(peerAddress) });
+
+  await failureCode(() => enroll({ ...REQUEST, password: "hunter2" }, calls, clock));
+  await enroll(REQUEST, calls, clock);
+  clock.ms += 30_000;
+  await enroll(REQUEST, calls, clock);
+
+  assert.deepEqual(abandoned, [ADDRESS]);
+});
+
 test("after a change of the password only the new one works and old certificates stay valid", async () => {
   const changed = await changePassword(secrets, "new password");
   const { calls, clock } = await testServer({ secrets: () => changed });
