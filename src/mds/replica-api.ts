@@ -1,5 +1,13 @@
 import type { Clock, Kv, Random } from "../io/index.js";
-import type { Member, MemberRole, RaftId, RaftMessage, RaftSettings, Snapshot } from "../raft/index.js";
+import {
+  type Member,
+  type MemberRole,
+  RAFT_DEFAULTS,
+  type RaftId,
+  type RaftMessage,
+  type RaftSettings,
+  type Snapshot,
+} from "../raft/index.js";
 
 /** An entry as the state machine sees it. */
 export interface AppliedEntry {
@@ -65,9 +73,21 @@ export interface ReplicaConfig extends RaftSettings {
   readonly keepEntries: number;
   /** Compaction happens when this many entries could go. Default 10000. */
   readonly compactEntries: number;
+  /** Where to reach the group before this node's own log tells: what a joining node was told. Default none. */
+  readonly peers: readonly Member[];
   /** How long a proposal of a lost leadership waits to learn its outcome before it fails with `unavailable`, in ms. Default 2000. */
   readonly outcomeWaitMs: number;
 }
+
+/** Everything but the id. */
+export const REPLICA_DEFAULTS: Omit<ReplicaConfig, "id"> = {
+  ...RAFT_DEFAULTS,
+  maxWaiting: 4096,
+  keepEntries: 10_000,
+  compactEntries: 10_000,
+  peers: [],
+  outcomeWaitMs: 2000,
+};
 
 /** The world of a replica. */
 export interface ReplicaWorld {
@@ -106,4 +126,11 @@ export interface ReplicaStatus extends Leadership {
   readonly appliedIndex: number;
   /** Sole truth about membership: the latest in the log, committed or not. */
   readonly members: readonly MemberStatus[];
+}
+
+/** What a replica tells its owner. */
+export interface ReplicaEvents {
+  readonly leadershipChanged: (leadership: Leadership) => void;
+  readonly membersChanged: (members: readonly Member[]) => void;
+  readonly failed: (error: unknown) => void;
 }

@@ -109,6 +109,10 @@ export class Raft {
     return this.#node.log.lastIndex;
   }
 
+  get firstIndex(): number {
+    return this.#node.log.start.index + 1;
+  }
+
   /** The latest membership in the log, committed or not: the one in effect. */
   get membership(): Membership {
     return this.#node.history.latest;
@@ -211,6 +215,11 @@ export class Raft {
     node.leading.transfer = { to, ticksLeft: node.config.electionTicksMax, isSent: false };
     continueTransfer(node, node.leading);
     return undefined;
+  }
+
+  /** Whether a handover of the leadership is under way. */
+  get isTransferring(): boolean {
+    return this.#node.leading?.transfer !== undefined;
   }
 
   /** The shell opened the snapshot that a snapshot message asked for, at that place. */
