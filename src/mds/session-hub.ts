@@ -97,7 +97,8 @@ export class SessionHub {
 
   /** After a reconnection: what it may have missed. */
   repeatDrops(sessionId: SessionId): void {
-    for (const drop of this.#drops.values()) if (drop.sessionId === sessionId) this.push(sessionId, drop.push);
+    for (const drop of this.#drops.values())
+      if (drop.sessionId === sessionId) this.push(sessionId, drop.push);
   }
 
   mapDropped(sessionId: SessionId, chunkId: ChunkId, version: ChunkVersion): void {

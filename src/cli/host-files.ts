@@ -1,0 +1,120 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { storageError } from "../base/index.js";
+
+/**
+ * What a host keeps outside of repositories, all under one root (`PSTORAGE_ROOT`, `/` by default):
+ *
+ *     etc/pstorage/clusters/NAME/bs.list        addresses of metadata servers, one IP[:PORT] a line
+ *     etc/pstorage/clusters/NAME/auth_digest.key  the host's credential
+ *     etc/pstorage/host_id, location            identity and place of the host
+ *     etc/pstorage/mds.config, cs.config        the repositories of this host, one `CLUSTER DIR` a line
+ *     run/pstorage/                             process ids
+ */
+export class HostFiles {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  path(...parts: string[]): string {
+    return join(this.root, ...parts);
+  }
+
+  clusterDirectory(clusterName: string): string {
+    return this.path("etc/pstorage/clusters", checkedClusterName(clusterName));
+  }
+
+  pidFile(kind: ServiceKind, clusterName: string, id: number): string {
+    return this.path("run/pstorage", `${kind}d.${clusterName}.${id}.pid`);
+  }
+
+  /** `room.row.rack` of this host; `0.0.0` unless etc/pstorage/location says otherwise. */
+  async location(): Promise<string> {
+    const text = ((await readText(this.path("etc/pstorage/location"))) ?? "0.0.0").trim();
+    if (!/^\d{1,5}(\.\d{1,5}){2}$/.test(text)) {
+      throw storageError(
+        "invalid",
+        `${this.path("etc/pstorage/location")} must hold three numbers: ROOM.ROW.RACK`,
+      );
+    }
+    return text;
+  }
+
+  /** Adds an address to the cluster's bs.list unless it is there. */
+  async addBootstrapAddress(clusterName: string, address: string): Promise<void> {
+    const path = join(this.clusterDirectory(clusterName), "bs.list");
+    const lines = ((await readText(path)) ?? "").split("\n").filter((line) => line.trim() !== "");
+    if (lines.includes(address)) return;
+    await writeText(path, `${[...lines, address].join("\n")}\n`);
+  }
+
+  async services(kind: ServiceKind): Promise<Service[]> {
+    const text = (await readText(this.path("etc/pstorage", `${kind}.config`))) ?? "";
+    const services: Service[] = [];
+    for (const line of text.split("\n")) {
+      const [clusterName, directory] = splitOnce(line.replace(/^#.*/, "").trim());
+      if (clusterName === "" || directory === "") continue;
+      services.push({ kind, clusterName, directory });
+    }
+    return services;
+  }
+
+  async addService(service: Service): Promise<void> {
+    const services = await this.services(service.kind);
+    if (services.some(({ directory }) => directory === service.directory)) return;
+    await this.#writeServices(service.kind, [...services, service]);
+  }
+
+  async removeService(kind: ServiceKind, directory: string): Promise<void> {
+    const services = await this.services(kind);
+    await this.#writeServices(
+      kind,
+      services.filter((service) => service.directory !== directory),
+    );
+  }
+
+  async #writeServices(kind: ServiceKind, services: readonly Service[]): Promise<void> {
+    const lines = services.map(({ clusterName, directory }) => `${clusterName} ${directory}\n`);
+    await writeText(this.path("etc/pstorage", `${kind}.config`), lines.join(""));
+  }
+}
+
+export type ServiceKind = "mds" | "cs";
+
+/** A repository on this host that a daemon serves. */
+export interface Service {
+  readonly kind: ServiceKind;
+  readonly clusterName: string;
+  readonly directory: string;
+}
+
+export function checkedClusterName(name: string): string {
+  if (/^[A-Za-z0-9_-]{1,63}$/.test(name)) return name;
+  throw storageError(
+    "invalid",
+    `"${name}" is no cluster name: use 1 to 63 of the characters a-z A-Z 0-9 - _`,
+  );
+}
+
+export async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+export async function writeText(path: string, text: string, mode = 0o644): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  await writeFile(temporary, text, { mode });
+  await rename(temporary, path);
+}
+
+function splitOnce(line: string): [string, string] {
+  const found = /^(\S+)\s+(.+)$/.exec(line);
+  return [found?.[1] ?? "", found?.[2] ?? ""];
+}

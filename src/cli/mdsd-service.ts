@@ -1,0 +1,3 @@
+import { runServiceProgram } from "./service-program.js";
+
+await runServiceProgram("mds");

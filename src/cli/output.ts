@@ -1,0 +1,67 @@
+/** How the command line prints: sizes, durations, tables. */
+
+const UNITS = ["B", "KB", "MB", "GB", "TB", "PB"] as const;
+
+/** As the original prints sizes: `105GB`, `1.5TB`; three digits are enough. */
+export function formatSize(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  const text = unit === 0 || value >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toFixed(1);
+  return `${text}${UNITS[unit]}`;
+}
+
+/** `12d 3h`, `3h 5m`, `5m 12s`, `12s`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const parts: [number, string][] = [
+    [Math.floor(whole / 86400), "d"],
+    [Math.floor(whole / 3600) % 24, "h"],
+    [Math.floor(whole / 60) % 60, "m"],
+    [whole % 60, "s"],
+  ];
+  const first = parts.findIndex(([value]) => value > 0);
+  if (first === -1) return "0s";
+  return parts
+    .slice(first, first + 2)
+    .filter(([value], index) => index === 0 || value > 0)
+    .map(([value, unit]) => `${value}${unit}`)
+    .join(" ");
+}
+
+export function formatPercent(part: number, whole: number): string {
+  return `${whole === 0 ? 0 : Math.round((100 * part) / whole)}%`;
+}
+
+export interface Column {
+  readonly title: string;
+  readonly alignRight?: boolean;
+}
+
+/** Lines of a table, columns as wide as they need to be. */
+export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
+  const widths = columns.map(({ title }, index) =>
+    Math.max(title.length, ...rows.map((row) => (row[index] ?? "").length)),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, index) => {
+        const width = widths[index] ?? 0;
+        return columns[index]?.alignRight === true ? cell.padStart(width) : cell.padEnd(width);
+      })
+      .join(" ")
+      .trimEnd();
+  return [line(columns.map(({ title }) => title)), ...rows.map(line)];
+}
+
+/** `20G`, `512m`, `1000` to bytes; undefined for anything else. */
+export function parseSize(text: string): number | undefined {
+  const found = /^(\d+(?:\.\d+)?)([kmgtp]?)(?:i?b)?$/i.exec(text.trim());
+  if (found === null) return undefined;
+  const exponent = "kmgtp".indexOf((found[2] ?? "").toLowerCase()) + 1;
+  const bytes = Number(found[1]) * 1024 ** (found[2] === "" ? 0 : exponent);
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+}

@@ -1,0 +1,179 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, openSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { StorageError, storageError } from "../base/index.js";
+import { type HostFiles, readText, type Service, type ServiceKind, writeText } from "./host-files.js";
+
+/** A service with what its repository says about it. */
+export interface LocalService extends Service {
+  /** MDSID or CSID. */
+  readonly id: number;
+  /** Process id while its daemon runs. */
+  readonly pid: number | undefined;
+}
+
+/** How long a daemon may take until it serves, and until it has stopped in order. */
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 60_000;
+
+/** The repositories of this host, with the state of their daemons. */
+export async function localServices(files: HostFiles, kind: ServiceKind): Promise<LocalService[]> {
+  const found: LocalService[] = [];
+  for (const service of await files.services(kind)) {
+    const id = await repositoryId(service);
+    found.push({ ...service, id, pid: await runningPid(files, service, id) });
+  }
+  return found;
+}
+
+/** Those of one cluster, of one directory, or all without a selection. None is an error if one was asked for. */
+export function selectServices(
+  services: readonly LocalService[],
+  selection: string | undefined,
+): LocalService[] {
+  if (selection === undefined) return [...services];
+  const directory = selection.replace(/\/+$/, "");
+  const selected = services.filter(
+    (service) => service.clusterName === selection || service.directory === directory,
+  );
+  if (selected.length > 0) return selected;
+  throw storageError(
+    "not_found",
+    `no repository of this host belongs to "${selection}"; see pstorage list-services`,
+  );
+}
+
+/** Starts the daemon and resolves when it serves. False if it ran already. */
+export async function startService(files: HostFiles, service: LocalService): Promise<boolean> {
+  if (service.pid !== undefined) return false;
+  const logs = join(service.directory, "logs");
+  await mkdir(logs, { recursive: true });
+  const fatal = openSync(join(logs, "fatal-log"), "a");
+  const child = spawn(process.execPath, [daemonProgram(service.kind), "-r", service.directory], {
+    cwd: "/",
+    detached: true,
+    env: { ...process.env, PSTORAGE_ROOT: files.root },
+    stdio: ["ignore", fatal, fatal, "ipc"],
+  });
+  const outcome = await new Promise<string>((resolve) => {
+    const timer = setTimeout(() => resolve("it does not become ready"), START_TIMEOUT_MS);
+    child.once("message", () => {
+      clearTimeout(timer);
+      resolve("ready");
+    });
+    child.once("error", (error) => resolve(error.message));
+    child.once("exit", (code, signal) => {
+      clearTimeout(timer);
+      resolve(lastLine(join(logs, "fatal-log")) ?? `it ended with ${signal ?? `status ${code}`}`);
+    });
+  });
+  child.removeAllListeners();
+  if (child.connected) child.disconnect();
+  child.unref();
+  if (outcome !== "ready" || child.pid === undefined) {
+    child.kill("SIGTERM");
+    throw storageError("unavailable", `${describeService(service)} did not start: ${outcome}`);
+  }
+  await writeText(files.pidFile(service.kind, service.clusterName, service.id), `${child.pid}\n`);
+  return true;
+}
+
+/** Stops the daemon in order and resolves when it is gone. False if it did not run. */
+export async function stopService(files: HostFiles, service: LocalService): Promise<boolean> {
+  if (service.pid === undefined) return false;
+  signal(service.pid, "SIGTERM");
+  const deadline = Date.now() + STOP_TIMEOUT_MS;
+  while (isAlive(service.pid)) {
+    if (Date.now() > deadline) {
+      throw storageError("timed_out", `${describeService(service)} (pid ${service.pid}) does not stop`);
+    }
+    await sleep(20);
+  }
+  rmSync(files.pidFile(service.kind, service.clusterName, service.id), { force: true });
+  return true;
+}
+
+/** Has the daemon read its configuration and open its log anew. */
+export function reloadService(service: LocalService): void {
+  if (service.pid === undefined)
+    throw storageError("unavailable", `${describeService(service)} is not running`);
+  signal(service.pid, "SIGHUP");
+}
+
+export function describeService({ kind, id, clusterName, directory }: LocalService): string {
+  return `${kind.toUpperCase()}#${id} of ${clusterName} (${directory})`;
+}
+
+function daemonProgram(kind: ServiceKind): string {
+  return fileURLToPath(new URL(`../../bin/${kind}d.js`, import.meta.url));
+}
+
+/** The id in the repository's identity.json; 0 if it cannot be read. */
+async function repositoryId({ kind, directory }: Service): Promise<number> {
+  const text = await readText(join(directory, "identity.json")).catch(() => undefined);
+  try {
+    const identity = JSON.parse(text ?? "{}") as { mdsId?: number; csId?: number };
+    return (kind === "mds" ? identity.mdsId : identity.csId) ?? 0;
+  } catch {
+    // A damaged identity: the daemon will say so when it is started.
+    return 0;
+  }
+}
+
+async function runningPid(files: HostFiles, service: Service, id: number): Promise<number | undefined> {
+  const text = await readText(files.pidFile(service.kind, service.clusterName, id));
+  const pid = Number.parseInt(text ?? "", 10);
+  return pid > 0 && isAlive(pid) && isDaemonOf(pid, service) ? pid : undefined;
+}
+
+/** Process ids are used again: is it really the daemon of this repository? */
+function isDaemonOf(pid: number, { directory }: Service): boolean {
+  try {
+    readlinkSync(`/proc/${pid}/exe`);
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(directory);
+  } catch {
+    // It ended in between.
+    return false;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    // A daemon whose parent did not wait for it is a zombie: as good as gone.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+function lastLine(path: string): string | undefined {
+  try {
+    const lines = readFileSync(path, "utf8").trim().split("\n");
+    const line = lines.at(-1);
+    return line === "" ? undefined : line;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The line a failed command prints. */
+export function errorLine(error: unknown): string {
+  if (error instanceof StorageError) return error.failure.detail || error.failure.code;
+  return error instanceof Error ? error.message : String(error);
+}
+
+export function ensureDirectory(path: string): void {
+  mkdirSync(path, { recursive: true });
+}

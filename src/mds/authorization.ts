@@ -1,0 +1,25 @@
+import type { AuthorizationTable, Role } from "../auth/index.js";
+import { ADMIN, ENROLLMENT, METADATA_SESSION, REGISTRY_ATTACH } from "../rpc/index.js";
+import { RAFT_PEER } from "./raft-wire.js";
+
+const OPERATORS: readonly Role[] = ["admin", "client"];
+
+/** Who may call what on a metadata server. */
+export const MDS_AUTHORIZATION: AuthorizationTable = {
+  [RAFT_PEER.path]: ["mds"],
+  [METADATA_SESSION.path]: ["client"],
+  [REGISTRY_ATTACH.path]: ["cs"],
+  [ADMIN.getStatus.path]: OPERATORS,
+  [ADMIN.getConfig.path]: OPERATORS,
+  [ADMIN.getEvents.path]: OPERATORS,
+  [ADMIN.setConfig.path]: ["admin"],
+  [ADMIN.addChunkServer.path]: ["admin"],
+  [ADMIN.removeChunkServer.path]: ["admin"],
+  [ADMIN.addMds.path]: ["admin"],
+  [ADMIN.removeMds.path]: ["admin"],
+  [ENROLLMENT.start.path]: "anyone",
+  [ENROLLMENT.finish.path]: "anyone",
+};
+
+/** What the other end must be by its certificate when this server calls. */
+export const MDS_SERVER_ROLES: Readonly<Record<string, readonly Role[]>> = { "pstorage.Raft": ["mds"] };

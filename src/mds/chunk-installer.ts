@@ -1,0 +1,158 @@
+import { failureOf } from "../base/index.js";
+import type { ChainMember, ChunkId, ChunkVersion, CsId, InstallChunk } from "../chunk/index.js";
+import type { Clock } from "../io/index.js";
+import type { Logger } from "../telemetry/index.js";
+import type { Change } from "./core/command.js";
+import type { ChunkRecord } from "./core/records.js";
+import type { Tables } from "./core/tables.js";
+import type { CsLinks } from "./cs-links.js";
+import type { Propose } from "./proposals.js";
+import type { SessionHub } from "./session-hub.js";
+
+/** A server that does not accept a new version within that time is left out of the chain. */
+const INSTALL_TIMEOUT_MS = 10_000;
+/** When no member can be reached at all there is nobody to go on with: tried again after this. */
+const RETRY_MS = 500;
+
+export interface InstallerWorld {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly tables: Tables;
+  readonly links: CsLinks;
+  readonly sessions: SessionHub;
+  readonly propose: Propose;
+}
+
+interface MemberAnswer {
+  readonly csId: CsId;
+  readonly highWaterBytes: number;
+  readonly failure: string | undefined;
+}
+
+/**
+ * Brings chunks to the version that the state demands: every member of the chain accepts it, every lease holder
+ * drops its older map, and only then is the version declared installed. Members that do not accept are left out
+ * by a further version. Repeating any of it is harmless, so a new leader just begins again.
+ */
+export class ChunkInstaller {
+  readonly #world: InstallerWorld;
+  /** Chunk to the version whose installation is under way here. */
+  readonly #running = new Map<ChunkId, ChunkVersion>();
+  #isClosed = false;
+
+  constructor(world: InstallerWorld) {
+    this.#world = world;
+  }
+
+  install(chunkId: ChunkId, version: ChunkVersion): void {
+    if (this.#isClosed || (this.#running.get(chunkId) ?? 0) >= version) return;
+    this.#running.set(chunkId, version);
+    void this.#drive(chunkId, version).finally(() => {
+      if (this.#running.get(chunkId) === version) this.#running.delete(chunkId);
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  async #drive(chunkId: ChunkId, version: ChunkVersion): Promise<void> {
+    for (;;) {
+      const record = this.#world.tables.chunks.get(chunkId);
+      if (this.#isClosed || record === undefined || record.installed || record.version !== version) return;
+      const change = await this.#attempt(record);
+      if (this.#isClosed) return;
+      if (change === undefined) {
+        await this.#world.clock.sleep("mds.install.retry", RETRY_MS);
+        continue;
+      }
+      try {
+        // A conflict means that the chunk moved on, and that its new version has an effect of its own.
+        await this.#world.propose(change);
+        return;
+      } catch (error) {
+        if (failureOf(error) === undefined) throw error;
+        await this.#world.clock.sleep("mds.install.retry", RETRY_MS);
+      }
+    }
+  }
+
+  /** One round: what is to be proposed after it, or undefined if it has to be tried again. */
+  async #attempt(record: ChunkRecord): Promise<Change | undefined> {
+    const { chunkId, version } = record;
+    const dropped = this.#dropOlderMaps(record);
+    const answers = await Promise.all(record.chain.map(({ csId }) => this.#installOn(record, csId)));
+    await dropped;
+    const failed = answers.filter(({ failure }) => failure !== undefined);
+    if (failed.length === 0 && answers.length > 0) {
+      const highWaterBytes = Math.max(...answers.map((answer) => answer.highWaterBytes));
+      return { type: "chunkInstalled", body: { chunkId, version, highWaterBytes } };
+    }
+    if (!this.#mayLeaveOut(record, failed)) return undefined;
+    const reason = failed.map(({ csId, failure }) => `CS#${csId}: ${failure}`).join(", ");
+    const remove = failed.map(({ csId }) => csId);
+    return {
+      type: "reconfigureChunk",
+      body: { chunkId, version, remove, areSurplus: false, add: [], reason },
+    };
+  }
+
+  /** Somebody who has the data must stay. A new chunk has none yet, so that anybody may stay. */
+  #mayLeaveOut(record: ChunkRecord, failed: readonly MemberAnswer[]): boolean {
+    if (failed.length === 0) return false;
+    const gone = new Set(failed.map(({ csId }) => csId));
+    return record.chain.some(({ csId, syncing }) => !syncing && !gone.has(csId));
+  }
+
+  async #dropOlderMaps({ ino, chunkId, version }: ChunkRecord): Promise<void> {
+    if (version === 1) return;
+    const holders = [...this.#world.tables.opens.valuesOf(ino)];
+    await Promise.all(
+      holders.map(({ sessionId }) => this.#world.sessions.dropMap(sessionId, ino, chunkId, version)),
+    );
+  }
+
+  async #installOn(record: ChunkRecord, csId: CsId): Promise<MemberAnswer> {
+    const body = installCommand(this.#world.tables, record, csId);
+    if (body === undefined) return { csId, highWaterBytes: 0, failure: "not registered" };
+    try {
+      const done = await this.#world.links.command(csId, { type: "install", body }, INSTALL_TIMEOUT_MS);
+      return { csId, highWaterBytes: done.highWaterBytes, failure: undefined };
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure === undefined) throw error;
+      this.#world.log.info("a chunk server did not accept a chunk version", {
+        csId,
+        chunkId: record.chunkId,
+        version: record.version,
+        failure: failure.code,
+        detail: failure.detail,
+      });
+      return { csId, highWaterBytes: 0, failure: failure.code };
+    }
+  }
+}
+
+/** What one member is told. Undefined if a member is not known to the registry. */
+function installCommand(tables: Tables, record: ChunkRecord, csId: CsId): InstallChunk | undefined {
+  const inode = tables.inodes.get(record.ino);
+  const chain: ChainMember[] = [];
+  for (const replica of record.chain) {
+    const server = tables.chunkServers.get(replica.csId);
+    if (server === undefined) return undefined;
+    const { address, hostId } = server;
+    chain.push({ csId: replica.csId, address, hostId, syncing: replica.syncing });
+  }
+  const own = record.chain.find((replica) => replica.csId === csId);
+  if (own === undefined) return undefined;
+  return {
+    chunkId: record.chunkId,
+    version: record.version,
+    chunkBytes: inode?.storage.chunkBytes ?? 0,
+    chain,
+    create: own.create,
+    truncateBytes: record.truncateBytes,
+    sources: record.chain.filter(({ syncing }) => !syncing).map((replica) => replica.csId),
+    keepContents: own.keepContents,
+  };
+}

@@ -1,0 +1,216 @@
+import { storageError, unreachable } from "../base/index.js";
+import type {
+  Hello,
+  MetadataMutation,
+  MetadataPush,
+  MetadataQuery,
+  MetadataReply,
+  MetadataRequest,
+  SessionId,
+  Welcome,
+} from "../meta/index.js";
+import { sessionId } from "../meta/index.js";
+import type { StreamMethod } from "../rpc/index.js";
+import {
+  type CallContext,
+  type CallServer,
+  type Channel,
+  METADATA_SESSION,
+  type Service,
+  serveCalls,
+} from "../rpc/index.js";
+import { reportedChunk } from "./chunk-reports.js";
+import type { Leadership } from "./leadership.js";
+import { answerQuery } from "./query-service.js";
+
+/** The version of the conversation between clients and metadata servers. */
+export const PROTOCOL_VERSION = 1;
+/** A waiting request looks again at least this often, so that a lost wake costs no more. */
+const WAIT_MS_MAX = 1000;
+
+const OK: MetadataReply = { type: "ok", body: {} };
+
+/** What the streams of clients need of this node. */
+export interface ClientServiceWorld {
+  readonly clusterId: string;
+  readonly mdsId: number;
+  /** The present leadership of this node; throws `not_leader` with a hint if it does not lead. */
+  readonly leadership: () => Leadership;
+}
+
+type SessionDown = Parameters<typeof METADATA_SESSION.down.encode>[0];
+type SessionUp = Parameters<typeof METADATA_SESSION.up.encode>[0];
+
+/** Answers clients: one stream a session, the first request is `hello`. */
+export class ClientService {
+  readonly #world: ClientServiceWorld;
+
+  constructor(world: ClientServiceWorld) {
+    this.#world = world;
+  }
+
+  define(service: Service): void {
+    const method: StreamMethod<SessionUp, SessionDown> = METADATA_SESSION;
+    service.stream(method, (channel) => this.#accept(channel));
+  }
+
+  #accept(channel: Channel<SessionDown, SessionUp>): void {
+    const conversation = new Conversation(this.#world);
+    const connection: CallServer<MetadataPush> = serveCalls<MetadataRequest, MetadataReply, MetadataPush>(
+      channel,
+      (request, context) => conversation.answer(request, context, connection),
+      { concurrencyMax: 512 },
+    );
+    connection.onClose(() => conversation.end(connection));
+  }
+}
+
+/** One stream: who speaks, and under which leadership it was let in. */
+class Conversation {
+  readonly #world: ClientServiceWorld;
+  #session: SessionId | undefined;
+  #leadership: Leadership | undefined;
+
+  constructor(world: ClientServiceWorld) {
+    this.#world = world;
+  }
+
+  async answer(
+    request: MetadataRequest,
+    context: CallContext,
+    connection: CallServer<MetadataPush>,
+  ): Promise<MetadataReply> {
+    const leadership = this.#world.leadership();
+    if (request.type === "hello") return await this.#hello(leadership, request.body, connection);
+    if (this.#session === undefined || this.#leadership !== leadership) {
+      throw storageError("session_lost", "a stream begins with hello");
+    }
+    const session = this.#session;
+    if (leadership.tables.sessions.get(session) === undefined)
+      throw storageError("session_lost", "the session is over");
+    leadership.sessions.heard(session);
+    switch (request.type) {
+      case "keepAlive":
+        // Only who surely leads may prolong a lease.
+        await leadership.readBarrier();
+        return OK;
+      case "goodbye":
+        await leadership.propose({
+          type: "endSession",
+          body: { sessionId: session, reason: "closed by the client" },
+        });
+        return OK;
+      case "mapDropped":
+        leadership.sessions.mapDropped(session, request.body.chunkId, request.body.version);
+        return OK;
+      case "reportChunk":
+        return await reportedChunk(leadership, request.body, context);
+      default:
+        if (isQuery(request)) return await answerQuery(leadership, session, request, context);
+        return await this.#mutate(leadership, session, request, context);
+    }
+  }
+
+  end(connection: CallServer<MetadataPush>): void {
+    if (this.#session !== undefined) this.#leadership?.sessions.disconnect(this.#session, connection);
+  }
+
+  async #hello(
+    leadership: Leadership,
+    hello: Hello,
+    connection: CallServer<MetadataPush>,
+  ): Promise<MetadataReply> {
+    if (hello.clusterId !== this.#world.clusterId) {
+      throw storageError(
+        "wrong_cluster",
+        "this is another cluster; check bs.list and the credential of this host",
+      );
+    }
+    if (hello.protocolVersion !== PROTOCOL_VERSION) {
+      throw storageError(
+        "unsupported",
+        `this MDS speaks protocol ${PROTOCOL_VERSION}; update the older side`,
+      );
+    }
+    if (this.#session !== undefined) throw storageError("malformed", "one hello a stream");
+    await leadership.readBarrier();
+    const wanted = sessionId(hello.sessionId);
+    const resumed = hello.sessionId !== 0 && leadership.tables.sessions.get(wanted) !== undefined;
+    const session = resumed ? wanted : await this.#begin(leadership, hello, connection);
+    this.#session = session;
+    this.#leadership = leadership;
+    leadership.sessions.connect(session, connection);
+    if (resumed) leadership.repeatPushes(session);
+    const welcome: Welcome = {
+      sessionId: session,
+      leaseMs: leadership.sessionLeaseMs,
+      mdsId: this.#world.mdsId,
+      resumed,
+      clusterName: leadership.tables.cluster.get()?.name ?? "",
+    };
+    return { type: "welcome", body: welcome };
+  }
+
+  async #begin(
+    leadership: Leadership,
+    { hostname, program }: Hello,
+    { peer }: CallServer<MetadataPush>,
+  ): Promise<SessionId> {
+    const body = { hostname: hostname.slice(0, 255), hostId: peer.hostId, program: program.slice(0, 64) };
+    const outcome = await leadership.propose({ type: "beginSession", body });
+    if (outcome.type !== "done") throw storageError("busy", "no session can be begun now");
+    return sessionId(outcome.value);
+  }
+
+  async #mutate(
+    leadership: Leadership,
+    session: SessionId,
+    mutation: MetadataMutation,
+    { deadlineMs, signal }: CallContext,
+  ): Promise<MetadataReply> {
+    const endMs = leadership.clock.monotonicMs() + deadlineMs;
+    for (;;) {
+      const since = leadership.waiters.now;
+      const outcome = await leadership.propose({ type: "mutate", body: { sessionId: session, mutation } });
+      if (outcome.type === "reply") return outcome.reply;
+      if (outcome.type === "done") return OK;
+      const leftMs = endMs - leadership.clock.monotonicMs();
+      if (leftMs <= 0 || signal.aborted)
+        throw storageError("timed_out", "the request had to wait for too long");
+      await leadership.waiters.wait(outcome.key, since, Math.min(leftMs, WAIT_MS_MAX), signal);
+      leadership.requireLeading();
+    }
+  }
+}
+
+function isQuery(request: MetadataQuery | MetadataMutation): request is MetadataQuery {
+  switch (request.type) {
+    case "lookup":
+    case "getAttributes":
+    case "resolvePath":
+    case "readDirectory":
+    case "readSymlink":
+    case "getXattr":
+    case "listXattrs":
+    case "statFilesystem":
+    case "getChunkMaps":
+      return true;
+    case "create":
+    case "link":
+    case "remove":
+    case "rename":
+    case "setAttributes":
+    case "truncate":
+    case "setXattr":
+    case "removeXattr":
+    case "setStorage":
+    case "open":
+    case "close":
+    case "reportFile":
+    case "allocateChunk":
+    case "revoke":
+      return false;
+    default:
+      return unreachable(request);
+  }
+}

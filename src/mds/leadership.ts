@@ -1,0 +1,157 @@
+import { failureOf, storageError } from "../base/index.js";
+import type { CsId } from "../chunk/index.js";
+import type { Clock } from "../io/index.js";
+import type { SessionId } from "../meta/index.js";
+import type { Logger } from "../telemetry/index.js";
+import { ChunkInstaller } from "./chunk-installer.js";
+import { configNumber } from "./core/cluster-config.js";
+import type { Effect } from "./core/effects.js";
+import { outstandingWork } from "./core/outstanding-work.js";
+import type { Tables } from "./core/tables.js";
+import { CsLinks } from "./cs-links.js";
+import { Maintenance } from "./maintenance.js";
+import type { Propose } from "./proposals.js";
+import type { Replica } from "./replica.js";
+import { SessionHub } from "./session-hub.js";
+import type { MetadataStore } from "./store/metadata-store.js";
+import { Waiters } from "./waiters.js";
+
+export interface LeadershipWorld {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly store: MetadataStore;
+  readonly replica: Replica;
+  readonly propose: Propose;
+}
+
+/**
+ * Everything that only the leader does, for one term: sessions, commands to chunk servers, installations, and the
+ * maintenance loop. Made when this node becomes leader, closed when it ceases to be; nothing is carried over,
+ * because all unfinished work is found again in the tables.
+ */
+export class Leadership {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly store: MetadataStore;
+  readonly replica: Replica;
+  readonly term: number;
+  readonly beganMs: number;
+  readonly sessions: SessionHub;
+  readonly links: CsLinks;
+  readonly waiters: Waiters;
+  readonly #propose: Propose;
+  readonly #installer: ChunkInstaller;
+  readonly #maintenance: Maintenance;
+  #isClosed = false;
+
+  /** The node must have applied an entry of its own term: `Replica.readBarrier` resolved. */
+  constructor(world: LeadershipWorld, term: number) {
+    this.clock = world.clock;
+    this.log = world.log;
+    this.store = world.store;
+    this.replica = world.replica;
+    this.term = term;
+    this.beganMs = this.clock.monotonicMs();
+    this.#propose = world.propose;
+    const sessions = [...this.tables.sessions.values()].map(({ sessionId }) => sessionId);
+    this.sessions = new SessionHub(this.clock, sessions);
+    this.links = new CsLinks(this.clock);
+    this.waiters = new Waiters(this.clock);
+    this.#installer = new ChunkInstaller(this);
+    this.#maintenance = new Maintenance(this);
+    for (const effect of outstandingWork(this.tables)) this.carryOut(effect);
+    this.#maintenance.start();
+  }
+
+  get tables(): Tables {
+    return this.store.tables;
+  }
+
+  get sessionLeaseMs(): number {
+    return configNumber(this.tables, "mds.session.lease_tout");
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  readonly propose: Propose = (change) => {
+    this.requireLeading();
+    return this.#propose(change);
+  };
+
+  /** For loops: a change that is refused now is found again by the next round, so its failure is no news. */
+  async proposeQuietly(...[change]: Parameters<Propose>): Promise<boolean> {
+    try {
+      if (this.#isClosed) return false;
+      await this.#propose(change);
+      return true;
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure === undefined) throw error;
+      this.log.debug("a change was not made", {
+        change: change.type,
+        failure: failure.code,
+        detail: failure.detail,
+      });
+      return false;
+    }
+  }
+
+  readBarrier(): Promise<void> {
+    this.requireLeading();
+    return this.replica.readBarrier();
+  }
+
+  requireLeading(): void {
+    if (this.#isClosed) throw storageError("not_leader", "another MDS leads now");
+  }
+
+  /** Does in the world what an applied command called for. */
+  carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case "wake":
+        this.waiters.wake(effect.key);
+        return;
+      case "recallLease": {
+        const { sessionId, ino, leaseSequence, to } = effect;
+        this.sessions.push(sessionId, { type: "recallLease", body: { ino, leaseSequence, to } });
+        return;
+      }
+      case "sessionEnded":
+        this.sessions.end(effect.sessionId, effect.reason);
+        return;
+      case "install":
+        this.#installer.install(effect.chunkId, effect.version);
+        return;
+      default:
+        this.#maintenance.notice(effect);
+    }
+  }
+
+  /** A session connected again: what was pushed in between may have been lost. */
+  repeatPushes(sessionId: SessionId): void {
+    this.sessions.repeatDrops(sessionId);
+    for (const ino of this.tables.sessionOpens.valuesOf(sessionId)) {
+      const open = this.tables.opens.get(ino, sessionId);
+      if (open?.recallTo === undefined) continue;
+      const { leaseSequence, recallTo } = open;
+      this.sessions.push(sessionId, { type: "recallLease", body: { ino, leaseSequence, to: recallTo } });
+    }
+  }
+
+  /** A chunk server's connection came, went or brought news. */
+  chunkServerChanged(csId: CsId): void {
+    this.#maintenance.chunkServerChanged(csId);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#maintenance.close();
+    this.#installer.close();
+    this.sessions.close();
+    this.links.close();
+    this.waiters.wakeAll();
+  }
+}

@@ -1,0 +1,85 @@
+import { join, resolve } from "node:path";
+import { Command } from "commander";
+import { loadCredential } from "../auth/index.js";
+import { failureOf, storageError } from "../base/index.js";
+import { realWorld } from "../io/real/index.js";
+import { GrpcRpc } from "../rpc/grpc/index.js";
+import { type LogLevel, openLog } from "../telemetry/index.js";
+import { MDS_AUTHORIZATION, MDS_SERVER_ROLES } from "./authorization.js";
+import { MetadataServer } from "./metadata-server.js";
+import { loadGenesis, loadMdsIdentity } from "./repository.js";
+
+/**
+ * The metadata daemon, `mdsd`. Under `PSTORAGE_ROOT` it needs the host's credential; everything else is in its
+ * repository. SIGTERM and SIGINT stop it in order, SIGHUP opens its log file anew. A parent that gave it an IPC
+ * channel is told `ready` when it serves.
+ */
+interface Flags {
+  readonly repository: string;
+  readonly log?: string;
+  readonly logLevel: string;
+}
+
+const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+
+async function main(): Promise<void> {
+  const program = new Command("mdsd")
+    .description("Serves one repository of a metadata server.")
+    .requiredOption("-r, --repository <dir>", "the repository directory")
+    .option("-l, --log <file>", "log file (default: DIR/logs/log)")
+    .option("-d, --log-level <level>", `${LEVELS.join(", ")}`, "info")
+    .parse();
+  const flags = program.opts<Flags>();
+  const level = LEVELS.find((name) => name === flags.logLevel);
+  if (level === undefined) throw storageError("invalid", `log level is one of ${LEVELS.join(", ")}`);
+  const directory = resolve(flags.repository);
+  const root = process.env["PSTORAGE_ROOT"] ?? "/";
+  const world = realWorld();
+  const identity = await loadMdsIdentity(world.disk, directory);
+  const credential = await loadCredential(world.disk, root, identity.clusterName);
+  if (credential.clusterId !== identity.clusterId) {
+    throw storageError("wrong_cluster", `the credential of this host is of another cluster than ${directory}`);
+  }
+  const genesis = await loadGenesis(world.disk, directory);
+  const daemonLog = openLog({
+    destination: flags.log ?? join(directory, "logs/log"),
+    level,
+    fields: { daemon: "mdsd", cluster: identity.clusterName, mdsId: identity.mdsId },
+  });
+  const log = daemonLog.logger;
+  const rpc = new GrpcRpc(
+    { credential, authorization: MDS_AUTHORIZATION, serverRoles: MDS_SERVER_ROLES },
+    { clock: world.clock, log },
+  );
+  const halt = (error: unknown): void => {
+    log.error("metadata server halts", { error });
+    process.stderr.write(`mdsd: ${messageOf(error)}\n`);
+    process.exit(1);
+  };
+  const server = await MetadataServer.start({ identity, directory, genesis }, { ...world, rpc, log }, halt);
+  let isStopping = false;
+  const stop = async (): Promise<void> => {
+    if (isStopping) return;
+    isStopping = true;
+    await server.close();
+    await rpc.close();
+    log.info("metadata server stopped");
+    await daemonLog.close();
+    process.exit(0);
+  };
+  process.on("SIGTERM", () => void stop());
+  process.on("SIGINT", () => void stop());
+  process.on("SIGHUP", () => daemonLog.reopen());
+  // A parent that goes away does not end a daemon.
+  process.on("disconnect", () => undefined);
+  process.send?.("ready");
+}
+
+function messageOf(error: unknown): string {
+  return failureOf(error)?.detail ?? (error instanceof Error ? (error.stack ?? error.message) : String(error));
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`mdsd: ${messageOf(error)}\n`);
+  process.exit(1);
+});

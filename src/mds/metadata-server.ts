@@ -1,0 +1,240 @@
+import { failureOf, StorageError, storageError } from "../base/index.js";
+import type { Clock, Disk, Random } from "../io/index.js";
+import { raftId } from "../raft/index.js";
+import type { Rpc, RpcListener } from "../rpc/index.js";
+import type { Logger } from "../telemetry/index.js";
+import { AdminService } from "./admin-service.js";
+import { ClientService } from "./client-service.js";
+import { clientAddress, type MdsConfig } from "./config.js";
+import { defineEnrollment } from "./enrollment-service.js";
+import { Leadership } from "./leadership.js";
+import { Proposals } from "./proposals.js";
+import { RaftLink } from "./raft-link.js";
+import { RegistryService } from "./registry-service.js";
+import { REPLICA_DEFAULTS, Replica } from "./replica.js";
+import { forgetGenesis } from "./repository.js";
+import { encodeCommand } from "./store/command-codec.js";
+import { MetadataStore } from "./store/metadata-store.js";
+import { RaftLogStore } from "./store/raft-log.js";
+
+export interface MdsWorld {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly rpc: Rpc;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/**
+ * One metadata server: a member of the Raft group over the metadata and, while it leads, what answers clients,
+ * chunk servers and operators.
+ */
+export class MetadataServer {
+  readonly #config: MdsConfig;
+  readonly #world: MdsWorld;
+  readonly #store: MetadataStore;
+  readonly #replica: Replica;
+  readonly #link: RaftLink;
+  readonly #proposals: Proposals;
+  readonly #listeners: RpcListener[] = [];
+  #leadership: Leadership | undefined;
+  #isClosed = false;
+
+  private constructor(
+    config: MdsConfig,
+    world: MdsWorld,
+    store: MetadataStore,
+    replica: Replica,
+    link: RaftLink,
+  ) {
+    this.#config = config;
+    this.#world = world;
+    this.#store = store;
+    this.#replica = replica;
+    this.#link = link;
+    this.#proposals = new Proposals({
+      clock: world.clock,
+      encode: encodeCommand,
+      submit: (command) => this.#submit(command),
+    });
+  }
+
+  /**
+   * Opens the repository and joins the group. Fails with `log_corrupt`, and the way to mend it, if something that
+   * was promised is damaged. `onHalt` is called if that turns out later: the process should end.
+   */
+  static async start(
+    config: MdsConfig,
+    world: MdsWorld,
+    onHalt: (error: unknown) => void,
+  ): Promise<MetadataServer> {
+    const { directory, identity } = config;
+    const store = await MetadataStore.open(await world.disk.openKv(`${directory}/state`, "mds.state.open"));
+    const kv = await world.disk.openKv(`${directory}/raft`, "mds.raft.open");
+    const id = raftId(identity.mdsId);
+    const link = new RaftLink({
+      ...world,
+      clusterId: identity.clusterId,
+      id,
+      hostOf: (member) => store.tables.mdsServers.get(member)?.hostId,
+    });
+    const peers = identity.peers.map(({ mdsId, address }) => ({
+      id: raftId(mdsId),
+      address,
+      role: "voter" as const,
+    }));
+    const raftWorld = { ...world, kv };
+    const replica = new Replica({ ...REPLICA_DEFAULTS, id, peers }, raftWorld, store, link);
+    const server = new MetadataServer(config, world, store, replica, link);
+    try {
+      if (identity.isFirst && RaftLogStore.isNew(kv)) {
+        refuseEmptied(config, store);
+        await Replica.bootstrap(raftWorld, id, identity.address);
+      }
+      await server.#begin(onHalt);
+    } catch (error) {
+      await server.close();
+      throw withRepair(error, config);
+    }
+    return server;
+  }
+
+  get isLeader(): boolean {
+    return this.#leadership !== undefined;
+  }
+
+  /** For tests: the state of this member, whether it leads or not. */
+  get store(): MetadataStore {
+    return this.#store;
+  }
+
+  get replica(): Replica {
+    return this.#replica;
+  }
+
+  /** Hands the leadership over if it can, and stops. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#replica.isLeader && this.#replica.members().length > 1) {
+      // Whoever does not answer in time is not worth waiting for: the others elect a leader anyway.
+      await this.#replica.transferLeadership().catch(() => undefined);
+    }
+    this.#leadership?.close();
+    this.#leadership = undefined;
+    await this.#replica.close();
+    this.#link.close();
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await this.#store.close();
+  }
+
+  async #begin(onHalt: (error: unknown) => void): Promise<void> {
+    const { rpc, log } = this.#world;
+    const { identity } = this.#config;
+    this.#store.onEffects((effects) => {
+      for (const effect of effects) this.#leadership?.carryOut(effect);
+    });
+    this.#replica.onLeadershipChange(({ isLeader, term }) => {
+      if (isLeader && this.#leadership?.term === term) return;
+      this.#leadership?.close();
+      this.#leadership = undefined;
+      if (isLeader) void this.#lead(term);
+    });
+    this.#replica.onFailure((error) => onHalt(withRepair(error, this.#config)));
+    await this.#replica.start();
+    this.#listeners.push(await rpc.serve(identity.address, (service) => this.#link.define(service)));
+    const services = {
+      clusterId: identity.clusterId,
+      mdsId: identity.mdsId,
+      leadership: () => this.#mustLead(),
+    };
+    const listener = await rpc.serve(clientAddress(identity.address), (service) => {
+      new ClientService(services).define(service);
+      new RegistryService(services).define(service);
+      new AdminService(services).define(service);
+      defineEnrollment(service, { ...this.#world, tables: this.#store.tables });
+    });
+    this.#listeners.push(listener);
+    log.info("metadata server is up", { mdsId: identity.mdsId, address: identity.address });
+  }
+
+  /** Begins to lead once everything of earlier terms is applied here. */
+  async #lead(term: number): Promise<void> {
+    try {
+      await this.#replica.readBarrier();
+      if (!this.#isStill(term)) return;
+      await this.#genesis();
+      if (!this.#isStill(term)) return;
+      const { clock, log } = this.#world;
+      const propose = this.#proposals.propose;
+      this.#leadership = new Leadership(
+        { clock, log, store: this.#store, replica: this.#replica, propose },
+        term,
+      );
+      log.info("this MDS leads", { mdsId: this.#config.identity.mdsId, term });
+      const { mdsId, address } = this.#config.identity;
+      await this.#leadership.proposeQuietly({
+        type: "recordEvent",
+        body: { system: "JRN", severity: "info", message: `MDS#${mdsId} at ${address} became master` },
+      });
+    } catch (error) {
+      if (failureOf(error) === undefined) throw error;
+      this.#world.log.info("the leadership was lost before it began", { term });
+    }
+  }
+
+  #isStill(term: number): boolean {
+    return !this.#isClosed && this.#replica.isLeader && this.#replica.term === term;
+  }
+
+  async #genesis(): Promise<void> {
+    const { genesis, identity, directory } = this.#config;
+    if (this.#store.tables.cluster.get() === undefined) {
+      if (genesis === undefined) throw storageError("log_corrupt", "the metadata of the cluster are gone");
+      const { clusterId, clusterName: name, address, hostId } = identity;
+      await this.#proposals.propose({
+        type: "genesis",
+        body: { clusterId, name, secrets: genesis, address, hostId },
+      });
+    }
+    if (genesis !== undefined) await forgetGenesis(this.#world.disk, directory);
+  }
+
+  async #submit(command: Uint8Array): Promise<unknown> {
+    try {
+      return await this.#replica.propose(command);
+    } catch (error) {
+      throw failureOf(error)?.code === "not_leader" ? this.#notLeader() : error;
+    }
+  }
+
+  #mustLead(): Leadership {
+    if (this.#leadership === undefined) throw this.#notLeader();
+    return this.#leadership;
+  }
+
+  #notLeader(): StorageError {
+    const leader = this.#replica.leader();
+    const isOther = leader !== undefined && leader.id !== this.#config.identity.mdsId;
+    const leaderHint = isOther ? clientAddress(leader.address) : undefined;
+    return new StorageError({ code: "not_leader", detail: "this MDS does not lead", leaderHint });
+  }
+}
+
+/** The log of the first server was there once: an empty one now means that it was lost, not that the cluster is new. */
+function refuseEmptied({ genesis }: MdsConfig, store: MetadataStore): void {
+  if (genesis !== undefined && store.appliedIndex() === 0) return;
+  throw storageError("log_corrupt", "the Raft log of this MDS is gone");
+}
+
+/** Adds what to do to a failure of the log. */
+function withRepair(error: unknown, { identity, directory }: MdsConfig): unknown {
+  const failure = failureOf(error);
+  if (failure?.code !== "log_corrupt") return error;
+  const { clusterName, mdsId, address } = identity;
+  const detail =
+    `${failure.detail}. This MDS stops rather than lie. While the others have a majority, replace it: ` +
+    `pstorage -c ${clusterName} rm-mds ${mdsId}; rm -r ${directory}; ` +
+    `pstorage -c ${clusterName} make-mds -a ${address} -r ${directory}`;
+  return new StorageError({ code: "log_corrupt", detail }, error);
+}

@@ -1,0 +1,140 @@
+import { storageError } from "../base/index.js";
+import type {
+  CsHeartbeat,
+  CsId,
+  NumberedCsCommand,
+  RegisterCs,
+  RegistryReply,
+  RegistryRequest,
+  ReplicaReport,
+} from "../chunk/index.js";
+import { type CallServer, type Channel, REGISTRY_ATTACH, type Service, serveCalls } from "../rpc/index.js";
+import { leaveOut } from "./chunk-reports.js";
+import { configNumber } from "./core/cluster-config.js";
+import type { Leadership } from "./leadership.js";
+
+/** The version of the conversation between chunk servers and metadata servers. */
+export const REGISTRY_PROTOCOL_VERSION = 1;
+
+const OK: RegistryReply = { type: "ok", body: {} };
+
+export interface RegistryServiceWorld {
+  readonly clusterId: string;
+  readonly leadership: () => Leadership;
+}
+
+type RegistryDown = Parameters<typeof REGISTRY_ATTACH.down.encode>[0];
+type RegistryUp = Parameters<typeof REGISTRY_ATTACH.up.encode>[0];
+
+/** Answers chunk servers: one stream each, the first request is `register`. */
+export class RegistryService {
+  readonly #world: RegistryServiceWorld;
+
+  constructor(world: RegistryServiceWorld) {
+    this.#world = world;
+  }
+
+  define(service: Service): void {
+    service.stream(REGISTRY_ATTACH, (channel) => this.#accept(channel));
+  }
+
+  #accept(channel: Channel<RegistryDown, RegistryUp>): void {
+    const attachment = new Attachment(this.#world);
+    const connection: CallServer<NumberedCsCommand> = serveCalls<
+      RegistryRequest,
+      RegistryReply,
+      NumberedCsCommand
+    >(channel, (request) => attachment.answer(request, connection), { concurrencyMax: 4096 });
+    connection.onClose(() => attachment.end(connection));
+  }
+}
+
+class Attachment {
+  readonly #world: RegistryServiceWorld;
+  #csId: CsId | undefined;
+  #leadership: Leadership | undefined;
+  #inventory: ReplicaReport[] = [];
+
+  constructor(world: RegistryServiceWorld) {
+    this.#world = world;
+  }
+
+  async answer(request: RegistryRequest, connection: CallServer<NumberedCsCommand>): Promise<RegistryReply> {
+    const leadership = this.#world.leadership();
+    if (request.type === "register") return await this.#register(leadership, request.body, connection);
+    const csId = this.#csId;
+    if (csId === undefined || this.#leadership !== leadership) {
+      throw storageError("session_lost", "a stream begins with register");
+    }
+    switch (request.type) {
+      case "inventory":
+        this.#inventory.push(...request.body.replicas);
+        if (!request.body.isLast) return OK;
+        await leadership.reconcile(csId, this.#inventory);
+        this.#inventory = [];
+        return OK;
+      case "heartbeat":
+        await leadership.readBarrier();
+        await this.#heartbeat(leadership, csId, request.body);
+        return OK;
+      case "commandDone":
+        leadership.links.commandDone(csId, request.body);
+        return OK;
+      case "reportReplica":
+        await leaveOut(leadership, request.body);
+        return OK;
+      case "replicaSynced": {
+        const { chunkId, version } = request.body;
+        await leadership.propose({ type: "replicaSynced", body: { csId, chunkId, version } });
+        return OK;
+      }
+    }
+  }
+
+  end(connection: CallServer<NumberedCsCommand>): void {
+    if (this.#csId === undefined || this.#leadership === undefined) return;
+    if (this.#leadership.links.disconnect(this.#csId, connection))
+      this.#leadership.chunkServerChanged(this.#csId);
+  }
+
+  async #register(
+    leadership: Leadership,
+    register: RegisterCs,
+    connection: CallServer<NumberedCsCommand>,
+  ): Promise<RegistryReply> {
+    if (register.clusterId !== this.#world.clusterId)
+      throw storageError("wrong_cluster", "this is another cluster");
+    if (register.protocolVersion !== REGISTRY_PROTOCOL_VERSION) {
+      throw storageError(
+        "unsupported",
+        `this MDS speaks protocol ${REGISTRY_PROTOCOL_VERSION}; update the older side`,
+      );
+    }
+    if (connection.peer.hostId !== register.hostId) {
+      throw storageError("unauthorized", "the certificate is not of the host that the chunk server claims");
+    }
+    if (this.#csId !== undefined) throw storageError("malformed", "one registration a stream");
+    await leadership.readBarrier();
+    const { csId, address, hostId, location, tier, incarnation, space } = register;
+    await leadership.propose({
+      type: "registerCs",
+      body: { csId, address, hostId, location, tier, incarnation, space },
+    });
+    leadership.requireLeading();
+    this.#csId = csId;
+    this.#leadership = leadership;
+    leadership.links.connect(csId, connection, incarnation);
+    leadership.chunkServerChanged(csId);
+    const heartbeatMs = configNumber(leadership.tables, "mds.wd.heartbeat_period");
+    const leaseMs = configNumber(leadership.tables, "mds.wd.inactive_tout");
+    return { type: "registered", body: { heartbeatMs, leaseMs } };
+  }
+
+  async #heartbeat(leadership: Leadership, csId: CsId, heartbeat: CsHeartbeat): Promise<void> {
+    leadership.links.heartbeat(csId, heartbeat);
+    const { space, replicaCount, flags } = heartbeat;
+    if (leadership.isNews(csId, heartbeat)) {
+      await leadership.proposeQuietly({ type: "updateCs", body: { csId, space, replicaCount, flags } });
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import { failureOf, fromUtf8, storageError, toUtf8 } from "../base/index.js";
+import type { Disk } from "../io/index.js";
+
+/**
+ * The directory of one metadata server:
+ *
+ *     identity.json   which server of which cluster this is; written last, so that a half-made repository is none
+ *     genesis.json    only until the first start of the first server: what the cluster shall begin with (secret)
+ *     raft/           LevelDB: the log of consensus
+ *     state/          LevelDB: the metadata
+ *     logs/
+ */
+export interface MdsIdentity {
+  readonly formatVersion: 1;
+  readonly clusterId: string;
+  readonly clusterName: string;
+  readonly mdsId: number;
+  readonly hostId: string;
+  /** `IP:PORT` for other metadata servers; clients and chunk servers use PORT + 1. */
+  readonly address: string;
+  /** The first server of its cluster: it begins the group alone. */
+  readonly isFirst: boolean;
+  /** Of others: who was a member when it joined, so that it can answer the leader before it knows the log. */
+  readonly peers: readonly MdsPeer[];
+}
+
+export interface MdsPeer {
+  readonly mdsId: number;
+  readonly address: string;
+}
+
+/** What the first server proposes as the first command of the log. */
+export interface GenesisFile {
+  /** As `auth/` encodes them, in base64. */
+  readonly secrets: string;
+}
+
+export async function createMdsRepository(
+  disk: Disk,
+  directory: string,
+  identity: MdsIdentity,
+  genesis?: GenesisFile,
+): Promise<void> {
+  await refuseExisting(disk, directory);
+  await disk.makeDirectory(directory, "mds.repository.create", 0o700);
+  await disk.makeDirectory(`${directory}/logs`, "mds.repository.create");
+  if (genesis !== undefined) {
+    await disk.replaceFile(`${directory}/genesis.json`, json(genesis), "mds.repository.genesis", 0o600);
+  }
+  await disk.replaceFile(`${directory}/identity.json`, json(identity), "mds.repository.identity");
+}
+
+/** Throws `exists` if something is there already. A directory that is empty, or holds only logs, is not something. */
+export async function refuseExisting(disk: Disk, directory: string): Promise<void> {
+  const names = await listIfThere(disk, directory);
+  if (names.includes("identity.json")) {
+    throw storageError(
+      "exists",
+      `${directory} already is a repository; choose another directory or remove it`,
+    );
+  }
+  if (names.includes("lost+found")) {
+    throw storageError(
+      "exists",
+      `${directory} holds lost+found; remove that or name a directory below the mount point`,
+    );
+  }
+  if (names.some((name) => name !== "logs")) {
+    throw storageError("exists", `${directory} is not empty; choose another directory`);
+  }
+}
+
+export async function loadMdsIdentity(disk: Disk, directory: string): Promise<MdsIdentity> {
+  const path = `${directory}/identity.json`;
+  const identity = parse(await read(disk, path), path) as Partial<MdsIdentity>;
+  if (identity.formatVersion !== 1) {
+    throw storageError(
+      "unsupported",
+      `${path} has format ${String(identity.formatVersion)}; this version knows 1`,
+    );
+  }
+  const { clusterId, clusterName, mdsId, hostId, address, isFirst, peers = [] } = identity;
+  if (
+    typeof clusterId !== "string" ||
+    typeof clusterName !== "string" ||
+    typeof mdsId !== "number" ||
+    typeof hostId !== "string" ||
+    typeof address !== "string" ||
+    typeof isFirst !== "boolean" ||
+    !Array.isArray(peers)
+  ) {
+    throw storageError("malformed", `${path} is damaged`);
+  }
+  return { formatVersion: 1, clusterId, clusterName, mdsId, hostId, address, isFirst, peers };
+}
+
+/** The genesis secrets, as long as they are waiting; undefined afterwards. */
+export async function loadGenesis(disk: Disk, directory: string): Promise<Uint8Array | undefined> {
+  const path = `${directory}/genesis.json`;
+  try {
+    const { secrets } = parse(await disk.readFile(path, "mds.repository.read"), path) as Partial<GenesisFile>;
+    if (typeof secrets !== "string") throw storageError("malformed", `${path} is damaged`);
+    return Uint8Array.from(Buffer.from(secrets, "base64"));
+  } catch (error) {
+    if (failureOf(error)?.code === "not_found") return undefined;
+    throw error;
+  }
+}
+
+/** After the genesis is committed: its secrets live in the replicated state only. */
+export async function forgetGenesis(disk: Disk, directory: string): Promise<void> {
+  await disk.remove(`${directory}/genesis.json`, "mds.repository.genesis");
+  await disk.syncDirectory(directory, "mds.repository.genesis");
+}
+
+function json(value: MdsIdentity | GenesisFile): Uint8Array {
+  return toUtf8(`${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+function parse(bytes: Uint8Array, path: string): unknown {
+  try {
+    return JSON.parse(fromUtf8(bytes)) as unknown;
+  } catch (error) {
+    throw storageError("malformed", `${path} is damaged`, error);
+  }
+}
+
+async function read(disk: Disk, path: string): Promise<Uint8Array> {
+  try {
+    return await disk.readFile(path, "mds.repository.read");
+  } catch (error) {
+    if (failureOf(error)?.code !== "not_found") throw error;
+    throw storageError("not_found", `${path} is missing: no repository of a metadata server`);
+  }
+}
+
+async function listIfThere(disk: Disk, directory: string): Promise<string[]> {
+  try {
+    return await disk.list(directory, "mds.repository.list");
+  } catch (error) {
+    if (failureOf(error)?.code === "not_found") return [];
+    throw error;
+  }
+}
