@@ -39,7 +39,6 @@ const PURE = [
 /** Third-party packages, and why each is worth it. */
 const PACKAGES: Readonly<Record<string, string>> = {
   "@grpc/grpc-js": "gRPC, every service between processes",
-  "@peculiar/x509": "making and reading X.509 certificates",
   "@serenity-kit/opaque": "the password protocol of enrolment (OPAQUE)",
   commander: "command lines",
   level: "LevelDB: Raft log, metadata, replica records",
