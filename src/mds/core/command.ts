@@ -23,6 +23,7 @@ export type Change =
   // Files in the background.
   | { readonly type: "dropChunks"; readonly body: DropChunks }
   | { readonly type: "finishRecovery"; readonly body: { readonly ino: InodeNumber } }
+  | { readonly type: "sweepChunks"; readonly body: SweepChunks }
   // Chunks.
   | { readonly type: "reconfigureChunk"; readonly body: ReconfigureChunk }
   | { readonly type: "chunkInstalled"; readonly body: ChunkInstalled }
@@ -69,6 +70,11 @@ export interface DropChunks {
   readonly ino: InodeNumber;
   readonly indexes: readonly number[];
   readonly isLast: boolean;
+}
+/** Part of the chunks of a file in `sweeps`, as the store listed them; `isLast`: there were no more. */
+export interface SweepChunks extends DropChunks {
+  /** Of the sweep record when the listing began. */
+  readonly sequence: number;
 }
 export interface ChunkAt {
   readonly chunkId: ChunkId;

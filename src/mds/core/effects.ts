@@ -44,6 +44,8 @@ export type Effect =
     }
   /** The file has neither name nor opens: drop its chunks. */
   | { readonly type: "reclaim"; readonly ino: InodeNumber }
+  /** Go through the chunks of that file with `sweepChunks`. */
+  | { readonly type: "sweep"; readonly ino: InodeNumber }
   /**
    * A writer died; its chunks are being fenced (install effects follow) and the recovery ends by itself with the last
    * of them. A new leader proposes `finishRecovery`, which ends it if all that was left to do has vanished.

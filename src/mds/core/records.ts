@@ -135,12 +135,36 @@ export interface ChunkRecord {
   readonly version: ChunkVersion;
   /** All members have accepted this version, and older maps are out of use. Until then nobody gets a map. */
   readonly installed: boolean;
-  /** In chain order, head first; members that are syncing come last. Empty: no replica is left. */
+  /** The last version that was installed; 0: none ever was, so no byte was ever written. */
+  readonly installedVersion: ChunkVersion;
+  /** What its file wanted of it when it was allocated, or when the file's chunks were last swept. */
+  readonly policy: ChunkPolicy;
+  /** In chain order, head first; active members before syncing ones at each new version. Empty: no replica is left. */
   readonly chain: readonly ReplicaRecord[];
   /** To be carried out with the installation under way. */
   readonly truncateBytes?: number | undefined;
-  /** Members left out that may hold the data still: only they can bring the chunk back if the chain is empty. */
+  /** The request whose truncation the last installation, or the one under way, carries out. */
+  readonly truncatedFor?: RequestName | undefined;
+  /**
+   * Members that dropped out since the last installed version, and have everything that was ever acknowledged: no
+   * map of a later version was given to anybody. Empty while `installed`. Only they can bring the chunk back if the
+   * chain is empty.
+   */
   readonly lost: readonly LostReplica[];
+  /** Servers that may hold data of this chunk which are of no use; deleted when there are replicas enough. */
+  readonly leftovers: readonly CsId[];
+}
+
+/** The part of the storage attributes that concerns the replicas of a chunk. */
+export type ChunkPolicy = Pick<
+  StorageAttributes,
+  "replicas" | "replicasMinimum" | "failureDomain" | "tier" | "chunkBytes"
+>;
+
+/** Names a mutation for ever. */
+export interface RequestName {
+  readonly sessionId: SessionId;
+  readonly sequence: number;
 }
 
 export interface ReplicaRecord {
@@ -152,10 +176,45 @@ export interface ReplicaRecord {
   readonly keepContents: boolean;
 }
 
-/** A replica that was up to date at that version when it dropped out. */
+/** A replica that was complete at that version (the last installed one) when it dropped out. */
 export interface LostReplica {
   readonly csId: CsId;
   readonly version: ChunkVersion;
+}
+
+/**
+ * The chunks of this file have to be gone through in the background, by `sweepChunks`: those that a truncation cut
+ * off are dropped, the others take over the file's storage attributes.
+ */
+export interface SweepRecord {
+  readonly ino: InodeNumber;
+  /** Grows when there is more to do: a sweep that began before must be begun again. */
+  readonly sequence: number;
+  readonly cuts: readonly Cut[];
+}
+
+/** Chunks of an index from `firstIndex` up, with an id up to `lastChunkId`, were cut off by a truncation. */
+export interface Cut {
+  readonly firstIndex: number;
+  readonly lastChunkId: ChunkId;
+}
+
+/** How many chunks have a replica (in the chain or lost) on a server. Exact, unlike `CsRecord.replicaCount`. */
+export interface CsCountRecord {
+  readonly csId: CsId;
+  readonly chunkCount: number;
+}
+
+/** Sums over the large tables, kept exactly. */
+export interface StatisticsRecord {
+  /** Regular files. */
+  readonly fileCount: number;
+  readonly inodeCount: number;
+  /** Sum of the sizes of regular files. */
+  readonly sizeBytes: number;
+  readonly chunkCount: number;
+  /** `[n]`: how many chunks have n as the minimum number of replicas. */
+  readonly minimumCounts: readonly number[];
 }
 
 export type CsActivity = "active" | "inactive" | "offline";
@@ -172,6 +231,8 @@ export interface CsRecord {
   readonly activity: CsActivity;
   /** When the activity changed, leader's stamp. */
   readonly activitySinceMs: number;
+  /** When it last dropped out of a chain because it failed, leader's stamp to about a second; 0: never. */
+  readonly failedMs: number;
   readonly administration: CsAdministration;
   /** As last reported, rounded to 1 GiB or 1 % so that it seldom changes: placement must be deterministic. */
   readonly totalBytes: number;

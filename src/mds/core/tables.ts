@@ -7,6 +7,7 @@ import type {
   ClusterRecord,
   ConfigRecord,
   CounterRecord,
+  CsCountRecord,
   CsRecord,
   DentryRecord,
   EventRecordStored,
@@ -15,6 +16,8 @@ import type {
   OpenRecord,
   RecoveryRecord,
   SessionRecord,
+  StatisticsRecord,
+  SweepRecord,
   TotalsRecord,
   WriterRecord,
 } from "./records.js";
@@ -54,11 +57,11 @@ export interface Tables {
   readonly xattrs: Table<[ino: InodeNumber, name: string], Uint8Array>;
   readonly chunks: Table<[chunkId: ChunkId], ChunkRecord>;
   readonly fileChunks: Table<[ino: InodeNumber, index: number], ChunkId>;
-  /** Which chunks have a replica on a server: kept in step with the chains. */
+  /** Which chunks have a replica on a server, in the chain or lost: kept in step with the chunk records. */
   readonly csChunks: Table<[csId: CsId, chunkId: ChunkId], true>;
   /** Replicas that are in no chain any more and must be deleted from that server. */
   readonly deletions: Table<[csId: CsId, chunkId: ChunkId], ChunkVersion>;
-  /** Chunks with fewer replicas than wanted (of whatever urgency). */
+  /** Chunks with fewer active replicas than wanted (of whatever urgency), wherever their servers are. */
   readonly degraded: Table<[chunkId: ChunkId], true>;
   readonly events: Table<[number: number], EventRecordStored>;
 
@@ -80,4 +83,9 @@ export interface Tables {
   readonly installing: SmallTable<[chunkId: ChunkId], ChunkId>;
   /** Files without names and opens, whose chunks are being dropped. */
   readonly reclaims: SmallTable<[ino: InodeNumber], InodeNumber>;
+  /** Files whose chunks have to be gone through. */
+  readonly sweeps: SmallTable<[ino: InodeNumber], SweepRecord>;
+  readonly csCounts: SmallTable<[csId: CsId], CsCountRecord>;
+  /** Absent where nobody counts (tests of the core). */
+  readonly statistics: SmallTable<[], StatisticsRecord>;
 }

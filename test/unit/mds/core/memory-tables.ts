@@ -30,6 +30,9 @@ export class MemoryTables implements Tables {
   readonly recoveries = memoryTable<"recoveries">();
   readonly installing = memoryTable<"installing">();
   readonly reclaims = memoryTable<"reclaims">();
+  readonly sweeps = memoryTable<"sweeps">();
+  readonly csCounts = memoryTable<"csCounts">();
+  readonly statistics = memoryTable<"statistics">();
 
   /** Everything there is: table name -> list of [key, value], in key order. */
   dump(): Record<string, [key: readonly unknown[], value: unknown][]> {

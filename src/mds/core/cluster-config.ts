@@ -1,0 +1,190 @@
+import type { ConfigEntry } from "../../meta/index.js";
+import type { Outcome, SetConfigChange } from "./command.js";
+import { type Context, done, fail } from "./context.js";
+import type { Tables } from "./tables.js";
+
+/**
+ * The variables of `get-config` and `set-config`: what there is, its bounds and defaults. They are replicated, so that
+ * every MDS decides by the same values.
+ */
+type Definition =
+  | {
+      readonly kind: "integer";
+      readonly default: number;
+      readonly min: number;
+      readonly max: number;
+      readonly description: string;
+    }
+  | { readonly kind: "switch"; readonly default: 0 | 1; readonly description: string }
+  | {
+      readonly kind: "choice";
+      readonly default: string;
+      readonly choices: readonly string[];
+      readonly description: string;
+    };
+
+const DAY_MS = 86_400_000;
+const LOG_LEVELS = ["error", "warn", "info", "debug"];
+
+/** In the order of `get-config`. */
+const DEFINITIONS = {
+  "mds.wd.offline_tout": {
+    kind: "integer",
+    default: 300_000,
+    min: 1000,
+    max: 7 * DAY_MS,
+    description: "ms; a chunk server that is inactive for longer becomes offline, and its chunks are replicated",
+  },
+  "mds.wd.inactive_tout": {
+    kind: "integer",
+    default: 10_000,
+    min: 1000,
+    max: DAY_MS,
+    description: "ms; a chunk server that is silent for longer becomes inactive; it stops serving before that",
+  },
+  "mds.wd.max_offline_cs_hosts": {
+    kind: "integer",
+    default: 2,
+    min: 0,
+    max: 10_000,
+    description: "with more offline hosts than that the cluster has failed, and nothing is replicated by itself",
+  },
+  "mds.alloc.fill_margin": {
+    kind: "integer",
+    default: 5,
+    min: 0,
+    max: 90,
+    description: "%; no new replicas on a chunk server with less free space than that",
+  },
+  "mds.alloc.free_space_margin": {
+    kind: "integer",
+    default: 512,
+    min: 0,
+    max: 1_000_000_000,
+    description: "MB; no new replicas on a chunk server with less free space than that",
+  },
+  "mds.alloc.strict_failure_domain": {
+    kind: "switch",
+    default: 1,
+    description: "1: never two replicas of a chunk in one failure domain; 0: only if it can be avoided",
+  },
+  "mds.alloc.strict_tier": {
+    kind: "switch",
+    default: 1,
+    description: "1: replicas only on chunk servers of the file's tier; 0: other tiers when it is full",
+  },
+  "mds.alloc.failed_pause": {
+    kind: "integer",
+    default: 10_000,
+    min: 0,
+    max: DAY_MS,
+    description: "ms; for that long a chunk server that failed a chunk is given new replicas only in need",
+  },
+  "mds.repair.enabled": {
+    kind: "switch",
+    default: 1,
+    description: "0: no replica is created, moved or removed by itself",
+  },
+  "mds.repair.max_syncs": {
+    kind: "integer",
+    default: 16,
+    min: 1,
+    max: 10_000,
+    description: "replicas being filled at the same time in the whole cluster, except for pending chunks",
+  },
+  "mds.repair.max_syncs_per_cs": {
+    kind: "integer",
+    default: 2,
+    min: 1,
+    max: 1000,
+    description: "replicas being filled at the same time from or to one chunk server, except for pending chunks",
+  },
+  "mds.session.lease": {
+    kind: "integer",
+    default: 15_000,
+    min: 1000,
+    max: 600_000,
+    description: "ms; a client that is silent for longer loses its session, its leases and its opens",
+  },
+  "mds.log.level": {
+    kind: "choice",
+    default: "info",
+    choices: LOG_LEVELS,
+    description: "least severity of what the metadata servers log: error, warn, info, debug",
+  },
+  "cs.log.level": {
+    kind: "choice",
+    default: "info",
+    choices: LOG_LEVELS,
+    description: "least severity of what the chunk servers log: error, warn, info, debug",
+  },
+} as const satisfies Record<string, Definition>;
+
+export type ConfigName = keyof typeof DEFINITIONS;
+type Numeric = { [Name in ConfigName]: (typeof DEFINITIONS)[Name]["default"] extends number ? Name : never }[ConfigName];
+type Textual = Exclude<ConfigName, Numeric>;
+
+/** The value in force; a switch is 0 or 1. */
+export function configNumber(tables: Pick<Tables, "config">, name: Numeric): number {
+  const stored = tables.config.get(name);
+  return stored === undefined ? DEFINITIONS[name].default : Number(stored.value);
+}
+
+export function configText(tables: Pick<Tables, "config">, name: Textual): string {
+  return tables.config.get(name)?.value ?? DEFINITIONS[name].default;
+}
+
+/** Everything there is, with its value in force. */
+export function configEntries(tables: Pick<Tables, "config">): ConfigEntry[] {
+  return Object.entries<Definition>(DEFINITIONS).map(([name, definition]) => {
+    const stored = tables.config.get(name);
+    const defaultValue = String(definition.default);
+    return {
+      name,
+      value: stored?.value ?? defaultValue,
+      sequence: stored?.sequence ?? 0,
+      defaultValue,
+      description: definition.description,
+    };
+  });
+}
+
+/** Compare and swap by sequence, if one is given. Gives the new sequence. */
+export function setConfig(
+  context: Context,
+  { name, value, expectedSequence }: SetConfigChange,
+): Outcome {
+  const definition = Object.entries<Definition>(DEFINITIONS).find(([known]) => known === name)?.[1];
+  if (definition === undefined) return fail("invalid", `there is no variable ${quote(name)}`);
+  const refusal = refusalOf(definition, value);
+  if (refusal !== undefined) return fail("invalid", `${name}: ${quote(value)} is not ${refusal}`);
+  const sequence = context.tables.config.get(name)?.sequence ?? 0;
+  if (expectedSequence !== undefined && expectedSequence !== sequence) {
+    return fail("conflict", `${name} was changed meanwhile: its sequence is ${sequence}`);
+  }
+  context.tables.config.put({ name, value: canonical(definition, value), sequence: sequence + 1 }, name);
+  context.effects.push({ type: "configChanged", name });
+  // Placement may find now what it did not find before.
+  if (name.startsWith("mds.alloc.")) context.effects.push({ type: "wake", key: { type: "space" } });
+  return done(sequence + 1);
+}
+
+/** What the value should have been, or undefined if it is right. */
+function refusalOf(definition: Definition, value: string): string | undefined {
+  if (definition.kind === "choice") {
+    return definition.choices.includes(value) ? undefined : `one of ${definition.choices.join(", ")}`;
+  }
+  const number = /^[0-9]{1,15}$/.test(value) ? Number(value) : Number.NaN;
+  if (definition.kind === "switch") return number === 0 || number === 1 ? undefined : "0 or 1";
+  const { min, max } = definition;
+  return number >= min && number <= max ? undefined : `a whole number from ${min} to ${max}`;
+}
+
+function canonical(definition: Definition, value: string): string {
+  return definition.kind === "choice" ? value : String(Number(value));
+}
+
+/** For a line of text: cut, and without control characters. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
+}
