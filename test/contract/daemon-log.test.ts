@@ -1,0 +1,76 @@
+import { mkdtemp, readFile, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openLog } from "../../src/telemetry/index.js";
+
+let directory = "";
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "pstorage-log-"));
+});
+
+afterEach(() => rm(directory, { recursive: true }));
+
+async function linesOf(path: string): Promise<Record<string, unknown>[]> {
+  const text = await readFile(path, "utf8");
+  return text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+describe("the log of a daemon", () => {
+  test("writes one JSON object a line, in a directory it makes, with level, time and fields", async () => {
+    const path = join(directory, "var", "log", "cs.log");
+    const log = openLog({ destination: path, level: "info", fields: { daemon: "csd" } });
+    log.logger.child({ csId: 1025 }).warn("disk is slow", { delayMs: 90, inode: 2n ** 60n });
+    log.logger.error("scrub failed", { error: new Error("EIO") });
+    await log.close();
+    const [warn, error] = await linesOf(path);
+
+    expect(warn).toMatchObject({
+      level: "warn",
+      daemon: "csd",
+      csId: 1025,
+      delayMs: 90,
+      msg: "disk is slow",
+    });
+    expect(Date.parse(String(warn?.["time"]))).toBeGreaterThan(0);
+    expect(error).toMatchObject({ level: "error", error: { type: "Error", message: "EIO" } });
+  });
+
+  test("a change of level counts at once, for children too", async () => {
+    const path = join(directory, "log");
+    const log = openLog({ destination: path, level: "info" });
+    const child = log.logger.child({ room: "raft" });
+    child.debug("hidden");
+    log.setLevel("debug");
+    child.debug("shown");
+    log.setLevel("error");
+    child.warn("hidden again");
+    await log.close();
+
+    expect((await linesOf(path)).map((line) => line["msg"])).toEqual(["shown"]);
+  });
+
+  test("goes on in a new file after it was rotated away and reopened", async () => {
+    const path = join(directory, "log");
+    const log = openLog({ destination: path, level: "info" });
+    log.logger.info("before");
+    await rename(path, `${path}.1`);
+    log.logger.info("still the old file");
+    log.reopen();
+    log.logger.info("after");
+    await log.close();
+
+    expect((await linesOf(`${path}.1`)).map((line) => line["msg"])).toEqual(["before", "still the old file"]);
+    expect((await linesOf(path)).map((line) => line["msg"])).toEqual(["after"]);
+  });
+
+  test("a full log disk does not stop the daemon", async () => {
+    const log = openLog({ destination: "/dev/full", level: "info" });
+
+    for (let i = 0; i < 10; i++) log.logger.info("lost");
+  });
+});
