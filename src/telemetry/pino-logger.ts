@@ -3,6 +3,9 @@ import type { LogFields, Logger, LogLevel } from "./logger.js";
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 40, error: 50 };
 
+/** Lines that could not be written wait for the next one, up to so many bytes. */
+const BACKLOG_BYTES_MAX = 1024 * 1024;
+
 export interface LogOptions {
   /** A file, made if missing with its directory, or `stderr`. */
   readonly destination: string;
@@ -31,8 +34,9 @@ export function openLog(options: LogOptions): DaemonLog {
     mkdir: toFile,
     // Synchronous, so that the last lines before a crash are there; a quiet log costs little.
     sync: true,
+    maxLength: BACKLOG_BYTES_MAX,
   });
-  // A full log disk must not stop the daemon: the line is lost.
+  // A full log disk must not stop the daemon: lines wait, and are dropped beyond the bound.
   destination.on("error", () => undefined);
   const threshold = { rank: RANK[options.level] };
   const root = pino(
@@ -79,6 +83,7 @@ function closeDestination(destination: Destination, toFile: boolean): Promise<vo
   if (!toFile) return Promise.resolve();
   return new Promise((resolve) => {
     destination.once("close", resolve);
+    destination.once("error", () => resolve());
     destination.end();
   });
 }

@@ -68,9 +68,13 @@ describe("the log of a daemon", () => {
     expect((await linesOf(path)).map((line) => line["msg"])).toEqual(["after"]);
   });
 
-  test("a full log disk does not stop the daemon", async () => {
+  test("a full log disk stops neither the daemon nor its end", async () => {
     const log = openLog({ destination: "/dev/full", level: "info" });
+    const line = "x".repeat(1_000);
 
-    for (let i = 0; i < 10; i++) log.logger.info("lost");
+    expect(() => {
+      for (let i = 0; i < 3_000; i++) log.logger.info("lost", { line });
+    }).not.toThrow();
+    await log.close();
   });
 });
