@@ -41,6 +41,7 @@ export class Persister {
    * that moment.
    */
   between(plan: Plan): Promise<void> {
+    if (this.#isStopped) return Promise.resolve();
     return new Promise((done) => {
       this.#compactions.push({ plan, done });
       this.#start();

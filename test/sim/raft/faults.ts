@@ -1,0 +1,52 @@
+import type { Prng } from "../../../src/base/index.js";
+
+export type FaultKind = "crash" | "pause" | "partition" | "slow_disk" | "compact" | "transfer" | "membership";
+
+const KINDS: readonly FaultKind[] = [
+  "crash",
+  "pause",
+  "partition",
+  "slow_disk",
+  "compact",
+  "transfer",
+  "membership",
+];
+
+/**
+ * The fault model of a run, drawn from its seed.
+ *
+ * Messages get lost, doubled, overtake each other, or come very late; links break one way or both; processes die and
+ * come back, or stand still while the time goes on; a crash loses what was not synced, and of the writes under way any
+ * suffix; disks are slow; clocks run at different rates, within what the lease allows for.
+ */
+export interface Faults {
+  readonly loss: number;
+  readonly duplication: number;
+  /** Share of the messages that come up to two seconds late. */
+  readonly straggling: number;
+  readonly delayMs: number;
+  readonly diskMs: number;
+  /** Mean time between two acts of the nemesis. */
+  readonly nemesisMs: number;
+  readonly kinds: readonly FaultKind[];
+  readonly thinkMs: number;
+  readonly maxMessageBytes: number;
+  readonly maxInflight: number;
+}
+
+export function drawFaults(prng: Prng): Faults {
+  const sometimes = (limit: number): number => (prng.chance(0.5) ? prng.float() * limit : 0);
+  const kinds = KINDS.filter(() => prng.chance(0.6));
+  return {
+    loss: sometimes(0.3),
+    duplication: sometimes(0.2),
+    straggling: sometimes(0.1),
+    delayMs: prng.pick([1, 5, 20, 60]),
+    diskMs: prng.pick([1, 5, 30, 100]),
+    nemesisMs: prng.between(50, 600),
+    kinds: kinds.length === 0 ? KINDS : kinds,
+    thinkMs: prng.pick([30, 100, 300]),
+    maxMessageBytes: prng.pick([1, 300, 512 * 1024]),
+    maxInflight: prng.pick([1, 2, 8, 64]),
+  };
+}
