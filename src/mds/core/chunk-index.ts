@@ -6,16 +6,18 @@ import type { Tables } from "./tables.js";
 
 /**
  * The one place that writes chunk records, and keeps in step with them what is derived from them: `csChunks` and
- * `csCounts` (holders), `degraded` (too few active members), `installing` (an installation under way).
+ * `csCounts` (holders), `degraded` (too few active members), `installing` (an installation under
+ * way), `minimumCounts`.
  */
 
 /** Stores the record, new or changed. */
 export function putChunk(context: Context, record: ChunkRecord): void {
   const { tables } = context;
   const { chunkId } = record;
-  const before = holdersOf(tables.chunks.get(chunkId));
+  const old = tables.chunks.get(chunkId);
   tables.chunks.put(record, chunkId);
-  noteHolders(context, chunkId, before, holdersOf(record));
+  noteMinimum(tables, old?.policy.replicasMinimum, record.policy.replicasMinimum);
+  noteHolders(context, chunkId, holdersOf(old), holdersOf(record));
   if (activeCount(record) < record.policy.replicas) tables.degraded.put(true, chunkId);
   else tables.degraded.delete(chunkId);
   if (isInstalling(record)) tables.installing.put(chunkId, chunkId);
@@ -27,6 +29,7 @@ export function deleteChunk(context: Context, record: ChunkRecord): void {
   const { tables } = context;
   const { chunkId } = record;
   tables.chunks.delete(chunkId);
+  noteMinimum(tables, record.policy.replicasMinimum, undefined);
   noteHolders(context, chunkId, holdersOf(record), []);
   tables.degraded.delete(chunkId);
   tables.installing.delete(chunkId);
@@ -73,4 +76,16 @@ function noteHolders(
     tables.csCounts.put({ csId, chunkCount: chunkCountOn(tables, csId) - 1 }, csId);
     dropServerIfDrained(context, csId);
   }
+}
+
+function noteMinimum(tables: Tables, before: number | undefined, after: number | undefined): void {
+  if (before === after) return;
+  if (before !== undefined) addMinimum(tables, before, -1);
+  if (after !== undefined) addMinimum(tables, after, 1);
+}
+
+function addMinimum({ minimumCounts }: Tables, replicasMinimum: number, change: 1 | -1): void {
+  const chunkCount = (minimumCounts.get(replicasMinimum)?.chunkCount ?? 0) + change;
+  if (chunkCount > 0) minimumCounts.put({ replicasMinimum, chunkCount }, replicasMinimum);
+  else minimumCounts.delete(replicasMinimum);
 }

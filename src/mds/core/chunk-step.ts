@@ -1,7 +1,7 @@
 import { type ChunkId, type ChunkVersion, type CsId, chunkVersion } from "../../chunk/index.js";
 import { activeCount, putChunk } from "./chunk-index.js";
 import type { Context } from "./context.js";
-import type { ChunkRecord, LostReplica, ReplicaRecord, RequestName } from "./records.js";
+import type { ChunkRecord, LostReplica, ReplicaRecord } from "./records.js";
 
 /**
  * The step of a chunk from one version to the next: the only way its chain changes.
@@ -21,7 +21,8 @@ export interface Step {
   readonly add?: readonly { readonly csId: CsId; readonly keepContents: boolean }[] | undefined;
   /** A lost replica that becomes the chain. */
   readonly revive?: CsId | undefined;
-  readonly truncate?: { readonly toBytes: number; readonly request: RequestName } | undefined;
+  /** What lies in the chunk from there on is to read as zeros. */
+  readonly truncateBytes?: number | undefined;
 }
 
 /** Takes the step and starts the installation. The caller has checked that it makes sense. */
@@ -57,7 +58,7 @@ export function stepOf(record: ChunkRecord, step: Step): ChunkRecord {
     chain,
     lost,
     leftovers: unique(gone).filter((csId) => !inChain.has(csId) && !isLost.has(csId)),
-    ...truncationAfter(record, step),
+    truncateBytes: truncationAfter(record, step),
   };
 }
 
@@ -82,14 +83,10 @@ function lostAfter(record: ChunkRecord, leaving: readonly ReplicaRecord[], step:
   return [...kept, ...fresh.map(({ csId }) => ({ csId, version: record.installedVersion }))];
 }
 
-function truncationAfter(
-  record: ChunkRecord,
-  { truncate }: Step,
-): Pick<ChunkRecord, "truncateBytes" | "truncatedFor"> {
+function truncationAfter(record: ChunkRecord, { truncateBytes }: Step): number | undefined {
   const pending = record.installed ? undefined : record.truncateBytes;
-  if (truncate === undefined) return { truncateBytes: pending, truncatedFor: record.truncatedFor };
-  const truncateBytes = Math.min(pending ?? truncate.toBytes, truncate.toBytes);
-  return { truncateBytes, truncatedFor: truncate.request };
+  if (truncateBytes === undefined || pending === undefined) return truncateBytes ?? pending;
+  return Math.min(pending, truncateBytes);
 }
 
 function requestInstall(context: Context, { chunkId, version, ino }: ChunkRecord): void {

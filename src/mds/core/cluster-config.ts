@@ -33,21 +33,24 @@ const DEFINITIONS = {
     default: 300_000,
     min: 1000,
     max: 7 * DAY_MS,
-    description: "ms; a chunk server that is inactive for longer becomes offline, and its chunks are replicated",
+    description:
+      "ms; a chunk server that is inactive for longer becomes offline, and its chunks are replicated",
   },
   "mds.wd.inactive_tout": {
     kind: "integer",
     default: 10_000,
     min: 1000,
     max: DAY_MS,
-    description: "ms; a chunk server that is silent for longer becomes inactive; it stops serving before that",
+    description:
+      "ms; a chunk server that is silent for longer becomes inactive; it stops serving before that",
   },
   "mds.wd.max_offline_cs_hosts": {
     kind: "integer",
     default: 2,
     min: 0,
     max: 10_000,
-    description: "with more offline hosts than that the cluster has failed, and nothing is replicated by itself",
+    description:
+      "with more offline hosts than that the cluster has failed, and nothing is replicated by itself",
   },
   "mds.alloc.fill_margin": {
     kind: "integer",
@@ -97,7 +100,8 @@ const DEFINITIONS = {
     default: 2,
     min: 1,
     max: 1000,
-    description: "replicas being filled at the same time from or to one chunk server, except for pending chunks",
+    description:
+      "replicas being filled at the same time from or to one chunk server, except for pending chunks",
   },
   "mds.session.lease": {
     kind: "integer",
@@ -121,7 +125,9 @@ const DEFINITIONS = {
 } as const satisfies Record<string, Definition>;
 
 export type ConfigName = keyof typeof DEFINITIONS;
-type Numeric = { [Name in ConfigName]: (typeof DEFINITIONS)[Name]["default"] extends number ? Name : never }[ConfigName];
+type Numeric = {
+  [Name in ConfigName]: (typeof DEFINITIONS)[Name]["default"] extends number ? Name : never;
+}[ConfigName];
 type Textual = Exclude<ConfigName, Numeric>;
 
 /** The value in force; a switch is 0 or 1. */
@@ -150,10 +156,7 @@ export function configEntries(tables: Pick<Tables, "config">): ConfigEntry[] {
 }
 
 /** Compare and swap by sequence, if one is given. Gives the new sequence. */
-export function setConfig(
-  context: Context,
-  { name, value, expectedSequence }: SetConfigChange,
-): Outcome {
+export function setConfig(context: Context, { name, value, expectedSequence }: SetConfigChange): Outcome {
   const definition = Object.entries<Definition>(DEFINITIONS).find(([known]) => known === name)?.[1];
   if (definition === undefined) return fail("invalid", `there is no variable ${quote(name)}`);
   const refusal = refusalOf(definition, value);

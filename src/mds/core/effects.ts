@@ -51,8 +51,6 @@ export type Effect =
    * of them. A new leader proposes `finishRecovery`, which ends it if all that was left to do has vanished.
    */
   | { readonly type: "recover"; readonly ino: InodeNumber }
-  /** The storage attributes of a file with data changed: compare its chunks with them, page by page. */
-  | { readonly type: "storageChanged"; readonly ino: InodeNumber }
   /** The chunk has fewer replicas than wanted. */
   | { readonly type: "repair"; readonly chunkId: ChunkId }
   /** A server was added, removed, came or went: placement and liveness may look again. */

@@ -80,17 +80,6 @@ export interface SessionRecord {
   readonly isEnding: boolean;
 }
 
-/** How many files there are and how much is in them. Kept in step with the inodes. */
-export interface TotalsRecord {
-  /** Regular files. */
-  readonly fileCount: number;
-  /** Anything with attributes. */
-  readonly inodeCount: number;
-  /** Sum of the sizes of all regular files. */
-  readonly sizeBytes: number;
-  readonly chunkCount: number;
-}
-
 /** What one session holds of one file: its opens, and the lease they earned. */
 export interface OpenRecord {
   readonly ino: InodeNumber;
@@ -143,8 +132,6 @@ export interface ChunkRecord {
   readonly chain: readonly ReplicaRecord[];
   /** To be carried out with the installation under way. */
   readonly truncateBytes?: number | undefined;
-  /** The request whose truncation the last installation, or the one under way, carries out. */
-  readonly truncatedFor?: RequestName | undefined;
   /**
    * Members that dropped out since the last installed version, and have everything that was ever acknowledged: no
    * map of a later version was given to anybody. Empty while `installed`. Only they can bring the chunk back if the
@@ -160,12 +147,6 @@ export type ChunkPolicy = Pick<
   StorageAttributes,
   "replicas" | "replicasMinimum" | "failureDomain" | "tier" | "chunkBytes"
 >;
-
-/** Names a mutation for ever. */
-export interface RequestName {
-  readonly sessionId: SessionId;
-  readonly sequence: number;
-}
 
 export interface ReplicaRecord {
   readonly csId: CsId;
@@ -205,16 +186,10 @@ export interface CsCountRecord {
   readonly chunkCount: number;
 }
 
-/** Sums over the large tables, kept exactly. */
-export interface StatisticsRecord {
-  /** Regular files. */
-  readonly fileCount: number;
-  readonly inodeCount: number;
-  /** Sum of the sizes of regular files. */
-  readonly sizeBytes: number;
+/** How many chunks have this minimum number of replicas. */
+export interface MinimumCountRecord {
+  readonly replicasMinimum: number;
   readonly chunkCount: number;
-  /** `[n]`: how many chunks have n as the minimum number of replicas. */
-  readonly minimumCounts: readonly number[];
 }
 
 export type CsActivity = "active" | "inactive" | "offline";

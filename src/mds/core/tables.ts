@@ -1,7 +1,6 @@
 import type { Failure } from "../../base/index.js";
 import type { ChunkId, ChunkVersion, CsId } from "../../chunk/index.js";
 import type { InodeNumber, MetadataReply, SessionId } from "../../meta/index.js";
-import type { WaitKey } from "./command.js";
 import type {
   ChunkRecord,
   ClusterRecord,
@@ -13,12 +12,11 @@ import type {
   EventRecordStored,
   InodeRecord,
   MdsRecord,
+  MinimumCountRecord,
   OpenRecord,
   RecoveryRecord,
   SessionRecord,
-  StatisticsRecord,
   SweepRecord,
-  TotalsRecord,
   WriterRecord,
 } from "./records.js";
 
@@ -46,8 +44,8 @@ export interface SmallTable<Key extends readonly unknown[], Value> extends Table
 export type Answer =
   | { readonly type: "reply"; readonly reply: MetadataReply }
   | { readonly type: "failure"; readonly failure: Failure }
-  /** Carried out, but the reply is held back until what the key names is over: not to be carried out twice. */
-  | { readonly type: "held"; readonly key: WaitKey; readonly reply: MetadataReply };
+  /** Carried out, and not to be carried out twice; but the reply is held back until these chunks are installed. */
+  | { readonly type: "held"; readonly chunks: readonly ChunkId[]; readonly reply: MetadataReply };
 
 export interface Tables {
   // Large.
@@ -68,7 +66,6 @@ export interface Tables {
   // Small.
   readonly cluster: SmallTable<[], ClusterRecord>;
   readonly counters: SmallTable<[], CounterRecord>;
-  readonly totals: SmallTable<[], TotalsRecord>;
   readonly config: SmallTable<[name: string], ConfigRecord>;
   readonly chunkServers: SmallTable<[csId: CsId], CsRecord>;
   readonly mdsServers: SmallTable<[mdsId: number], MdsRecord>;
@@ -86,6 +83,5 @@ export interface Tables {
   /** Files whose chunks have to be gone through. */
   readonly sweeps: SmallTable<[ino: InodeNumber], SweepRecord>;
   readonly csCounts: SmallTable<[csId: CsId], CsCountRecord>;
-  /** Absent where nobody counts (tests of the core). */
-  readonly statistics: SmallTable<[], StatisticsRecord>;
+  readonly minimumCounts: SmallTable<[replicasMinimum: number], MinimumCountRecord>;
 }

@@ -18,7 +18,9 @@ export class MemoryTables implements Tables {
   readonly events = memoryTable<"events">();
   readonly cluster = memoryTable<"cluster">();
   readonly counters = memoryTable<"counters">();
-  readonly totals = memoryTable<"totals">();
+  readonly sweeps = memoryTable<"sweeps">();
+  readonly csCounts = memoryTable<"csCounts">();
+  readonly minimumCounts = memoryTable<"minimumCounts">();
   readonly config = memoryTable<"config">();
   readonly chunkServers = memoryTable<"chunkServers">();
   readonly mdsServers = memoryTable<"mdsServers">();
@@ -30,9 +32,6 @@ export class MemoryTables implements Tables {
   readonly recoveries = memoryTable<"recoveries">();
   readonly installing = memoryTable<"installing">();
   readonly reclaims = memoryTable<"reclaims">();
-  readonly sweeps = memoryTable<"sweeps">();
-  readonly csCounts = memoryTable<"csCounts">();
-  readonly statistics = memoryTable<"statistics">();
 
   /** Everything there is: table name -> list of [key, value], in key order. */
   dump(): Record<string, [key: readonly unknown[], value: unknown][]> {
