@@ -80,6 +80,17 @@ export interface SessionRecord {
   readonly isEnding: boolean;
 }
 
+/** How many files there are and how much is in them. Kept in step with the inodes by `putInode` and `removeInode`. */
+export interface TotalsRecord {
+  /** Regular files. */
+  readonly fileCount: number;
+  /** Anything with attributes. */
+  readonly inodeCount: number;
+  /** Sum of the sizes of all regular files. */
+  readonly sizeBytes: number;
+  readonly chunkCount: number;
+}
+
 /** What one session holds of one file: its opens, and the lease they earned. */
 export interface OpenRecord {
   readonly ino: InodeNumber;

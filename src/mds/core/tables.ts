@@ -17,6 +17,7 @@ import type {
   RecoveryRecord,
   SessionRecord,
   SweepRecord,
+  TotalsRecord,
   WriterRecord,
 } from "./records.js";
 
@@ -66,6 +67,7 @@ export interface Tables {
   // Small.
   readonly cluster: SmallTable<[], ClusterRecord>;
   readonly counters: SmallTable<[], CounterRecord>;
+  readonly totals: SmallTable<[], TotalsRecord>;
   readonly config: SmallTable<[name: string], ConfigRecord>;
   readonly chunkServers: SmallTable<[csId: CsId], CsRecord>;
   readonly mdsServers: SmallTable<[mdsId: number], MdsRecord>;

@@ -21,6 +21,7 @@ export class MemoryTables implements Tables {
   readonly sweeps = memoryTable<"sweeps">();
   readonly csCounts = memoryTable<"csCounts">();
   readonly minimumCounts = memoryTable<"minimumCounts">();
+  readonly totals = memoryTable<"totals">();
   readonly config = memoryTable<"config">();
   readonly chunkServers = memoryTable<"chunkServers">();
   readonly mdsServers = memoryTable<"mdsServers">();

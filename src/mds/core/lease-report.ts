@@ -1,0 +1,106 @@
+import { storageError } from "../../base/index.js";
+import {
+  type AllocateChunk,
+  FILE_BYTES_MAX,
+  type InodeNumber,
+  type LeaseKind,
+  type ReportFile,
+  type SessionId,
+  type Timestamp,
+} from "../../meta/index.js";
+import { allocateChunk as allocate } from "./chunks.js";
+import type { Outcome } from "./command.js";
+import type { Context } from "./context.js";
+import { checkTime } from "./inode-attributes.js";
+import { changeInode, fileOf } from "./inodes.js";
+import { isWriting, putOpen, wakeWaiters, withoutLease } from "./leases.js";
+import type { InodeRecord, OpenRecord } from "./records.js";
+import { entryReply } from "./replies.js";
+import type { Tables } from "./tables.js";
+import { addWriter, dropWriters } from "./writers.js";
+
+/** Takes over what a holder knows of its file, then lets its lease come down if it says so. */
+export function reportFile(context: Context, sessionId: SessionId, body: ReportFile): Outcome {
+  const open = heldOpen(context.tables, sessionId, body.ino, body.leaseSequence);
+  checkTime(body.mtime);
+  checkSize(body.sizeBytes);
+  if (body.downgradeTo !== undefined) checkDowngrade(open, body.downgradeTo);
+  const inode = fileOf(context.tables, body.ino);
+  const after = takeOver(context, inode, open.lease, body);
+  if (body.downgradeTo !== undefined) downgrade(context, open, body.downgradeTo);
+  return entryReply(after);
+}
+
+/** The map for writing a chunk. From now on it is fenced if the session dies. */
+export function allocateChunk(context: Context, sessionId: SessionId, body: AllocateChunk): Outcome {
+  const open = heldOpen(context.tables, sessionId, body.ino, body.leaseSequence);
+  if (open.lease !== "exclusive" && !(open.lease === "shared" && isWriting(open.counts))) {
+    throw storageError("lease_lost", "the lease does not allow writing");
+  }
+  const inode = fileOf(context.tables, body.ino);
+  if (!(Number.isSafeInteger(body.index) && body.index >= 0)) throw storageError("invalid", "not an index");
+  if (body.index * inode.storage.chunkBytes >= FILE_BYTES_MAX) throw storageError("file_too_large");
+  const outcome = allocate(context, inode, body.index);
+  if (outcome.type === "reply" && outcome.reply.type === "chunkMaps") {
+    for (const { chunkId } of outcome.reply.body.maps)
+      addWriter(context.tables, body.ino, sessionId, chunkId);
+  }
+  return outcome;
+}
+
+/** The record of a lease that is still held under that sequence, or the failure `lease_lost`. */
+function heldOpen(tables: Tables, sessionId: SessionId, ino: InodeNumber, leaseSequence: number): OpenRecord {
+  const open = tables.opens.get(ino, sessionId);
+  if (open === undefined || open.lease === "none" || open.leaseSequence !== leaseSequence) {
+    throw storageError("lease_lost");
+  }
+  return open;
+}
+
+/** Exclusive: as given. Shared: the size only grows, the time only advances. Read: there is nothing to tell. */
+function takeOver(context: Context, inode: InodeRecord, lease: LeaseKind, report: ReportFile): InodeRecord {
+  if (lease !== "exclusive" && lease !== "shared") return inode;
+  const sizeBytes = lease === "exclusive" ? report.sizeBytes : Math.max(inode.sizeBytes, report.sizeBytes);
+  const mtime = lease === "exclusive" ? report.mtime : later(inode.mtime, report.mtime);
+  if (sizeBytes === inode.sizeBytes && isSameTime(mtime, inode.mtime)) return inode;
+  return changeInode(context, inode, { sizeBytes, mtime }, "attributes");
+}
+
+/** What a holder may say it has come down to. The same kind answers an ask for size and times. */
+function checkDowngrade({ lease, counts }: OpenRecord, to: LeaseKind): void {
+  const isAllowed =
+    to === lease ||
+    (LOWER[lease].includes(to) && !(lease === "exclusive" && to === "read" && isWriting(counts)));
+  if (!isAllowed) throw storageError("invalid", "a report cannot lift a lease");
+}
+
+const LOWER: Readonly<Record<LeaseKind, readonly LeaseKind[]>> = {
+  exclusive: ["shared", "read", "none"],
+  read: ["shared", "none"],
+  shared: ["none"],
+  none: [],
+};
+
+function downgrade(context: Context, open: OpenRecord, to: LeaseKind): void {
+  const { ino, sessionId } = open;
+  if (to === open.lease) {
+    context.effects.push({ type: "attributesReported", ino, sessionId });
+    return;
+  }
+  if (to !== "shared") dropWriters(context.tables, ino, sessionId);
+  putOpen(context.tables, to === "none" ? withoutLease(open) : { ...open, lease: to, recallTo: undefined });
+  wakeWaiters(context, ino);
+}
+
+/** Failures `invalid` and `file_too_large`. */
+export function checkSize(sizeBytes: number): void {
+  if (!(Number.isFinite(sizeBytes) && sizeBytes >= 0 && Number.isInteger(sizeBytes))) {
+    throw storageError("invalid", "not a size");
+  }
+  if (sizeBytes > FILE_BYTES_MAX) throw storageError("file_too_large");
+}
+
+const isSameTime = (a: Timestamp, b: Timestamp): boolean => a.seconds === b.seconds && a.nanos === b.nanos;
+
+const later = (a: Timestamp, b: Timestamp): Timestamp =>
+  a.seconds > b.seconds || (a.seconds === b.seconds && a.nanos >= b.nanos) ? a : b;
