@@ -31,6 +31,7 @@ export function mappedCodec<T, M>(
 ): Codec<T> {
   const bytesMax = limits.bytesMax ?? MESSAGE_BYTES_MAX;
   return {
+    bytesMax,
     encode: (message) => {
       const bytes = encodeMessage(type, toWire(message));
       if (bytes.length > bytesMax) throw tooLong(type.name, bytes.length, bytesMax);

@@ -7,6 +7,8 @@ export type { Role } from "../auth/index.js";
 export interface Codec<T> {
   encode(message: T): Uint8Array;
   decode(bytes: Uint8Array): T;
+  /** Longer messages are refused before they are taken in. Default 4 MiB. */
+  readonly bytesMax?: number | undefined;
 }
 
 /** A method whose two directions are open-ended streams: everything on a hot path. */

@@ -7187,6 +7187,8 @@ export const StorageAttributes: wire.MessageType<StorageAttributes> = {
 export interface SyncChunk {
   readonly chunkId: number;
   readonly version: number;
+  /** By the server before in the chain: it is answered `held` where a client is answered a failure. */
+  readonly isForwarded?: boolean | undefined;
 }
 
 function encodeSyncChunk(message: SyncChunk, writer: wire.Writer): void {
@@ -7196,11 +7198,15 @@ function encodeSyncChunk(message: SyncChunk, writer: wire.Writer): void {
   if (message.version !== 0) {
     writer.uint32(16).uint64(wire.safe(message.version));
   }
+  if (message.isForwarded !== undefined) {
+    writer.uint32(24).bool(message.isForwarded);
+  }
 }
 
 function decodeSyncChunk(reader: wire.Reader): SyncChunk {
   let $chunkId = 0;
   let $version = 0;
+  let $isForwarded: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -7210,6 +7216,9 @@ function decodeSyncChunk(reader: wire.Reader): SyncChunk {
       case 16:
         $version = wire.uint64(reader);
         break;
+      case 24:
+        $isForwarded = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -7217,6 +7226,7 @@ function decodeSyncChunk(reader: wire.Reader): SyncChunk {
   return {
     chunkId: $chunkId,
     version: $version,
+    isForwarded: $isForwarded,
   };
 }
 

@@ -1,0 +1,142 @@
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import type { Role } from "../../auth/index.js";
+import { type StorageError, storageError } from "../../base/index.js";
+import type { Clock } from "../../io/index.js";
+import type { PipeEnd } from "../pipe-channel.js";
+import type { Peer } from "../transport.js";
+import { formatAddress, parseAddress } from "./address.js";
+import { ClientPipe, type PipeContext } from "./grpc-pipe.js";
+import { SESSION_MEMORY_MB, SESSION_WINDOW_BYTES, SETTINGS } from "./http2-settings.js";
+import { keepAlive } from "./keep-alive.js";
+import { connectFailure, type Tls } from "./tls.js";
+
+/** A peer that does not answer for that long is not there. */
+const CONNECT_TIMEOUT_MS = 3000;
+
+/** The connections this process opened: one for each address, shared by all calls to it. */
+export class ClientConnections {
+  readonly #tls: Tls;
+  readonly #clock: Clock;
+  readonly #connections = new Map<string, ClientConnection>();
+  #isClosed = false;
+
+  constructor(tls: Tls, clock: Clock) {
+    this.#tls = tls;
+    this.#clock = clock;
+  }
+
+  /** Begins a call; its pipe is attached to `end`. Throws for what is no address. `roles`: what the server must be, if that is known. */
+  begin(
+    address: string,
+    path: string,
+    roles: readonly Role[] | undefined,
+    isUnary: boolean,
+    end: PipeEnd,
+  ): void {
+    const key = `${address} ${roles?.join("+") ?? ""}`;
+    let connection = this.#connections.get(key);
+    if (connection === undefined || !connection.isUsable) {
+      connection = this.#dial(address, roles);
+      this.#connections.set(key, connection);
+      connection.onGone(() => {
+        if (this.#connections.get(key) === connection) this.#connections.delete(key);
+      });
+      if (this.#isClosed)
+        void connection.destroy(storageError("closed", "this process closed all its connections"));
+    }
+    connection.begin(path, isUnary, end);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const all = [...this.#connections.values()];
+    await Promise.all(
+      all.map((connection) =>
+        connection.destroy(storageError("closed", "this process closed all its connections")),
+      ),
+    );
+  }
+
+  #dial(address: string, roles: readonly Role[] | undefined): ClientConnection {
+    return new ClientConnection(address, roles, this.#tls, this.#clock);
+  }
+}
+
+class ClientConnection {
+  readonly #session: ClientHttp2Session;
+  readonly #address: string;
+  readonly #clock: Clock;
+  readonly #gone: Promise<void>;
+  #peer: Peer;
+  #failure: StorageError | undefined;
+
+  constructor(address: string, roles: readonly Role[] | undefined, tls: Tls, clock: Clock) {
+    this.#address = address;
+    this.#clock = clock;
+    this.#peer = tls.identify(undefined, address);
+    const options = tls.clientOptions(roles, (der) => {
+      this.#peer = tls.identify(der, address);
+    });
+    const { host, port } = parseAddress(address);
+    const session = connect(`https://${formatAddress(host, port)}`, {
+      ...options,
+      settings: SETTINGS,
+      maxSessionMemory: SESSION_MEMORY_MB,
+    });
+    this.#session = session;
+    this.#gone = new Promise((resolve) => session.once("close", resolve));
+    const timer = clock.after("rpc.connect", CONNECT_TIMEOUT_MS, () =>
+      this.#break(storageError("unavailable", `${address}: no answer`)),
+    );
+    session.once("close", () => timer.cancel());
+    session.once("connect", () => {
+      timer.cancel();
+      session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+      keepAlive(session, clock, () =>
+        this.#break(storageError("unavailable", `${address}: no sign of life`)),
+      );
+    });
+    session.on("error", (error) => {
+      this.#failure ??= connectFailure(address, error);
+    });
+    session.on("goaway", () => {
+      this.#failure ??= storageError("unavailable", `${address}: the server is stopping`);
+    });
+  }
+
+  /** A connection that failed or was told to go away takes no new calls. */
+  get isUsable(): boolean {
+    return this.#failure === undefined && !this.#session.destroyed && !this.#session.closed;
+  }
+
+  onGone(handler: () => void): void {
+    this.#session.once("close", handler);
+  }
+
+  begin(path: string, isUnary: boolean, end: PipeEnd): void {
+    const context: PipeContext = {
+      clock: this.#clock,
+      peer: () => this.#peer,
+      breakReason: () =>
+        this.#failure ?? storageError("unavailable", `${this.#address}: the connection broke`),
+    };
+    end.attach(new ClientPipe(this.#request(path), end, context, isUnary));
+  }
+
+  destroy(failure: StorageError): Promise<void> {
+    this.#break(failure);
+    return this.#gone;
+  }
+
+  #request(path: string): ClientHttp2Stream {
+    return this.#session.request(
+      { ":method": "POST", ":path": path, "content-type": "application/grpc+proto", te: "trailers" },
+      { endStream: false },
+    );
+  }
+
+  #break(failure: StorageError): void {
+    this.#failure ??= failure;
+    this.#session.destroy();
+  }
+}

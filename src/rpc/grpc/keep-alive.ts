@@ -1,0 +1,27 @@
+import type { Http2Session } from "node:http2";
+import type { Clock, Timer } from "../../io/index.js";
+
+/** How often a silent peer is asked whether it lives. */
+export const KEEP_ALIVE_MS = 5000;
+
+/**
+ * Breaks a connection whose peer does not answer a ping within one period: a host that lost power, or a network
+ * that swallows packets, says nothing by itself.
+ */
+export function keepAlive(session: Http2Session, clock: Clock, onDead: () => void): void {
+  let isWaiting = false;
+  let timer: Timer;
+  const tick = (): void => {
+    if (session.destroyed) return;
+    if (isWaiting) {
+      onDead();
+      return;
+    }
+    isWaiting = session.ping((error) => {
+      if (error === null) isWaiting = false;
+    });
+    timer = clock.after("rpc.keep-alive", KEEP_ALIVE_MS, tick);
+  };
+  timer = clock.after("rpc.keep-alive", KEEP_ALIVE_MS, tick);
+  session.once("close", () => timer.cancel());
+}

@@ -1,0 +1,107 @@
+import { createAuthority, issueHostCertificate } from "../../src/auth/authority.js";
+import {
+  type AuthorizationTable,
+  generateHostKey,
+  makeCredential,
+  type Role,
+  type TlsMaterial,
+} from "../../src/auth/index.js";
+import { certificateDer } from "../../src/auth/peer-verifier.js";
+import { fromUtf8, toUtf8 } from "../../src/base/index.js";
+import { RealClock } from "../../src/io/real/real-clock.js";
+import { RealNet } from "../../src/io/real/real-net.js";
+import { RealRandom } from "../../src/io/real/real-random.js";
+import { GrpcRpc } from "../../src/rpc/grpc/index.js";
+import type { Codec, Rpc, StreamMethod, UnaryMethod } from "../../src/rpc/index.js";
+import { NetRpc } from "../../src/rpc/inproc/index.js";
+import { type MemoryLogger, memoryLogger } from "../../src/telemetry/index.js";
+
+export const clock = new RealClock();
+export const random = new RealRandom();
+
+const bytesCodec: Codec<Uint8Array> = {
+  encode: (bytes) => bytes,
+  decode: (bytes) => bytes,
+  bytesMax: 8 << 20,
+};
+const textCodec: Codec<string> = { encode: toUtf8, decode: fromUtf8, bytesMax: 1024 };
+
+export const ECHO: StreamMethod<Uint8Array, Uint8Array> = {
+  path: "/pstorage.Test/Echo",
+  up: bytesCodec,
+  down: bytesCodec,
+};
+export const ASK: UnaryMethod<string, string> = {
+  path: "/pstorage.Test/Ask",
+  request: textCodec,
+  reply: textCodec,
+};
+export const PUBLIC_ASK: UnaryMethod<string, string> = { ...ASK, path: "/pstorage.Public/Ask" };
+export const MDS_ONLY: UnaryMethod<string, string> = { ...ASK, path: "/pstorage.Test/MdsOnly" };
+export const NOT_SERVED: UnaryMethod<string, string> = { ...ASK, path: "/pstorage.Test/NotServed" };
+
+export const AUTHORIZATION: AuthorizationTable = {
+  [ECHO.path]: ["client", "mds"],
+  [ASK.path]: ["client", "mds"],
+  [NOT_SERVED.path]: ["client", "mds"],
+  [MDS_ONLY.path]: ["mds"],
+  [PUBLIC_ASK.path]: "anyone",
+};
+
+export const CLUSTER_ID = "11111111-2222-4333-8444-555555555555";
+const issue = { nowMs: Date.now(), random };
+const authority = createAuthority(CLUSTER_ID, issue);
+
+/** A certificate and its key, of this cluster or of the one that another authority made. */
+export function credential(
+  roles: readonly Role[],
+  issuer = authority,
+  hostId = "00000000000000aa",
+): TlsMaterial {
+  const key = generateHostKey();
+  const { certificate } = issueHostCertificate(issuer, { hostId, roles, publicKey: key.publicKey }, issue);
+  const caCertificate = certificateDer(issuer.caCertificatePem);
+  return makeCredential(key.privateKeyPem, { caCertificate, hostCertificate: certificate }, issue.nowMs);
+}
+
+/** Another cluster, which may even have taken the id of this one. */
+export function foreignCredential(clusterId: string, roles: readonly Role[]): TlsMaterial {
+  return credential(roles, createAuthority(clusterId, issue));
+}
+
+export interface RpcWorld {
+  readonly name: string;
+  readonly log: MemoryLogger;
+  server(): Rpc;
+  client(roles?: readonly Role[]): Rpc;
+}
+
+const serverRoles = { "pstorage.Test": ["mds"] } as const;
+
+export function grpcRpc(material: TlsMaterial | undefined, log: MemoryLogger): Rpc {
+  return new GrpcRpc({ credential: material, authorization: AUTHORIZATION, serverRoles }, { clock, log });
+}
+
+export function grpcWorld(): RpcWorld {
+  const log = memoryLogger();
+  return {
+    name: "gRPC",
+    log,
+    server: () => grpcRpc(credential(["mds"]), log),
+    client: (roles = ["client"]) => grpcRpc(credential(roles), log),
+  };
+}
+
+export function netWorld(): RpcWorld {
+  const net = new RealNet();
+  const make = (roles: readonly Role[]): Rpc => {
+    const identity = { clusterId: CLUSTER_ID, hostId: "00000000000000aa", roles };
+    return new NetRpc(net, clock, { identity, authorization: AUTHORIZATION });
+  };
+  return {
+    name: "a byte-stream net",
+    log: memoryLogger(),
+    server: () => make(["mds"]),
+    client: (roles = ["client"]) => make(roles),
+  };
+}
