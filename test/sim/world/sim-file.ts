@@ -106,6 +106,7 @@ export class SimFile {
 
   /** Each page may be on the medium, still dirty, or lost without anybody knowing. */
   failSync(point: SyncPoint, prng: Prng): void {
+    if (point.sequence < this.#syncedSequence) return;
     for (const [page, bytes] of point.pages) {
       const fate = prng.below(3);
       if (fate === 0) continue;
