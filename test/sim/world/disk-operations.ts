@@ -13,7 +13,7 @@ export interface DiskCall<T> {
   /** What it does to the medium, at the end; its result or its failure is the caller's. */
   readonly complete: () => T;
   /** What it does to the medium when it fails or the process dies during it; without it, all or nothing. */
-  readonly breakOff?: (prng: Prng) => void;
+  readonly breakOff?: (prng: Prng, cause: "failure" | "death") => void;
   /** What it does somewhere in the middle, when others may look. */
   readonly midway?: ((prng: Prng) => void) | undefined;
 }
@@ -119,7 +119,7 @@ export class DiskOperations {
   }
 
   #fail<T>(call: DiskCall<T>, code: "io_error" | "no_space"): never {
-    call.breakOff?.(this.process.prng);
+    call.breakOff?.(this.process.prng, "failure");
     throw storageError(code, `${call.what}: ${code === "no_space" ? "ENOSPC" : "EIO"}`);
   }
 
@@ -128,7 +128,7 @@ export class DiskOperations {
     const { prng } = this.process;
     try {
       if (prng.chance(0.4)) call.complete();
-      else if (call.breakOff !== undefined && prng.chance(0.6)) call.breakOff(prng);
+      else if (call.breakOff !== undefined && prng.chance(0.6)) call.breakOff(prng, "death");
     } catch {
       // The operation would have failed; its caller is dead.
     }

@@ -59,7 +59,8 @@ export class SimDiskFile implements DiskFile {
         what,
         labels: [label],
         complete: () => this.#file.completeSync(point),
-        breakOff: (prng) => this.#file.failSync(point, prng),
+        breakOff: (prng, cause) =>
+          cause === "death" ? this.#file.stopSync(point, prng) : this.#file.failSync(point, prng),
       });
     });
   }

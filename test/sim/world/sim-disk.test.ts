@@ -141,6 +141,23 @@ describe("data on the simulated disk", () => {
     expect([...lengths].sort((a, b) => a - b)).toEqual([0, PAGE, 2 * PAGE, 3 * PAGE]);
   });
 
+  test("what a dead process had written and not synced is made durable by a sync of its next life", async () => {
+    for (const seed of SEEDS) {
+      const bench = benchOf(seed);
+      const file = await newFile(bench, "/f");
+      await bench.run(file.write([new Uint8Array(6 * PAGE).fill(1)], 0, LABEL));
+      void file.sync(LABEL);
+      bench.host.crash();
+      bench.host.restart();
+      const again = await newFile(bench, "/f");
+      await bench.run(again.sync(LABEL));
+      loseAndReturn(bench.host);
+
+      expect(isAll(await contentOf(bench, "/f"), 1)).toBe(true);
+      expect(bench.host.media.find("/f")).toMatchObject({ sizeBytes: 6 * PAGE });
+    }
+  });
+
   test("after a failed sync the data may be lost although the next sync succeeds", async () => {
     let lost = 0;
     for (const seed of SEEDS) {

@@ -115,6 +115,16 @@ export class SimFile {
     }
   }
 
+  /** The process died during the sync: each page is on the medium, or still dirty for the next life to sync. */
+  stopSync(point: SyncPoint, prng: Prng): void {
+    if (point.sequence < this.#syncedSequence) return;
+    for (const [page, bytes] of point.pages) {
+      if (prng.chance(0.5)) continue;
+      setOrDelete(this.#durablePages, page, bytes);
+      if (this.#pages.get(page) === bytes) this.#dirty.delete(page);
+    }
+  }
+
   losePower(survival: Survival, prng: Prng): void {
     for (const page of this.#dirty) {
       const merged = mergePage(this.#durablePages.get(page), this.#pages.get(page), survival, prng);
