@@ -36,6 +36,13 @@ const DEFINITIONS = {
     description:
       "ms; a chunk server that is inactive for longer becomes offline, and its chunks are replicated",
   },
+  "mds.wd.heartbeat_period": {
+    kind: "integer",
+    default: 1000,
+    min: 50,
+    max: 60_000,
+    description: "ms; how often a chunk server tells that it is alive",
+  },
   "mds.wd.inactive_tout": {
     kind: "integer",
     default: 10_000,
@@ -103,7 +110,7 @@ const DEFINITIONS = {
     description:
       "replicas being filled at the same time from or to one chunk server, except for pending chunks",
   },
-  "mds.session.lease": {
+  "mds.session.lease_tout": {
     kind: "integer",
     default: 15_000,
     min: 1000,

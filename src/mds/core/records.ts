@@ -197,6 +197,17 @@ export interface CsCountRecord {
   readonly chunkCount: number;
 }
 
+/** How many files there are and how much is in them. Kept in step with the inodes by the store. */
+export interface TotalsRecord {
+  /** Regular files. */
+  readonly fileCount: number;
+  /** Anything with attributes. */
+  readonly inodeCount: number;
+  /** Sum of the sizes of all regular files. */
+  readonly sizeBytes: number;
+  readonly chunkCount: number;
+}
+
 /** How many chunks have this minimum number of replicas. */
 export interface MinimumCountRecord {
   readonly replicasMinimum: number;
