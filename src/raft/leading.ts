@@ -1,9 +1,9 @@
 import { assert } from "../base/index.js";
 import { becomeFollower } from "./election.js";
 import { appendToLog } from "./following.js";
-import { memberOf } from "./membership.js";
+import { isVoter, memberOf } from "./membership.js";
 import type { AppendReply, Entry, EntryType, HeartbeatReply, RaftId } from "./message.js";
-import { isElectable, type Leading, leaseMs, type Node, voters } from "./node.js";
+import { type Leading, leaseMs, type Node, voters } from "./node.js";
 import { Progress } from "./progress.js";
 import { majorityValue } from "./quorum.js";
 import { Reads } from "./reads.js";
@@ -172,7 +172,7 @@ export function maybeCommit(node: Node, leading: Leading): void {
 
 /** A leader that is no voter any more leads until everybody can know, and no longer. */
 function leaveIfRemoved(node: Node): void {
-  if (isElectable(node) || node.history.latestIndex > node.log.commit) return;
+  if (isVoter(node.history.latest, node.config.id) || node.history.latestIndex > node.log.commit) return;
   flushBroadcast(node);
   becomeFollower(node, node.term, undefined);
 }

@@ -68,9 +68,15 @@ export interface Node {
   readyNumber: number;
 }
 
-/** Whether this member may stand for election and counts itself. */
+/**
+ * Whether this member may stand for election. Also who has been removed, as long as that is not committed: perhaps it
+ * is the only one that holds the entry, and nobody whose log is shorter could win (Ongaro's thesis, 4.2.2). It does
+ * not count itself then.
+ */
 export function isElectable(node: Node): boolean {
-  return isVoter(node.history.latest, node.config.id);
+  const { history, log, config } = node;
+  if (isVoter(history.latest, config.id)) return true;
+  return history.latestIndex > log.commit && isVoter(history.at(history.latestIndex - 1), config.id);
 }
 
 /** The ids whose majority decides, by the latest membership in the log. */
@@ -80,6 +86,11 @@ export function voters(node: Node): RaftId[] {
 
 export function otherVoters(node: Node): RaftId[] {
   return voters(node).filter((id) => id !== node.config.id);
+}
+
+/** Whether nobody else needs to be asked. */
+export function isSoleVoter(node: Node): boolean {
+  return isVoter(node.history.latest, node.config.id) && voters(node).length === 1;
 }
 
 export function resetElectionTimer(node: Node): void {

@@ -21,7 +21,7 @@ import {
   memberOf,
 } from "./membership.js";
 import type { HardState, Member, Membership, RaftId, RaftMessage, SnapshotMeta } from "./message.js";
-import { isElectable, type Leading, type Node, resetElectionTimer, voters } from "./node.js";
+import { isSoleVoter, type Leading, type Node, resetElectionTimer } from "./node.js";
 import type { LogReader, Outcome, Ready, Refusal, Role, SoftState } from "./ready.js";
 import { receive } from "./receive.js";
 
@@ -141,7 +141,7 @@ export class Raft {
     }
     node.ticksSinceLeader++;
     node.electionTicks++;
-    if (node.role === "follower" && isElectable(node) && voters(node).length === 1) {
+    if (node.role === "follower" && isSoleVoter(node)) {
       startElection(node, false);
     } else if (node.role === "candidate" && node.ownVote !== undefined) {
       // The disk is slower than the election: starting over would make it slower still.

@@ -8,6 +8,8 @@ export class Violation extends Error {
 
 interface Known {
   readonly term: number;
+  /** Of the leader that committed it. */
+  readonly commitTerm: number;
   readonly hash: number;
 }
 
@@ -57,11 +59,13 @@ export class Checker {
     }
   }
 
-  committed(node: number, entry: Entry): void {
+  /** `nodeTerm` is the term of the node that sees it committed: of the first one to see it, the committing leader's. */
+  committed(node: number, nodeTerm: number, entry: Entry): void {
     const known = this.#committed[entry.index];
     const hash = hashOf(entry);
-    if (known === undefined) this.#committed[entry.index] = { term: entry.term, hash };
-    else if (known.term !== entry.term || known.hash !== hash) {
+    if (known === undefined) {
+      this.#committed[entry.index] = { term: entry.term, commitTerm: nodeTerm, hash };
+    } else if (known.term !== entry.term || known.hash !== hash) {
       throw new Violation(
         `state machine safety: node ${node} commits entry ${entry.index} of term ${entry.term}, ` +
           `which was committed with term ${known.term}`,
@@ -70,10 +74,16 @@ export class Checker {
   }
 
   /** `termAt` shows the new leader's log; undefined for what it has compacted. */
-  completes(node: number, firstIndex: number, termAt: (index: number) => number | undefined): void {
+  completes(
+    node: number,
+    nodeTerm: number,
+    firstIndex: number,
+    termAt: (index: number) => number | undefined,
+  ): void {
     for (let index = this.committedIndex; index >= firstIndex; index--) {
       const known = this.#committed[index];
-      if (known !== undefined && termAt(index) !== known.term) {
+      // A leader of an older term, elected late, need not have what a newer one has committed.
+      if (known !== undefined && known.commitTerm < nodeTerm && termAt(index) !== known.term) {
         throw new Violation(`leader completeness: the new leader ${node} lacks the committed entry ${index}`);
       }
     }

@@ -134,7 +134,8 @@ export class Group {
     for (let copy = 0; copy < copies; copy++) {
       const isStraggler = !this.#isHealed && prng.chance(this.#faults.straggling);
       const delayMs =
-        this.#faults.delayMs * (0.2 + prng.float()) + (isStraggler ? prng.float() * 40 * tickMs : 0);
+        (this.#isHealed ? 1 : this.#faults.delayMs) * (0.2 + prng.float()) +
+        (isStraggler ? prng.float() * 40 * tickMs : 0);
       this.#events.after(delayMs, () => {
         this.#log(() => describe(message));
         this.#nodes.get(message.to)?.receive(message);
@@ -326,7 +327,7 @@ export class Group {
     this.#isHealed = true;
     this.#sides = new Map();
     for (const node of this.#nodes.values()) {
-      node.hardware.diskMs = Math.min(node.hardware.diskMs, 10);
+      node.hardware.diskMs = 1;
       if (node.isPaused) node.resume();
       if (!node.isUp) node.start();
     }

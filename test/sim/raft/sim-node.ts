@@ -300,7 +300,7 @@ export class SimNode {
       log(() => `${this.id} is ${role} in term ${term}`);
       if (role === "leader") {
         checker.leads(this.id, term);
-        checker.completes(this.id, raft.firstIndex, (index) => this.#entries.get(index)?.term);
+        checker.completes(this.id, term, raft.firstIndex, (index) => this.#entries.get(index)?.term);
       }
     }
     for (const message of ready.messages) this.#send(message);
@@ -405,7 +405,7 @@ export class SimNode {
   #checkCommit(raft: Raft): void {
     for (; this.#checkedCommit < raft.commitIndex; this.#checkedCommit++) {
       const entry = this.#entries.get(this.#checkedCommit + 1);
-      if (entry !== undefined) this.#world.checker.committed(this.id, entry);
+      if (entry !== undefined) this.#world.checker.committed(this.id, raft.term, entry);
     }
   }
 }
