@@ -147,10 +147,11 @@ function operationOf(change: KvChange): Operation {
   return { type: "put", key: change.key, value: change.value };
 }
 
-/** LevelDB tells errors of the file system by text only. */
+/** LevelDB tells errors of the file system by text only; what went wrong in opening is in the cause. */
 function engineError(error: unknown, what: string): StorageError {
-  const text = error instanceof Error ? `${error.message} ${String(error.cause ?? "")}` : String(error);
+  const root = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const text = root instanceof Error ? root.message : String(root);
   if (/no space left|quota exceeded/i.test(text)) return storageError("no_space", `${what}: ENOSPC`, error);
   if (/read-only file system/i.test(text)) return storageError("read_only", `${what}: EROFS`, error);
-  return storageErrorOf(error, what);
+  return storageErrorOf(root, what);
 }

@@ -1,0 +1,58 @@
+import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { toUtf8 } from "../../src/base/index.js";
+import { realWorld } from "../../src/io/real/index.js";
+
+const LABEL = "test.real";
+const { disk } = realWorld();
+let directory = "";
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "pstorage-real-"));
+});
+
+afterEach(() => rm(directory, { recursive: true }));
+
+describe("the disk of this machine", () => {
+  test("a replaced file has exactly the mode that was asked for, whatever lay there before", async () => {
+    const path = join(directory, "key");
+    await writeFile(`${path}.tmp`, "left by a crash", { mode: 0o666 });
+    await disk.replaceFile(path, toUtf8("secret"), LABEL, 0o600);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    await disk.replaceFile(path, toUtf8("public"), LABEL);
+
+    expect((await stat(path)).mode & 0o777).toBe(0o644);
+  });
+
+  test("a full device is no_space", async () => {
+    const file = await disk.open("/dev/full", "read-write", LABEL);
+
+    await expect(file.write([toUtf8("x")], 0, LABEL)).rejects.toMatchObject({ code: "no_space" });
+    await file.close();
+  });
+
+  test("other errors are io_error and name the errno, the path and what was tried", async () => {
+    await mkdir(join(directory, "d"));
+
+    await expect(disk.readFile(join(directory, "d"), LABEL)).rejects.toMatchObject({
+      code: "io_error",
+      message: expect.stringMatching(/read .*\/d: EISDIR/) as unknown,
+    });
+    await writeFile(join(directory, "f"), "x");
+    await expect(disk.list(join(directory, "f"), LABEL)).rejects.toMatchObject({ code: "io_error" });
+    await expect(disk.makeDirectory(join(directory, "f", "g"), LABEL)).rejects.toMatchObject({
+      code: "io_error",
+    });
+  });
+
+  test("a store says why it cannot be opened", async () => {
+    const kv = await disk.openKv(join(directory, "kv"), LABEL);
+
+    await expect(disk.openKv(join(directory, "kv"), LABEL)).rejects.toThrow("LEVEL_LOCKED");
+    await kv.close();
+    await writeFile(join(directory, "kv", "CURRENT"), "nonsense");
+    await expect(disk.openKv(join(directory, "kv"), LABEL)).rejects.toThrow("LEVEL_CORRUPTION");
+  });
+});
