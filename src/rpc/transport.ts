@@ -57,7 +57,10 @@ export interface Channel<Out, In> {
   /** Stop and resume delivery, at once: back-pressure towards the sender. */
   pause(): void;
   resume(): void;
-  /** What was queued goes out first. */
+  /**
+   * What was queued goes out first. A failure reaches the other end if it was the accepting end that closed;
+   * from the opening end it may arrive as an orderly end.
+   */
   close(failure?: StorageError): void;
   readonly isClosed: boolean;
 }

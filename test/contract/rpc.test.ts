@@ -164,16 +164,18 @@ describe.each([
     expect(received).toEqual([Uint8Array.of(1)]);
   });
 
-  test("a client that closes with a failure ends the server's channel with a failure", async () => {
+  test("a client that closes with a failure ends the server's channel, and hears its own failure", async () => {
     const ends: (StorageError | undefined)[] = [];
     const channel = await open((served) => {
       served.send(Uint8Array.of(1));
       served.onClose((failure) => ends.push(failure));
     });
     await collect(channel, 1);
-    channel.close(storageError("session_lost", "gone"));
+    const failure = storageError("session_lost", "gone");
+    const closed = closing(channel);
+    channel.close(failure);
+    expect(await closed).toBe(failure);
     await eventually(() => ends.length === 1);
-    expect(ends[0]).toBeInstanceOf(StorageError);
   });
 
   test("a message that cannot be read closes the channel as malformed, at both ends", async () => {

@@ -117,8 +117,7 @@ class ClientConnection {
     const context: PipeContext = {
       clock: this.#clock,
       peer: () => this.#peer,
-      breakReason: () =>
-        this.#failure ?? storageError("unavailable", `${this.#address}: the connection broke`),
+      breakReason: (error) => this.#failure ?? connectFailure(this.#address, error),
     };
     end.attach(new ClientPipe(this.#request(path), end, context, isUnary));
   }

@@ -25,8 +25,8 @@ const LINGER_MS = 5000;
 export interface PipeContext {
   readonly clock: Clock;
   readonly peer: () => Peer;
-  /** Why streams of this connection break, as far as is known. */
-  readonly breakReason: () => StorageError;
+  /** Why a stream of this connection broke, given what it said itself. */
+  readonly breakReason: (error: Error | undefined) => StorageError;
 }
 
 /**
@@ -41,6 +41,7 @@ abstract class GrpcPipe<Stream extends Http2Stream> implements Pipe {
   #waiters: (() => void)[] = [];
   #linger: Timer | undefined;
   protected hasReceived = false;
+  #error: Error | undefined;
   /** Nothing more is sent. */
   #isClosed = false;
   /** The owner has heard that it is over, or has said so itself. */
@@ -53,8 +54,10 @@ abstract class GrpcPipe<Stream extends Http2Stream> implements Pipe {
     this.#reader = new FrameReader(5, owner.incomingBytesMax, messageLength);
     stream.on("data", (bytes: Uint8Array) => this.#read(bytes));
     stream.on("end", () => this.onEnd());
-    // What went wrong is told by "close", which always follows.
-    stream.on("error", () => undefined);
+    // "close" always follows, and tells the owner.
+    stream.on("error", (error) => {
+      this.#error = error;
+    });
     stream.on("close", () => this.#onStreamClose());
   }
 
@@ -146,7 +149,7 @@ abstract class GrpcPipe<Stream extends Http2Stream> implements Pipe {
     this.#wake();
     if (this.#isOver) return;
     this.#isOver = true;
-    this.owner.broken(this.#context.breakReason());
+    this.owner.broken(this.#context.breakReason(this.#error));
   }
 }
 
@@ -181,8 +184,8 @@ export class ClientPipe extends GrpcPipe<ClientHttp2Stream> {
   }
 
   protected override sayLast(failure: StorageError | undefined): void {
-    if (failure === undefined) this.stream.end();
-    else this.stream.end(() => this.destroy());
+    // gRPC has no words for a caller's reason: the server sees an end.
+    this.stream.end(failure && (() => this.destroy()));
   }
 }
 

@@ -75,6 +75,7 @@ const COMMON = {
 /** Why a connection failed: `unauthenticated` if one end refused the other's certificate, else `unavailable`. */
 export function connectFailure(address: string, error: unknown): StorageError {
   if (error instanceof StorageError) return error;
+  if (error instanceof Error && error.cause !== undefined) return connectFailure(address, error.cause);
   const code = (error as { code?: unknown } | undefined)?.code;
   const text = typeof code === "string" ? code : "the connection broke";
   const isTls = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|^ERR_SSL/.test(text);
