@@ -104,6 +104,7 @@ describe("a gRPC server", () => {
       );
       socket.on("error", () => undefined);
       socket.on("close", () => resolve());
+      socket.resume();
     });
     const session = connectHttp2(`https://${listener.address}`, { rejectUnauthorized: false });
     const status = await new Promise((resolve) => {
