@@ -123,8 +123,9 @@ export interface RecoveryRecord {
   readonly chunks: readonly ChunkId[];
   /** The dead writers, while they have writer records of this file. */
   readonly sessions: readonly SessionId[];
-  /** Highest end of data found so far, bytes of the file; only used if the dead lease was exclusive. */
+  /** Highest end of data found so far, bytes of the file: its size, if it is greater than the MDS's. */
   readonly sizeBytes: number;
+  /** The MDS's size may be older than what was acknowledged: questions for it wait. */
   readonly wasExclusive: boolean;
 }
 
@@ -194,17 +195,6 @@ export interface Cut {
 /** How many chunks have a replica (in the chain or lost) on a server. Exact, unlike `CsRecord.replicaCount`. */
 export interface CsCountRecord {
   readonly csId: CsId;
-  readonly chunkCount: number;
-}
-
-/** How many files there are and how much is in them. Kept in step with the inodes by the store. */
-export interface TotalsRecord {
-  /** Regular files. */
-  readonly fileCount: number;
-  /** Anything with attributes. */
-  readonly inodeCount: number;
-  /** Sum of the sizes of all regular files. */
-  readonly sizeBytes: number;
   readonly chunkCount: number;
 }
 

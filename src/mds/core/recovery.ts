@@ -12,10 +12,12 @@ import { dropWriters, hasWriters, takeWriters } from "./writers.js";
  * A session lost its lease on a file (it died, or was revoked) while it may have had writes under way.
  *
  * Each chunk that it was given for writing moves to a new version, so that none of its packets can change a byte any
- * more; the members tell their high-water marks on the way. If the lease was exclusive, the MDS's size may be older
- * than what was acknowledged to the writer, so the highest end found is the size. Opens, truncations and questions for
- * the size wait until then. At most FENCES_AT_ONCE chunks of a file are fenced at a time; the others wait as writer
- * records of the dead session.
+ * more; the members tell their high-water marks on the way. The file then reaches to the highest end found: under an
+ * exclusive lease the MDS's size may be older than what was acknowledged to the writer, and under a shared one bytes
+ * that were never acknowledged must not come to light beyond the end later. Opens and truncations wait until then,
+ * and so do questions for the size if the lease was exclusive.
+ *
+ * At most FENCES_AT_ONCE chunks of a file are fenced at a time; the others wait as writer records of the dead session.
  */
 export const FENCES_AT_ONCE = 64;
 
@@ -107,10 +109,10 @@ function nextChunks(context: Context, { ino, chunks, sessions }: RecoveryRecord)
 
 function finish(context: Context, recovery: RecoveryRecord): void {
   const { tables } = context;
-  const { ino, sizeBytes, wasExclusive } = recovery;
+  const { ino, sizeBytes } = recovery;
   tables.recoveries.delete(ino);
   const inode = tables.inodes.get(ino);
-  if (inode !== undefined && wasExclusive && sizeBytes > inode.sizeBytes) {
+  if (inode !== undefined && sizeBytes > inode.sizeBytes) {
     changeInode(context, inode, { sizeBytes }, "contents");
   }
   wakeWaiters(context, ino);

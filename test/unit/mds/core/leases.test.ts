@@ -1,0 +1,336 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "vitest";
+import { toUtf8 } from "../../../../src/base/index.js";
+import { heldAttributes } from "../../../../src/mds/core/queries.js";
+import { type Access, type InodeNumber, ROOT_INODE, type SessionId } from "../../../../src/meta/index.js";
+import { CoreWorld, codeOf } from "./core-world.js";
+
+let world: CoreWorld;
+let ann: SessionId;
+let bob: SessionId;
+let cyd: SessionId;
+let ino: InodeNumber;
+beforeEach(() => {
+  world = new CoreWorld();
+  ann = world.session();
+  bob = world.session();
+  cyd = world.session();
+  ino = world.create(ann, "f").attributes.ino;
+});
+
+const tryOpen = (sessionId: SessionId, access: Access): string =>
+  codeOf(world.mutate(sessionId, "open", { ino, access }));
+const close = (sessionId: SessionId, access: Access): string =>
+  codeOf(world.mutate(sessionId, "close", { ino, access }));
+const leaseOf = (sessionId: SessionId): string => world.tables.opens.get(ino, sessionId)?.lease ?? "closed";
+const sequenceOf = (sessionId: SessionId): number =>
+  world.tables.opens.get(ino, sessionId)?.leaseSequence ?? 0;
+const recalls = (): unknown[] =>
+  world.effects.flatMap((effect) =>
+    effect.type === "recallLease" ? [[effect.sessionId, effect.to, effect.leaseSequence]] : [],
+  );
+const isWoken = (): boolean =>
+  world.effects.some((e) => e.type === "wake" && e.key.type === "lease" && e.key.ino === ino);
+
+describe("what an open earns", () => {
+  test("readers alone read, a writer alone is exclusive", () => {
+    assert.equal(world.open(ann, ino, "read").kind, "read");
+    assert.equal(world.open(bob, ino, "read").kind, "read");
+    close(ann, "read");
+    close(bob, "read");
+    assert.equal(world.open(cyd, ino, "write").kind, "exclusive");
+  });
+
+  test("a further open of the same session keeps the lease and its sequence", () => {
+    const first = world.open(ann, ino, "write");
+    assert.deepEqual(world.open(ann, ino, "read"), first);
+    assert.deepEqual(world.open(ann, ino, "write"), first);
+  });
+
+  test("a reader that is alone and begins to write goes up under a new sequence", () => {
+    const read = world.open(ann, ino, "read");
+    const exclusive = world.open(ann, ino, "write");
+    assert.equal(exclusive.kind, "exclusive");
+    assert.ok(exclusive.sequence > read.sequence);
+  });
+
+  test("the sequences of all leases are different", () => {
+    assert.notEqual(world.open(ann, ino, "read").sequence, world.open(bob, ino, "read").sequence);
+  });
+
+  test("only regular files are opened", () => {
+    const directory = world.mkdir(ann, "d");
+    assert.equal(codeOf(world.mutate(ann, "open", { ino: directory, access: "read" })), "is_directory");
+    assert.equal(codeOf(world.mutate(ann, "open", { ino: 99 as InodeNumber, access: "read" })), "not_found");
+  });
+});
+
+describe("recall", () => {
+  test("a writer's exclusive lease comes down to shared before another writer opens", () => {
+    const { sequence } = world.open(ann, ino, "write");
+    const open = world.next(bob, "open", { ino, access: "write" });
+    assert.equal(codeOf(world.apply(open).outcome), "wait");
+    assert.deepEqual(recalls(), [[ann, "shared", sequence]]);
+    assert.equal(codeOf(world.report(ann, ino, 0, "shared")), "ok");
+    assert.ok(isWoken());
+    assert.equal(codeOf(world.apply(open).outcome), "ok");
+    assert.deepEqual([leaseOf(ann), leaseOf(bob)], ["shared", "shared"]);
+    assert.equal(sequenceOf(ann), sequence);
+  });
+
+  test("a waiting open that is proposed again recalls nobody twice", () => {
+    world.open(ann, ino, "write");
+    const open = world.next(bob, "open", { ino, access: "read" });
+    world.apply(open);
+    world.apply(open);
+    assert.deepEqual(recalls(), []);
+  });
+
+  test("an exclusive lease whose writers have closed comes down to read for a reader", () => {
+    world.open(ann, ino, "write");
+    world.open(ann, ino, "read");
+    close(ann, "write");
+    assert.equal(leaseOf(ann), "exclusive");
+    assert.equal(tryOpen(bob, "read"), "wait");
+    assert.deepEqual(recalls(), [[ann, "read", sequenceOf(ann)]]);
+    world.report(ann, ino, 10, "read");
+    assert.equal(world.open(bob, ino, "read").kind, "read");
+  });
+
+  test("all readers come down to shared before one begins to write", () => {
+    for (const sessionId of [ann, bob, cyd]) world.open(sessionId, ino, "read");
+    assert.equal(tryOpen(ann, "write"), "wait");
+    assert.deepEqual(
+      recalls().map((recall) => (recall as unknown[])[0]),
+      [bob, cyd],
+    );
+    world.report(bob, ino, 0, "shared");
+    assert.equal(tryOpen(ann, "write"), "wait");
+    world.report(cyd, ino, 0, "shared");
+    assert.equal(world.open(ann, ino, "write").kind, "shared");
+  });
+
+  test("the own opens of a session wait while its lease is being recalled", () => {
+    world.open(ann, ino, "write");
+    tryOpen(bob, "write");
+    assert.equal(tryOpen(ann, "read"), "wait");
+    world.report(ann, ino, 0, "shared");
+    assert.equal(tryOpen(ann, "read"), "ok");
+  });
+
+  test("closing is as good as an answer", () => {
+    world.open(ann, ino, "write");
+    assert.equal(tryOpen(bob, "write"), "wait");
+    close(ann, "write");
+    assert.ok(isWoken());
+    assert.equal(world.open(bob, ino, "write").kind, "exclusive");
+  });
+
+  test("a session that ends is as good as an answer", () => {
+    world.open(ann, ino, "write");
+    assert.equal(tryOpen(bob, "write"), "wait");
+    world.endSession(ann);
+    assert.ok(isWoken());
+    assert.equal(world.open(bob, ino, "write").kind, "exclusive");
+  });
+
+  test("whoever stays behind shared goes up with its next open", () => {
+    world.open(ann, ino, "write");
+    tryOpen(bob, "write");
+    const shared = sequenceOf(ann);
+    world.report(ann, ino, 0, "shared");
+    world.open(bob, ino, "write");
+    close(bob, "write");
+    assert.equal(leaseOf(ann), "shared");
+    const lease = world.open(ann, ino, "read");
+    assert.equal(lease.kind, "exclusive");
+    assert.ok(lease.sequence > shared);
+  });
+});
+
+describe("one writer", () => {
+  test("a second writer is refused where the first demands to be the only one", () => {
+    world.open(ann, ino, "exclusive");
+    assert.equal(tryOpen(bob, "write"), "lease_conflict");
+    assert.equal(tryOpen(bob, "exclusive"), "lease_conflict");
+    assert.equal(tryOpen(ann, "write"), "lease_conflict");
+    assert.deepEqual(recalls(), []);
+  });
+
+  test("who demands to be the only writer is refused beside another", () => {
+    world.open(ann, ino, "write");
+    assert.equal(tryOpen(bob, "exclusive"), "lease_conflict");
+  });
+
+  test("readers are let in beside the only writer", () => {
+    world.open(ann, ino, "exclusive");
+    assert.equal(tryOpen(bob, "read"), "wait");
+    world.report(ann, ino, 0, "shared");
+    assert.equal(world.open(bob, ino, "read").kind, "shared");
+  });
+
+  test("the attribute `exclusive` refuses a second writing session, and its truncation", () => {
+    world.mutate(ann, "setStorage", { ino, exclusive: true });
+    world.open(ann, ino, "write");
+    assert.equal(tryOpen(ann, "write"), "ok");
+    assert.equal(tryOpen(bob, "write"), "lease_conflict");
+    assert.equal(codeOf(world.mutate(bob, "truncate", { ino, sizeBytes: 0 })), "lease_conflict");
+    close(ann, "write");
+    close(ann, "write");
+    assert.equal(tryOpen(bob, "write"), "ok");
+  });
+});
+
+describe("reports", () => {
+  test("under an exclusive lease size and time are taken as they are", () => {
+    world.open(ann, ino, "write");
+    world.report(ann, ino, 5000);
+    world.report(ann, ino, 3000);
+    assert.equal(world.stat(ino).sizeBytes, 3000);
+    assert.deepEqual(world.stat(ino).mtime, { seconds: world.stampMs / 1000 - 1, nanos: 5 });
+    assert.equal(world.stat(ino).ctime.seconds, world.stampMs / 1000);
+  });
+
+  test("under a shared lease the size only grows and the time only advances", () => {
+    world.open(ann, ino, "write");
+    world.report(ann, ino, 5000, "shared");
+    const { mtime } = world.stat(ino);
+    const leaseSequence = sequenceOf(ann);
+    const old = { seconds: 1, nanos: 0 };
+    world.mutate(ann, "reportFile", { ino, leaseSequence, sizeBytes: 3000, mtime: old });
+    assert.deepEqual([world.stat(ino).sizeBytes, world.stat(ino).mtime], [5000, mtime]);
+    world.report(ann, ino, 7000);
+    assert.equal(world.stat(ino).sizeBytes, 7000);
+  });
+
+  test("a reader's size is not believed", () => {
+    world.open(ann, ino, "read");
+    assert.equal(codeOf(world.report(ann, ino, 7000)), "ok");
+    assert.equal(world.stat(ino).sizeBytes, 0);
+  });
+
+  test("a report that tells nothing new leaves no trace", () => {
+    world.open(ann, ino, "write");
+    const { mtime, changeCount } = world.stat(ino);
+    const body = { ino, leaseSequence: sequenceOf(ann), sizeBytes: 0, mtime };
+    assert.equal(codeOf(world.mutate(ann, "reportFile", body)), "ok");
+    assert.equal(world.stat(ino).changeCount, changeCount);
+  });
+
+  test("an old sequence, a closed file, and nonsense are refused", () => {
+    const { sequence } = world.open(ann, ino, "read");
+    world.open(ann, ino, "write");
+    const mtime = { seconds: 0, nanos: 0 };
+    const body = { ino, leaseSequence: sequence, sizeBytes: 1, mtime };
+    assert.equal(codeOf(world.mutate(ann, "reportFile", body)), "lease_lost");
+    assert.equal(codeOf(world.mutate(bob, "reportFile", { ...body, leaseSequence: 0 })), "lease_lost");
+    assert.equal(codeOf(world.report(ann, ino, -1)), "invalid");
+    assert.equal(codeOf(world.report(ann, ino, 2 ** 52 + 1)), "file_too_large");
+  });
+
+  test("a report never lifts a lease, and a writer does not become a mere reader", () => {
+    world.open(ann, ino, "write");
+    assert.equal(codeOf(world.report(ann, ino, 0, "read")), "invalid");
+    world.report(ann, ino, 0, "shared");
+    assert.equal(codeOf(world.report(ann, ino, 0, "exclusive")), "invalid");
+    assert.equal(codeOf(world.report(ann, ino, 0, "read")), "invalid");
+  });
+
+  test("a lease that is given up altogether must be opened anew", () => {
+    world.open(ann, ino, "write");
+    world.report(ann, ino, 0, "none");
+    assert.equal(leaseOf(ann), "none");
+    assert.equal(codeOf(world.report(ann, ino, 1)), "lease_lost");
+    assert.equal(world.open(bob, ino, "exclusive").kind, "exclusive");
+    assert.equal(close(ann, "write"), "ok");
+    assert.equal(leaseOf(ann), "closed");
+  });
+});
+
+describe("attributes held elsewhere", () => {
+  test("the exclusive holder is asked, by everybody but itself", () => {
+    const { sequence } = world.open(ann, ino, "write");
+    assert.equal(heldAttributes(world.tables, ino, ann), undefined);
+    const ask = { type: "ask", sessionId: ann, ino, leaseSequence: sequence };
+    assert.deepEqual(heldAttributes(world.tables, ino, bob), ask);
+  });
+
+  test("its answer keeps the lease and tells the leader", () => {
+    world.open(ann, ino, "write");
+    world.report(ann, ino, 77, "exclusive");
+    assert.deepEqual(world.effects, [{ type: "attributesReported", ino, sessionId: ann }]);
+    assert.deepEqual([leaseOf(ann), world.stat(ino).sizeBytes], ["exclusive", 77]);
+  });
+
+  test("a report that no ask called for is no answer", () => {
+    world.open(ann, ino, "write");
+    world.report(ann, ino, 77);
+    assert.deepEqual(world.effects, []);
+  });
+
+  test("while the holder is coming down, who asks waits for that", () => {
+    world.open(ann, ino, "write");
+    tryOpen(bob, "read");
+    assert.deepEqual(heldAttributes(world.tables, ino, cyd), { type: "wait", key: { type: "lease", ino } });
+  });
+
+  test("nobody is asked about files that are read or shared", () => {
+    world.open(ann, ino, "read");
+    assert.equal(heldAttributes(world.tables, ino, bob), undefined);
+  });
+
+  test("an explicit mtime waits until nobody caches another", () => {
+    world.open(ann, ino, "write");
+    const mtime = { seconds: 5, nanos: 0 };
+    const set = world.next(bob, "setAttributes", { ino, mtime, atimeNow: false, mtimeNow: false });
+    assert.equal(codeOf(world.apply(set).outcome), "wait");
+    world.report(ann, ino, 3, "shared");
+    assert.equal(codeOf(world.apply(set).outcome), "ok");
+    assert.deepEqual(world.stat(ino).mtime, mtime);
+  });
+});
+
+describe("revoke", () => {
+  test("ends the leases of the others at once and for good", () => {
+    world.open(ann, ino, "exclusive");
+    const lost = sequenceOf(ann);
+    assert.equal(codeOf(world.mutate(bob, "revoke", { ino })), "ok");
+    assert.deepEqual(recalls(), [[ann, "none", lost]]);
+    const body = { ino, leaseSequence: lost, sizeBytes: 9, mtime: { seconds: 1, nanos: 0 } };
+    assert.equal(codeOf(world.mutate(ann, "reportFile", body)), "lease_lost");
+    assert.equal(world.open(bob, ino, "exclusive").kind, "exclusive");
+  });
+
+  test("a revoked writer that opens again for reading is no writer", () => {
+    world.open(ann, ino, "write");
+    world.mutate(bob, "revoke", { ino });
+    world.open(bob, ino, "exclusive");
+    assert.equal(tryOpen(ann, "read"), "wait");
+    world.report(bob, ino, 0, "shared");
+    const { sequence } = world.open(ann, ino, "read");
+    const body = { ino, leaseSequence: sequence, index: 0 };
+    assert.equal(codeOf(world.mutate(ann, "allocateChunk", body)), "lease_lost");
+  });
+
+  test("revoked opens keep the file alive until they are closed", () => {
+    world.open(ann, ino, "write");
+    world.mutate(bob, "revoke", { ino });
+    world.mutate(bob, "remove", { parent: ROOT_INODE, name: toUtf8("f"), directory: false });
+    assert.notEqual(world.tables.inodes.get(ino), undefined);
+    assert.equal(close(ann, "write"), "ok");
+    assert.equal(world.tables.inodes.get(ino), undefined);
+  });
+
+  test("the own lease stays", () => {
+    world.open(ann, ino, "write");
+    world.mutate(ann, "revoke", { ino });
+    assert.equal(leaseOf(ann), "exclusive");
+  });
+});
+
+test("a close that was never opened is refused", () => {
+  world.open(ann, ino, "read");
+  assert.equal(close(ann, "write"), "lease_lost");
+  assert.equal(close(bob, "read"), "lease_lost");
+  assert.equal(close(ann, "toString" as Access), "lease_lost");
+});
