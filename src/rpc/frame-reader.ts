@@ -41,7 +41,7 @@ export class FrameReader {
       if (length > this.bytesMax)
         throw storageError("malformed", `a message of ${length} bytes, ${this.bytesMax} at most`);
       if (length > bytes.length - position) {
-        this.#body = new Uint8Array(length);
+        this.#body = uninitialized(length);
         this.#bodyFilled = 0;
         continue;
       }
@@ -66,4 +66,10 @@ export class FrameReader {
     this.#bodyFilled += count;
     return count;
   }
+}
+
+/** Zeroing a megabyte that will be overwritten would cost as much as filling it. */
+function uninitialized(length: number): Uint8Array {
+  const buffer = Buffer.allocUnsafeSlow(length);
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, length);
 }
