@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { storageError } from "../base/index.js";
+import { parseBootstrapAddress } from "./address.js";
 
 /**
  * What a host keeps outside of repositories, all under one root (`PSTORAGE_ROOT`, `/` by default):
@@ -42,19 +43,46 @@ export class HostFiles {
     return text;
   }
 
-  /** Adds an address to the cluster's bs.list unless it is there. */
+  /** Where the addresses of the cluster's metadata servers are written down. */
+  bootstrapFile(clusterName: string): string {
+    return join(this.clusterDirectory(clusterName), "bs.list");
+  }
+
+  /** Addresses of metadata servers, `HOST:PORT` with the lower port, from bs.list and from bs_list as os-brick writes it. */
+  async bootstrapAddresses(clusterName: string): Promise<string[]> {
+    const path = this.bootstrapFile(clusterName);
+    const texts = [await readText(path), await readText(path.replace(/bs\.list$/, "bs_list"))];
+    const entries = texts
+      .flatMap((text) => (text ?? "").split("\n"))
+      .map(withoutComment)
+      .filter((entry) => entry !== "");
+    return [...new Set(entries.map(parseBootstrapAddress))];
+  }
+
+  /** Adds an address, `HOST:PORT`, to the cluster's bs.list unless it is known already. */
   async addBootstrapAddress(clusterName: string, address: string): Promise<void> {
-    const path = join(this.clusterDirectory(clusterName), "bs.list");
-    const lines = ((await readText(path)) ?? "").split("\n").filter((line) => line.trim() !== "");
-    if (lines.includes(address)) return;
-    await writeText(path, `${[...lines, address].join("\n")}\n`);
+    if ((await this.bootstrapAddresses(clusterName)).includes(address)) return;
+    const path = this.bootstrapFile(clusterName);
+    const text = (await readText(path)) ?? "";
+    await writeText(path, `${text === "" || text.endsWith("\n") ? text : `${text}\n`}${address}\n`);
+  }
+
+  async removeBootstrapAddress(clusterName: string, address: string): Promise<void> {
+    const path = this.bootstrapFile(clusterName);
+    const lines = ((await readText(path)) ?? "").split("\n");
+    const kept = lines.filter((line) => {
+      const entry = withoutComment(line);
+      return entry === "" || parseBootstrapAddress(entry) !== address;
+    });
+    await writeText(path, kept.join("\n"));
   }
 
   async services(kind: ServiceKind): Promise<Service[]> {
     const text = (await readText(this.path("etc/pstorage", `${kind}.config`))) ?? "";
     const services: Service[] = [];
     for (const line of text.split("\n")) {
-      const [clusterName, directory] = splitOnce(line.replace(/^#.*/, "").trim());
+      // A directory may have a # in its name: only whole lines are comments.
+      const [clusterName, directory] = splitOnce(line.replace(/^\s*#.*/, "").trim());
       if (clusterName === "" || directory === "") continue;
       services.push({ kind, clusterName, directory });
     }
@@ -112,6 +140,10 @@ export async function writeText(path: string, text: string, mode = 0o644): Promi
   const temporary = `${path}.${process.pid}.tmp`;
   await writeFile(temporary, text, { mode });
   await rename(temporary, path);
+}
+
+function withoutComment(line: string): string {
+  return line.replace(/#.*$/, "").trim();
 }
 
 function splitOnce(line: string): [string, string] {

@@ -1,4 +1,5 @@
-/** How the command line prints: sizes, durations, tables. */
+/** How the command line prints sizes, durations, tables, and reads numbers. */
+import { storageError } from "../base/index.js";
 
 const UNITS = ["B", "KB", "MB", "GB", "TB", "PB"] as const;
 
@@ -64,4 +65,25 @@ export function parseSize(text: string): number | undefined {
   const exponent = "kmgtp".indexOf((found[2] ?? "").toLowerCase()) + 1;
   const bytes = Number(found[1]) * 1024 ** (found[2] === "" ? 0 : exponent);
   return Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+/** `1025`, `CS#1025` or `cs#1025` to the number. */
+export function parseId(kind: "MDS" | "CS", text: string): number {
+  const [, digits] = new RegExp(`^(?:${kind}#)?(\\d{1,9})$`, "i").exec(text) ?? [];
+  if (digits !== undefined && Number(digits) > 0) return Number(digits);
+  throw storageError("invalid", `"${text}" is no ${kind}ID; stat shows them`);
+}
+
+/** A count after an option. */
+export function parseCount(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw storageError("invalid", `"${text}" is no number`);
+}
+
+/** Moment of wall-clock time in this machine's time zone: `2024-05-17 09:30:01`. */
+export function formatTime(wallMs: number): string {
+  const date = new Date(wallMs);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }

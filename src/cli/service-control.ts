@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, openSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { StorageError, storageError } from "../base/index.js";
+import { storageError } from "../base/index.js";
 import { type HostFiles, readText, type Service, type ServiceKind, writeText } from "./host-files.js";
 
 /** A service with what its repository says about it. */
@@ -51,13 +51,16 @@ export async function startService(files: HostFiles, service: LocalService): Pro
   if (service.pid !== undefined) return false;
   const logs = join(service.directory, "logs");
   await mkdir(logs, { recursive: true });
-  const fatal = openSync(join(logs, "fatal-log"), "a");
+  const fatalPath = join(logs, "fatal-log");
+  const fatal = openSync(fatalPath, "a");
+  const fatalBegin = statSync(fatalPath).size;
   const child = spawn(process.execPath, [daemonProgram(service.kind), "-r", service.directory], {
     cwd: "/",
     detached: true,
     env: { ...process.env, PSTORAGE_ROOT: files.root },
     stdio: ["ignore", fatal, fatal, "ipc"],
   });
+  closeSync(fatal);
   const outcome = await new Promise<string>((resolve) => {
     const timer = setTimeout(() => resolve("it does not become ready"), START_TIMEOUT_MS);
     child.once("message", () => {
@@ -67,7 +70,7 @@ export async function startService(files: HostFiles, service: LocalService): Pro
     child.once("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) => {
       clearTimeout(timer);
-      resolve(lastLine(join(logs, "fatal-log")) ?? `it ended with ${signal ?? `status ${code}`}`);
+      resolve(lastWords(fatalPath, fatalBegin) ?? `it ended with ${signal ?? `status ${code}`}`);
     });
   });
   child.removeAllListeners();
@@ -94,6 +97,35 @@ export async function stopService(files: HostFiles, service: LocalService): Prom
   }
   rmSync(files.pidFile(service.kind, service.clusterName, service.id), { force: true });
   return true;
+}
+
+/** Sends a signal to the daemon, and after SIGKILL waits until it is gone. Nothing is tidied up: this is for tests. */
+export async function killService(service: LocalService, name: NodeJS.Signals): Promise<void> {
+  if (service.pid === undefined) {
+    throw storageError("unavailable", `${describeService(service)} is not running`);
+  }
+  signal(service.pid, name);
+  while (name === "SIGKILL" && isAlive(service.pid)) await sleep(5);
+}
+
+/** Which service of which cluster. */
+export interface ServiceName {
+  readonly kind: ServiceKind;
+  readonly clusterName: string;
+  readonly id: number;
+}
+
+/** If the service the cluster forgot was one of this host: stops its daemon, and starts it never again. */
+export async function retireLocalService(
+  files: HostFiles,
+  { kind, clusterName, id }: ServiceName,
+): Promise<LocalService | undefined> {
+  const services = await localServices(files, kind);
+  const found = services.find((service) => service.clusterName === clusterName && service.id === id);
+  if (found === undefined) return undefined;
+  await stopService(files, found);
+  await files.removeService(kind, found.directory);
+  return found;
 }
 
 /** Has the daemon read its configuration and open its log anew. */
@@ -140,7 +172,8 @@ function isDaemonOf(pid: number, { directory }: Service): boolean {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether there is a process of that id that has not ended. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     // A daemon whose parent did not wait for it is a zombie: as good as gone.
@@ -158,22 +191,14 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-function lastLine(path: string): string | undefined {
-  try {
-    const lines = readFileSync(path, "utf8").trim().split("\n");
-    const line = lines.at(-1);
-    return line === "" ? undefined : line;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The line a failed command prints. */
-export function errorLine(error: unknown): string {
-  if (error instanceof StorageError) return error.failure.detail || error.failure.code;
-  return error instanceof Error ? error.message : String(error);
-}
-
-export function ensureDirectory(path: string): void {
-  mkdirSync(path, { recursive: true });
+/** Why a daemon ended, out of what it has written since: what it said itself, else what Node said. */
+function lastWords(path: string, begin: number): string | undefined {
+  const text = readFileSync(path).subarray(begin).toString();
+  const lines = text.split("\n").map((line) => line.trim());
+  const own = lines.find((line) => /^(mdsd|csd): /.test(line));
+  return (
+    own?.replace(/^\w+: /, "") ??
+    lines.find((line) => /\bError\b/.test(line)) ??
+    lines.findLast((line) => line !== "")
+  );
 }

@@ -1,8 +1,8 @@
 import { Command } from "commander";
+import { errorLine } from "./error-line.js";
 import { HostFiles, type ServiceKind } from "./host-files.js";
 import {
   describeService,
-  errorLine,
   type LocalService,
   localServices,
   reloadService,

@@ -1,0 +1,78 @@
+import type { Command } from "commander";
+import { storageError } from "../../../base/index.js";
+import type { ChunkServerRemoval } from "../../../meta/index.js";
+import { type ClusterAdmin, withAdmin } from "../../cluster-access.js";
+import type { Invocation } from "../../invocation.js";
+import { parseId } from "../../output.js";
+import { Progress } from "../../progress.js";
+import { retireLocalService } from "../../service-control.js";
+
+interface Flags {
+  readonly wait?: boolean;
+  readonly force?: boolean;
+  readonly cancel?: boolean;
+}
+
+const POLL_MS = 500;
+
+/** `rm-cs`: empties a chunk server onto the others and then forgets it. */
+export function defineRmCs(program: Command, invocation: Invocation): void {
+  program
+    .command("rm-cs <CSID...>")
+    .description("release chunk servers: their data are copied elsewhere, then they are forgotten")
+    .option("--wait", "wait until it is done")
+    .option("-f, --force", "forget them at once, although data may be lost")
+    .option("--cancel", "stop a release that is under way")
+    .action(async (texts: readonly string[], flags: Flags) => {
+      const ids = texts.map((text) => parseId("CS", text));
+      if (flags.cancel === true && (flags.force === true || flags.wait === true)) {
+        throw storageError("invalid", "--cancel goes with neither --wait nor --force");
+      }
+      await withAdmin(invocation, undefined, async (admin) => {
+        for (const csId of ids) await removeOne(invocation, admin, csId, flags);
+      });
+    });
+}
+
+async function removeOne(
+  invocation: Invocation,
+  admin: ClusterAdmin,
+  csId: number,
+  flags: Flags,
+): Promise<void> {
+  if (flags.cancel === true) {
+    await admin.removeChunkServer({ csId, force: false, cancel: true });
+    invocation.print(`CS#${csId} stays`);
+    return;
+  }
+  invocation.print(`Removing CS#${csId} ...`);
+  let removal = await admin.removeChunkServer({ csId, force: flags.force === true, cancel: false });
+  if (flags.wait === true) removal = await waitForIt(invocation, admin, csId, removal);
+  if (!removal.isDropped) {
+    invocation.print(`${removal.remainingCount} chunks to go; stat shows when it is gone, --cancel stops it`);
+    return;
+  }
+  invocation.print("done");
+  const { clusterName } = invocation;
+  const retired = await retireLocalService(invocation.host.files, { kind: "cs", clusterName, id: csId });
+  if (retired !== undefined) invocation.print(`its directory ${retired.directory} may be deleted`);
+}
+
+async function waitForIt(
+  invocation: Invocation,
+  admin: ClusterAdmin,
+  csId: number,
+  first: ChunkServerRemoval,
+): Promise<ChunkServerRemoval> {
+  const { clock } = invocation.host.world;
+  const progress = new Progress(invocation.terminal);
+  let removal = first;
+  while (!removal.isDropped) {
+    progress.show(`CS#${csId}: ${removal.remainingCount} chunks to go`);
+    await clock.sleep("cli.rm-cs", POLL_MS);
+    // Asking again is how to look: a release that is under way goes on.
+    removal = await admin.removeChunkServer({ csId, force: false, cancel: false });
+  }
+  progress.clear();
+  return removal;
+}

@@ -1,0 +1,112 @@
+import { credentialPath } from "../../auth/index.js";
+import { storageError } from "../../base/index.js";
+import { type ClusterAdmin, openAdmin } from "../cluster-access.js";
+import { HostFiles, readText } from "../host-files.js";
+import { localServices } from "../service-control.js";
+import { authenticateHost } from "../setup/authenticate-host.js";
+import { createChunkServer } from "../setup/create-chunk-server.js";
+import { createCluster } from "../setup/create-cluster.js";
+import { joinMds } from "../setup/join-mds.js";
+import type { Lab, Report } from "./lab.js";
+import { waitForMds } from "./lab-health.js";
+
+/**
+ * Makes what is missing of a lab, step by step, and starts it. Each step looks first whether it was done: a lab whose
+ * making was interrupted is completed.
+ */
+export async function buildLab(lab: Lab, report: Report, signal: AbortSignal | undefined): Promise<void> {
+  await makeFirstMds(lab, report);
+  await lab.startOne("mds", 1);
+  await authenticateHosts(lab, report, signal);
+  const connection = await openAdmin(lab.host(1), lab.clusterName);
+  try {
+    await makeOtherMds(lab, connection.admin, report, signal);
+    await makeChunkServers(lab, connection.admin, report, signal);
+  } finally {
+    await connection.close();
+  }
+  await Promise.all(range(1, lab.size.csCount).map((host) => lab.startOne("cs", host)));
+}
+
+async function makeFirstMds(lab: Lab, report: Report): Promise<void> {
+  if (await hasRepository(lab, "mds", 1)) return;
+  const address = addressOf(lab, 1);
+  const password = await lab.password();
+  const { clusterName } = lab;
+  await createCluster(lab.host(1), { clusterName, address, directory: lab.repository("mds", 1), password });
+  report(`cluster "${clusterName}" made, with MDS#1 at ${address}`);
+}
+
+async function authenticateHosts(lab: Lab, report: Report, signal: AbortSignal | undefined): Promise<void> {
+  const password = await lab.password();
+  for (const host of range(2, lab.hostCount)) {
+    signal?.throwIfAborted();
+    if ((await readText(credentialPath(lab.root(host), lab.clusterName))) !== undefined) continue;
+    const { clusterName } = lab;
+    await authenticateHost(lab.host(host), { clusterName, password, bootstrap: [addressOf(lab, 1)] });
+    report(`host ${host} authenticated`);
+  }
+}
+
+async function makeOtherMds(
+  lab: Lab,
+  admin: ClusterAdmin,
+  report: Report,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const host of range(2, lab.size.mdsCount)) {
+    signal?.throwIfAborted();
+    const address = addressOf(lab, host);
+    if (!(await hasRepository(lab, "mds", host))) {
+      await forgetUnborn(address, admin);
+      const directory = lab.repository("mds", host);
+      const { mdsId } = await joinMds(
+        lab.host(host),
+        { clusterName: lab.clusterName, address, directory },
+        admin,
+      );
+      report(`MDS#${mdsId} made at ${address}`);
+    }
+    await lab.startOne("mds", host);
+    // One change of the group at a time: the next one joins when this one counts.
+    await waitForMds(lab, admin, address, signal);
+  }
+}
+
+async function makeChunkServers(
+  lab: Lab,
+  admin: ClusterAdmin,
+  report: Report,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const host of range(1, lab.size.csCount)) {
+    signal?.throwIfAborted();
+    if (await hasRepository(lab, "cs", host)) continue;
+    const directory = lab.repository("cs", host);
+    const server = { clusterName: lab.clusterName, address: "127.0.0.1:0", directory, tier: 0 };
+    const { csId } = await createChunkServer(lab.host(host), server, admin);
+    report(`CS#${csId} made on host ${host}`);
+  }
+}
+
+/** An MDS that was announced by a build that was interrupted before it had a repository. */
+async function forgetUnborn(address: string, admin: ClusterAdmin): Promise<void> {
+  const { mdsServers } = await admin.getStatus();
+  const unborn = mdsServers.find((server) => server.address === address);
+  if (unborn !== undefined) await admin.removeMds({ mdsId: unborn.mdsId });
+}
+
+async function hasRepository(lab: Lab, kind: "mds" | "cs", host: number): Promise<boolean> {
+  const services = await localServices(new HostFiles(lab.root(host)), kind);
+  return services.some(({ directory }) => directory === lab.repository(kind, host));
+}
+
+function addressOf(lab: Lab, host: number): string {
+  const address = lab.mdsAddresses[host - 1];
+  if (address === undefined) throw storageError("invalid", `the lab has no MDS on host ${host}`);
+  return address;
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
+}

@@ -1,0 +1,86 @@
+import { Command, CommanderError } from "commander";
+import { realWorld } from "../io/real/index.js";
+import { defineGetAttr } from "./commands/attribute/get.js";
+import { defineSetAttr } from "./commands/attribute/set.js";
+import { defineGetEvent } from "./commands/cluster/get-event.js";
+import { defineStat } from "./commands/cluster/stat.js";
+import { defineGetConfig } from "./commands/config/get.js";
+import { defineSetConfig } from "./commands/config/set.js";
+import { defineMakeCs } from "./commands/cs/make.js";
+import { defineRmCs } from "./commands/cs/remove.js";
+import { defineFileCommands } from "./commands/file/index.js";
+import { defineAuthNode } from "./commands/host/authenticate.js";
+import { defineLabCommands } from "./commands/lab/index.js";
+import { defineRevoke } from "./commands/lease/revoke.js";
+import { defineMakeMds } from "./commands/mds/make.js";
+import { defineRmMds } from "./commands/mds/remove.js";
+import { defineListServices } from "./commands/service/list.js";
+import { errorLine } from "./error-line.js";
+import { HostFiles } from "./host-files.js";
+import { type GlobalOptions, Invocation } from "./invocation.js";
+import type { Terminal } from "./terminal.js";
+
+/** Every command of `pstorage`, in the order of the help text: setting up, looking, tuning, files, trying out. */
+const COMMANDS: readonly ((program: Command, invocation: Invocation) => void)[] = [
+  defineMakeMds,
+  defineAuthNode,
+  defineMakeCs,
+  defineRmCs,
+  defineRmMds,
+  defineListServices,
+  defineStat,
+  defineGetEvent,
+  defineGetAttr,
+  defineSetAttr,
+  defineGetConfig,
+  defineSetConfig,
+  defineRevoke,
+  defineFileCommands,
+  defineLabCommands,
+];
+
+/** Runs one command line and resolves with its exit status. Whatever fails is one line on standard error. */
+export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
+  const root = terminal.env["PSTORAGE_ROOT"] ?? "/";
+  const invocation = new Invocation({ files: new HostFiles(root), world: realWorld() }, terminal);
+  const program = makeProgram(invocation);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return invocation.exitStatus;
+  } catch (error) {
+    // Help that was asked for, and what commander has said already.
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    terminal.printError(`${terminal.programName}: ${errorLine(error)}\n`);
+    return 1;
+  }
+}
+
+function makeProgram(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  const program = new Command(terminal.programName)
+    .description("A replicated storage cluster: set it up, look at it, use it.")
+    .option("-c, --cluster <name>", "name of the cluster (default: PSTORAGE_NAME)")
+    .option("-q, --quiet", 'do not print "connected to MDS#N"')
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show help of a command")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.print(text.replace(/\n$/, "")),
+      // Commander's own error lines; ours are printed where they are caught.
+      writeErr: () => undefined,
+    });
+  invocation.useOptions(() => program.opts<GlobalOptions>());
+  for (const define of COMMANDS) define(program, invocation);
+  for (const command of allCommands(program)) {
+    command.exitOverride().configureOutput(program.configureOutput()).helpOption("-h, --help", "show help");
+  }
+  program.action(() => {
+    program.outputHelp();
+    invocation.exitStatus = 1;
+  });
+  return program;
+}
+
+function allCommands(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...allCommands(child)]);
+}

@@ -1,0 +1,146 @@
+import {
+  enroll,
+  ensureHostId,
+  type HostCredential,
+  loadCredential,
+  ROLES,
+  saveCredential,
+} from "../../auth/index.js";
+import { type FailureCode, failureOf, type StorageError, storageError } from "../../base/index.js";
+import { GrpcRpc } from "../../rpc/grpc/index.js";
+import { ADMIN, ENROLLMENT } from "../../rpc/index.js";
+import { noopLogger } from "../../telemetry/index.js";
+import { clientAddressOf } from "../address.js";
+import type { Host } from "../host.js";
+import { checkedClusterName } from "../host-files.js";
+
+/** What `auth-node` is told. */
+export interface HostAuthentication {
+  readonly clusterName: string;
+  readonly password: string;
+  /** `IP:PORT` of metadata servers given on the command line; none: those in bs.list are asked. */
+  readonly bootstrap: readonly string[];
+}
+
+const CALL_MS = 15_000;
+/** Answers that another server may give differently. */
+const UNREACHABLE: readonly FailureCode[] = ["unavailable", "timed_out", "not_leader"];
+/** An election takes a second or two; a cluster without a leader for longer cannot tell its name. */
+const NAME_MS = 3000;
+
+/**
+ * Proves the cluster password and keeps the credential that this host gets for it. Repeating it is safe: the new
+ * credential replaces the old one. A host of one cluster is not turned into one of another of the same name.
+ */
+export async function authenticateHost(
+  host: Host,
+  { clusterName, password, bootstrap }: HostAuthentication,
+): Promise<HostCredential> {
+  const { files, world } = host;
+  checkedClusterName(clusterName);
+  const addresses = bootstrap.length > 0 ? bootstrap : await files.bootstrapAddresses(clusterName);
+  if (addresses.length === 0) {
+    throw storageError(
+      "unavailable",
+      `no metadata server of "${clusterName}" is known; give one with -b IP or write it to ${files.bootstrapFile(clusterName)}`,
+    );
+  }
+  const expectedClusterId = await presentClusterId(host, clusterName);
+  const hostId = await ensureHostId(world.disk, files.root, world.random);
+  const known = expectedClusterId === undefined ? {} : { expectedClusterId };
+  const request = { password, hostId, roles: ROLES, ...known };
+  const { credential, address } = await enrollAtAny(host, addresses, request);
+  await requireName(host, credential, address, clusterName);
+  await saveCredential(world.disk, files.root, clusterName, credential);
+  for (const known of bootstrap) await files.addBootstrapAddress(clusterName, known);
+  return credential;
+}
+
+/** The cluster whose credential this host has, if it has one that can be read. */
+async function presentClusterId({ files, world }: Host, clusterName: string): Promise<string | undefined> {
+  try {
+    return (await loadCredential(world.disk, files.root, clusterName)).clusterId;
+  } catch (error) {
+    // A damaged credential is replaced like a missing one.
+    if (failureOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+type Enrolment = { readonly credential: HostCredential; readonly address: string };
+
+/** Asks one server after the other until one answers; a refusal is an answer. */
+async function enrollAtAny(
+  host: Host,
+  addresses: readonly string[],
+  request: Parameters<typeof enroll>[0],
+): Promise<Enrolment> {
+  let last: StorageError | undefined;
+  for (const address of addresses) {
+    try {
+      return { credential: await enrollAt(host, clientAddressOf(address), request), address };
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure === undefined || !UNREACHABLE.includes(failure.code)) throw error;
+      last = storageError("unavailable", `no metadata server answers at ${addresses.join(", ")}`, error);
+    }
+  }
+  throw last ?? storageError("unavailable", "no metadata server is known");
+}
+
+async function enrollAt(
+  { world }: Host,
+  address: string,
+  request: Parameters<typeof enroll>[0],
+): Promise<HostCredential> {
+  const stranger = { credential: undefined, authorization: {}, serverRoles: {} };
+  const rpc = new GrpcRpc(stranger, { clock: world.clock, log: noopLogger });
+  const options = { deadlineMs: CALL_MS };
+  try {
+    return await enroll(
+      request,
+      {
+        start: (message) => rpc.call(ENROLLMENT.start, address, message, options),
+        finish: (message) => rpc.call(ENROLLMENT.finish, address, message, options),
+      },
+      world.clock,
+    );
+  } finally {
+    await rpc.close();
+  }
+}
+
+/** A password may be right for a cluster of another name. Without a leader nobody can tell, and the host is let in. */
+async function requireName(
+  { world }: Host,
+  credential: HostCredential,
+  mdsAddress: string,
+  clusterName: string,
+): Promise<void> {
+  const rpc = new GrpcRpc(
+    { credential, authorization: {}, serverRoles: {} },
+    { clock: world.clock, log: noopLogger },
+  );
+  try {
+    const found = await nameAt(rpc, clientAddressOf(mdsAddress), 2);
+    if (found === undefined || found === clusterName) return;
+    throw storageError(
+      "wrong_cluster",
+      `the metadata server at ${mdsAddress} belongs to the cluster "${found}", not "${clusterName}"`,
+    );
+  } finally {
+    await rpc.close();
+  }
+}
+
+/** The name of the cluster, from its leader; `hopsMax`: how many hints to follow. */
+async function nameAt(rpc: GrpcRpc, address: string, hopsMax: number): Promise<string | undefined> {
+  try {
+    return (await rpc.call(ADMIN.getStatus, address, {}, { deadlineMs: NAME_MS })).clusterName;
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure === undefined || !UNREACHABLE.includes(failure.code)) throw error;
+    if (failure.leaderHint === undefined || hopsMax === 0) return undefined;
+    return await nameAt(rpc, failure.leaderHint, hopsMax - 1);
+  }
+}
