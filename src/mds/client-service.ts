@@ -20,8 +20,9 @@ import {
   serveCalls,
 } from "../rpc/index.js";
 import { reportedChunk } from "./chunk-reports.js";
+import { attributesAskedBy } from "./core/queries.js";
 import type { Leadership } from "./leadership.js";
-import { answerQuery } from "./query-service.js";
+import { answerQuery, freshAttributes } from "./query-service.js";
 
 /** The version of the conversation between clients and metadata servers. */
 export const PROTOCOL_VERSION = 1;
@@ -166,9 +167,14 @@ class Conversation {
     leadership: Leadership,
     session: SessionId,
     mutation: MetadataMutation,
-    { deadlineMs, signal }: CallContext,
+    { deadlineMs, signal, peer }: CallContext,
   ): Promise<MetadataReply> {
     const endMs = leadership.clock.monotonicMs() + deadlineMs;
+    const asked = attributesAskedBy(mutation);
+    if (asked !== undefined) {
+      await leadership.readBarrier();
+      await freshAttributes(leadership, session, asked, { deadlineMs, signal, peer });
+    }
     for (;;) {
       const since = leadership.waiters.now;
       const outcome = await leadership.propose({ type: "mutate", body: { sessionId: session, mutation } });

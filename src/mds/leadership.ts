@@ -1,12 +1,13 @@
 import { failureOf, storageError } from "../base/index.js";
 import type { CsId } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
-import type { SessionId } from "../meta/index.js";
+import type { InodeNumber, SessionId } from "../meta/index.js";
 import type { Logger } from "../telemetry/index.js";
+import { AttributeAsks } from "./attribute-asks.js";
 import { ChunkInstaller } from "./chunk-installer.js";
 import { configNumber } from "./core/cluster-config.js";
 import type { Effect } from "./core/effects.js";
-import { outstandingWork } from "./core/outstanding-work.js";
+import { outstandingRecalls, outstandingWork } from "./core/outstanding-work.js";
 import type { Tables } from "./core/tables.js";
 import { CsLinks } from "./cs-links.js";
 import { Maintenance } from "./maintenance.js";
@@ -42,6 +43,7 @@ export class Leadership {
   readonly #propose: Propose;
   readonly #installer: ChunkInstaller;
   readonly #maintenance: Maintenance;
+  readonly #asks: AttributeAsks;
   #isClosed = false;
 
   /** The node must have applied an entry of its own term: `Replica.readBarrier` resolved. */
@@ -57,6 +59,7 @@ export class Leadership {
     this.sessions = new SessionHub(this.clock, sessions);
     this.links = new CsLinks(this.clock);
     this.waiters = new Waiters(this.clock);
+    this.#asks = new AttributeAsks(this.clock);
     this.#installer = new ChunkInstaller(this);
     this.#maintenance = new Maintenance(this);
     for (const effect of outstandingWork(this.tables)) this.carryOut(effect);
@@ -68,7 +71,7 @@ export class Leadership {
   }
 
   get sessionLeaseMs(): number {
-    return configNumber(this.tables, "mds.session.lease_tout");
+    return configNumber(this.tables, "mds.session.lease");
   }
 
   get isClosed(): boolean {
@@ -121,6 +124,9 @@ export class Leadership {
       case "sessionEnded":
         this.sessions.end(effect.sessionId, effect.reason);
         return;
+      case "attributesReported":
+        this.#asks.reported(effect.sessionId, effect.ino);
+        return;
       case "install":
         this.#installer.install(effect.chunkId, effect.version);
         return;
@@ -132,12 +138,25 @@ export class Leadership {
   /** A session connected again: what was pushed in between may have been lost. */
   repeatPushes(sessionId: SessionId): void {
     this.sessions.repeatDrops(sessionId);
-    for (const ino of this.tables.sessionOpens.valuesOf(sessionId)) {
-      const open = this.tables.opens.get(ino, sessionId);
-      if (open?.recallTo === undefined) continue;
-      const { leaseSequence, recallTo } = open;
-      this.sessions.push(sessionId, { type: "recallLease", body: { ino, leaseSequence, to: recallTo } });
-    }
+    for (const effect of outstandingRecalls(this.tables, sessionId)) this.carryOut(effect);
+  }
+
+  /** Asks the holder of an exclusive lease what it knows. False if it did not say so in time. */
+  askForAttributes(
+    sessionId: SessionId,
+    ino: InodeNumber,
+    leaseSequence: number,
+    maxMs: number,
+  ): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = this.clock.after("mds.ask", maxMs, () => resolve(false));
+      const push = (): void =>
+        this.sessions.push(sessionId, { type: "recallLease", body: { ino, leaseSequence, to: "exclusive" } });
+      void this.#asks.ask(sessionId, ino, push).then(() => {
+        timer.cancel();
+        resolve(true);
+      });
+    });
   }
 
   /** A chunk server's connection came, went or brought news. */

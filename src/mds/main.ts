@@ -38,7 +38,10 @@ async function main(): Promise<void> {
   const identity = await loadMdsIdentity(world.disk, directory);
   const credential = await loadCredential(world.disk, root, identity.clusterName);
   if (credential.clusterId !== identity.clusterId) {
-    throw storageError("wrong_cluster", `the credential of this host is of another cluster than ${directory}`);
+    throw storageError(
+      "wrong_cluster",
+      `the credential of this host is of another cluster than ${directory}`,
+    );
   }
   const genesis = await loadGenesis(world.disk, directory);
   const daemonLog = openLog({
@@ -76,7 +79,9 @@ async function main(): Promise<void> {
 }
 
 function messageOf(error: unknown): string {
-  return failureOf(error)?.detail ?? (error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return (
+    failureOf(error)?.detail ?? (error instanceof Error ? (error.stack ?? error.message) : String(error))
+  );
 }
 
 main().catch((error: unknown) => {
