@@ -46,6 +46,8 @@ export class RaftLogStore implements LogReader {
   #start: SnapshotMeta;
   #lastIndex: number;
   #hardState: HardState;
+  /** Of the latest restore that was announced. */
+  #restoreIndex = 0;
   /** As found on disk: memberships in the log, for the core. */
   readonly history: MembershipHistory;
   /** Damaged entries behind everything known to be committed, that were cut off when opening. */
@@ -140,7 +142,9 @@ export class RaftLogStore implements LogReader {
         start = write.snapshot;
         lastIndex = start.index;
         firstIndex = start.index + 1;
-        changes.push(put(START_KEY, encodeMeta(start)), { type: "delete", key: RESTORE_KEY });
+        changes.push(put(START_KEY, encodeMeta(start)));
+        // The note of a later restore, which may already be under way, must stay.
+        if (start.index >= this.#restoreIndex) changes.push({ type: "delete", key: RESTORE_KEY });
         cached.length = 0;
       }
       hardState = write.hardState ?? hardState;
@@ -185,6 +189,7 @@ export class RaftLogStore implements LogReader {
    * before the `persist` of that snapshot, opening completes it; if it dies before, the note is forgotten.
    */
   async restoreBegins(meta: SnapshotMeta): Promise<void> {
+    this.#restoreIndex = meta.index;
     const change = put(RESTORE_KEY, encodeMeta(meta));
     await this.#kv.batch([change], { sync: true, label: "mds.raft.restore" });
   }

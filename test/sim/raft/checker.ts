@@ -1,5 +1,5 @@
 import { crc32 } from "../../../src/base/index.js";
-import type { Entry } from "../../../src/raft/index.js";
+import type { Entry, Membership } from "../../../src/raft/index.js";
 
 /** Something that must never happen has happened. */
 export class Violation extends Error {
@@ -21,6 +21,7 @@ interface Known {
  * - state machine safety: one committed entry per index, on every node, for ever;
  * - leader completeness: a new leader has everything that was committed;
  * - applied-state identity: the same index gives the same state;
+ * - pre-vote: nobody stands for election whom a majority would not elect;
  * - linearizability: the log is the order, so an operation's place must lie behind all that was completed before it
  *   began.
  */
@@ -42,6 +43,17 @@ export class Checker {
       throw new Violation(`election safety: ${other} and ${node} both lead in term ${term}`);
     }
     this.#leaders.set(term, node);
+  }
+
+  /** Nobody raises the term, which ends leaderships, without a majority's promise. */
+  stands(node: number, term: number, membership: Membership, promised: ReadonlySet<number>): void {
+    const voters = membership.members.filter((member) => member.role === "voter");
+    const count = voters.filter(({ id }) => id === node || promised.has(id)).length;
+    if (2 * count <= voters.length) {
+      throw new Violation(
+        `pre-vote: ${node} stands in term ${term} with ${count} of ${voters.length} promises`,
+      );
+    }
   }
 
   appended(node: number, entry: Entry, previousTerm: number | undefined): void {

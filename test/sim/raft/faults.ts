@@ -1,9 +1,18 @@
 import type { Prng } from "../../../src/base/index.js";
 
-export type FaultKind = "crash" | "pause" | "partition" | "slow_disk" | "compact" | "transfer" | "membership";
+export type FaultKind =
+  | "crash"
+  | "power"
+  | "pause"
+  | "partition"
+  | "slow_disk"
+  | "compact"
+  | "transfer"
+  | "membership";
 
 const KINDS: readonly FaultKind[] = [
   "crash",
+  "power",
   "pause",
   "partition",
   "slow_disk",
@@ -16,7 +25,7 @@ const KINDS: readonly FaultKind[] = [
  * The fault model of a run, drawn from its seed.
  *
  * Messages get lost, doubled, overtake each other, or come very late; links break one way or both; processes die and
- * come back, or stand still while the time goes on; a crash loses what was not synced, and of the writes under way any
+ * come back, one by one or all at once, or stand still while the time goes on; a crash loses what was not synced, and of the writes under way any
  * suffix; disks are slow; clocks run at different rates, within what the lease allows for.
  */
 export interface Faults {
@@ -42,8 +51,8 @@ export function drawFaults(prng: Prng): Faults {
     duplication: sometimes(0.2),
     straggling: sometimes(0.1),
     delayMs: prng.pick([1, 5, 20, 60]),
-    diskMs: prng.pick([1, 5, 30, 100]),
-    nemesisMs: prng.between(50, 600),
+    diskMs: prng.pick([1, 5, 30, 100, 300]),
+    nemesisMs: prng.pick([30, 100, 200, 500]),
     kinds: kinds.length === 0 ? KINDS : kinds,
     thinkMs: prng.pick([30, 100, 300]),
     maxMessageBytes: prng.pick([1, 300, 512 * 1024]),

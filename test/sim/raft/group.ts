@@ -223,7 +223,10 @@ export class Group {
     if (node === undefined) return;
     switch (act) {
       case "crash":
-        this.#crash(node);
+        this.#crash([node]);
+        break;
+      case "power":
+        this.#crash(this.#prng.shuffle([...this.#nodes.values()]).slice(this.#prng.below(2)));
         break;
       case "pause":
         this.#pause(node);
@@ -232,7 +235,9 @@ export class Group {
         this.#partition(node);
         break;
       case "slow_disk":
-        node.hardware.diskMs = this.#prng.chance(0.5) ? this.#faults.diskMs : this.#faults.diskMs * 20;
+        node.hardware.diskMs = this.#prng.chance(0.5)
+          ? this.#faults.diskMs
+          : Math.min(500, this.#faults.diskMs * 20);
         break;
       case "compact":
         node.compact(this.#prng.below(6));
@@ -250,13 +255,12 @@ export class Group {
     return [...this.#nodes.values()].find((node) => node.raft?.role === "leader");
   }
 
-  #crash(node: SimNode): void {
-    if (!node.isUp) return;
-    const all = this.#prng.chance(0.1) ? [...this.#nodes.values()].filter((other) => other.isUp) : [node];
-    for (const victim of all) {
+  #crash(victims: readonly SimNode[]): void {
+    for (const victim of victims) {
+      if (!victim.isUp) continue;
       this.tally.crashes++;
       victim.crash();
-      const downMs = this.#prng.chance(0.5) ? this.#prng.float() * 100 : this.#prng.float() * 2000;
+      const downMs = this.#prng.float() * (this.#prng.chance(0.5) ? 100 : 2000);
       this.#events.after(downMs, () => {
         if (!victim.isUp) victim.start();
       });

@@ -11,7 +11,7 @@ import type {
   Snapshot,
   SnapshotMeta,
 } from "../../../src/raft/index.js";
-import { type Checker, hashOf } from "./checker.js";
+import { type Checker, hashOf, Violation } from "./checker.js";
 import type { EventQueue } from "./event-queue.js";
 import type { MachineState, SimStore, SimWrite } from "./sim-store.js";
 
@@ -61,6 +61,11 @@ export class SimNode {
   #checkedCommit = 0;
   #restoring: Entry[] | undefined;
   #restore: SnapshotMeta | undefined;
+  /** Tells the sender how the restore under way ended. */
+  #restoreDone: ((ok: boolean) => void) | undefined;
+  /** Who promised a vote for which term, and the terms in which a leader asked for an election. */
+  #promises = new Map<number, Set<RaftId>>();
+  #askedInTerm = 0;
   /** Events that came while the process was stopped; undefined when it runs. */
   #paused: (() => void)[] | undefined;
   #proposals = new Map<
@@ -135,7 +140,8 @@ export class SimNode {
   /** The process dies; of the writes under way the disk got some, in order. */
   crash(): void {
     const { prng, log } = this.#world;
-    const survived = this.#writes.splice(0, prng.below(this.#writes.length + 1));
+    const count = prng.chance(0.5) ? 0 : prng.below(this.#writes.length + 1);
+    const survived = this.#writes.splice(0, count);
     for (const { write } of survived) this.store.write(write);
     // The machine's own batches are not synced: some of what it has applied may be there, or only the old state.
     if (this.#restoring === undefined && prng.chance(0.5)) this.store.machine = this.#machine;
@@ -144,6 +150,9 @@ export class SimNode {
     this.raft = undefined;
     this.#writes = [];
     this.#restoring = undefined;
+    this.#restoreDone?.(false);
+    this.#restoreDone = undefined;
+    this.#promises.clear();
     this.#paused = undefined;
     for (const { done } of [...this.#proposals.values(), ...this.#reads.values()]) done(undefined);
     this.#proposals.clear();
@@ -165,6 +174,11 @@ export class SimNode {
   receive(message: RaftMessage): void {
     this.#run((raft) => {
       if (this.#restoring !== undefined && message.type === "append") return;
+      if (message.type === "timeout_now") this.#askedInTerm = message.term;
+      if (message.type === "pre_vote_reply" && message.granted) {
+        const promised = this.#promises.get(message.term) ?? new Set();
+        this.#promises.set(message.term, promised.add(message.from));
+      }
       raft.step(message, this.nowMs);
     });
   }
@@ -212,11 +226,12 @@ export class SimNode {
       }
       this.#restoring = [];
       this.#restore = message.snapshot;
-      this.#later(takesMs, () => this.#run((later) => this.#restored(later, message, state, done)));
+      this.#restoreDone = done;
+      this.#later(takesMs, () => this.#run((later) => this.#restored(later, message, state)));
     });
   }
 
-  #restored(raft: Raft, message: Snapshot, state: MachineState, done: (ok: boolean) => void): void {
+  #restored(raft: Raft, message: Snapshot, state: MachineState): void {
     const deferred = this.#restoring ?? [];
     this.#restoring = undefined;
     this.#machine = state;
@@ -233,7 +248,8 @@ export class SimNode {
       deferred.filter((entry) => entry.index > index),
     );
     raft.step(message, this.nowMs);
-    done(true);
+    this.#restoreDone?.(true);
+    this.#restoreDone = undefined;
   }
 
   /** Makes the machine durable and drops the log before it, but for a few entries. */
@@ -288,7 +304,10 @@ export class SimNode {
   #pump(): void {
     const { raft } = this;
     if (raft === undefined) return;
-    while (raft.hasReady && raft === this.raft) this.#carryOut(raft, raft.ready());
+    for (let count = 0; raft.hasReady && raft === this.raft; count++) {
+      if (count > 1000) throw new Violation(`node ${this.id} never comes to rest`);
+      this.#carryOut(raft, raft.ready());
+    }
     this.#checkCommit(raft);
   }
 
@@ -298,6 +317,9 @@ export class SimNode {
     if (ready.softState !== undefined) {
       const { role, term } = ready.softState;
       log(() => `${this.id} is ${role} in term ${term}`);
+      if (role === "candidate" && this.#askedInTerm !== term - 1) {
+        checker.stands(this.id, term, raft.membership, this.#promises.get(term) ?? new Set());
+      }
       if (role === "leader") {
         checker.leads(this.id, term);
         checker.completes(this.id, term, raft.firstIndex, (index) => this.#entries.get(index)?.term);
@@ -352,10 +374,11 @@ export class SimNode {
 
   #written(pending: PendingWrite): void {
     this.store.write(pending.write);
+    // A later restore may already be under way.
+    if (pending.write.snapshot?.index === this.#restore?.index) this.#restore = undefined;
     this.#writes.shift();
     this.#writeNext();
     this.#run((raft) => {
-      if (pending.write.snapshot !== undefined) this.#restore = undefined;
       raft.persisted(pending.ready.number, this.nowMs);
       for (const message of pending.ready.messagesAfterPersist) this.#send(message);
     });

@@ -1,0 +1,194 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { RaftModule } from "./sim-node.js";
+
+/**
+ * A deliberate bug: one place of the production source, changed. The simulation must find every one of them, or it is
+ * not worth much. Made on a copy of the source, so that the product has no hooks for it.
+ */
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  /** Finds it at the time of writing; if not any more, the test looks for another one. */
+  readonly seed: number;
+}
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "commits entries of earlier terms by counting",
+    file: "leading.ts",
+    find: "if (node.log.termAt(index) !== node.term) return;",
+    replace: "",
+    seed: 1,
+  },
+  {
+    name: "votes twice in a term",
+    file: "election.ts",
+    find: "return node.vote === candidate || (node.vote === undefined && node.leaderId === undefined);",
+    replace: "return true;",
+    seed: 1,
+  },
+  {
+    name: "votes for who lacks entries",
+    file: "log.ts",
+    find: "return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex);",
+    replace: "return true;",
+    seed: 1,
+  },
+  {
+    name: "acknowledges entries before they are on disk",
+    file: "following.ts",
+    find: "node.outboxAfterPersist.push({ ...reply, rejected: false, index: lastNew",
+    replace: "node.outbox.push({ ...reply, rejected: false, index: lastNew",
+    seed: 1,
+  },
+  {
+    name: "sends its vote before it is on disk",
+    file: "election.ts",
+    find: 'node.outboxAfterPersist.push({\n    type: "vote_reply"',
+    replace: 'node.outbox.push({\n    type: "vote_reply"',
+    seed: 1,
+  },
+  {
+    name: "asks for votes with entries that are not on disk",
+    file: "election.ts",
+    find: 'node.outboxAfterPersist.push({ type: "vote"',
+    replace: 'node.outbox.push({ type: "vote"',
+    seed: 1,
+  },
+  {
+    name: "counts the leader's own entries before they are on disk",
+    file: "leading.ts",
+    find: "id === node.config.id ? node.log.stable",
+    replace: "id === node.config.id ? node.log.lastIndex",
+    seed: 1,
+  },
+  {
+    name: "credits a write with entries that were replaced meanwhile",
+    file: "log.ts",
+    find: "for (const write of this.#writes) write.lastIndex = Math.min(write.lastIndex, index - 1);",
+    replace: "",
+    seed: 1,
+  },
+  {
+    name: "applies entries that are not on disk",
+    file: "log.ts",
+    find: "const end = Math.min(this.#commit, this.#stable) + 1;",
+    replace: "const end = this.#commit + 1;",
+    seed: 1,
+  },
+  {
+    name: "keeps entries that contradict the leader's",
+    file: "following.ts",
+    find: "(entry) => !log.matches(entry.index, entry.term)",
+    replace: "(entry) => entry.index > log.lastIndex",
+    seed: 1,
+  },
+  {
+    name: "takes a promise of no majority for an election",
+    file: "election.ts",
+    find: 'if (result === "won") startElection(node, false);',
+    replace: "if (node.votes.size > 0) startElection(node, false);",
+    seed: 1,
+  },
+  {
+    name: "reads inside a lease that nobody granted",
+    file: "reads.ts",
+    find: "return !this.#isLeaseGivenUp && nowMs < this.#leaseStartMs + this.#leaseMs;",
+    replace: "return true;",
+    seed: 1,
+  },
+  {
+    name: "takes the lease for twice as long as followers keep their promise",
+    file: "node.ts",
+    find: "return (config.electionTicksMin - 1)",
+    replace: "return 2 * (config.electionTicksMin - 1)",
+    seed: 1,
+  },
+  {
+    name: "judges the lease by the time of the last tick",
+    file: "raft.ts",
+    find: "node.nowMs = Math.max(node.nowMs, nowMs);\n    if (node.leading === undefined) return false;",
+    replace: "if (node.leading === undefined) return false;",
+    seed: 1,
+  },
+  {
+    name: "keeps the lease after asking another to take over",
+    file: "leading.ts",
+    find: "leading.reads.giveUpLease();",
+    replace: "",
+    seed: 1,
+  },
+  {
+    name: "forgets in a restart that it promised to protect the leader",
+    file: "raft.ts",
+    find: "ticksSinceLeader: 0,",
+    replace: "ticksSinceLeader: 1000,",
+    seed: 1,
+  },
+  {
+    name: "answers reads without asking whether it still leads",
+    file: "leading.ts",
+    find: "leading.reads.wait(context, node.log.commit);",
+    replace: "node.readStates.push({ context, index: node.log.commit });",
+    seed: 1,
+  },
+  {
+    name: "answers a read by a round that was sent before it",
+    file: "reads.ts",
+    find: "this.#waiting.push({ context, index, round: this.#round + 1 });",
+    replace: "this.#waiting.push({ context, index, round: this.#confirmed + 1 });",
+    seed: 1,
+  },
+  {
+    name: "reads before it knows what its predecessors committed",
+    file: "leading.ts",
+    find: "if (node.log.commit < leading.firstIndex) {",
+    replace: "if (node.log.commit < 0) {",
+    seed: 1,
+  },
+  {
+    name: "changes the membership while a change is under way",
+    file: "raft.ts",
+    find: 'if (history.latestIndex > log.commit) return refuse("change_pending");',
+    replace: "",
+    seed: 1,
+  },
+  {
+    name: "lets learners vote for a commit",
+    file: "membership.ts",
+    find: 'return membership.members.filter((member) => member.role === "voter").map((member) => member.id);',
+    replace: "return membership.members.slice(-1).map((member) => member.id);",
+    seed: 1,
+  },
+  {
+    name: "forgets to go back to the old membership when the new one is cut off",
+    file: "following.ts",
+    find: "node.history.truncate(first.index);",
+    replace: "if (first.index > node.history.latestIndex) node.history.truncate(first.index);",
+    seed: 1,
+  },
+];
+
+/** The door of the room, with that bug. */
+export async function loadMutant(mutant: Mutant): Promise<RaftModule> {
+  const directory = mkdtempSync(join(tmpdir(), "raft-mutant-"));
+  try {
+    const source = new URL("../../../src/", import.meta.url);
+    for (const room of ["base", "raft"]) {
+      cpSync(new URL(room, source), join(directory, room), { recursive: true });
+    }
+    const path = join(directory, "raft", mutant.file);
+    const text = readFileSync(path, "utf8");
+    const parts = text.split(mutant.find);
+    if (parts.length !== 2) throw new Error(`"${mutant.find}" is not exactly once in ${mutant.file}`);
+    writeFileSync(path, parts.join(mutant.replace));
+    return (await import(pathToFileURL(join(directory, "raft", "index.ts")).href)) as RaftModule;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
