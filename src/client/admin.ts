@@ -1,0 +1,127 @@
+import { type FailureCode, failureOf, storageError } from "../base/index.js";
+import type { Clock, Random } from "../io/index.js";
+import type {
+  AddChunkServer,
+  AddMds,
+  ChunkServerAdded,
+  ChunkServerRemoval,
+  ClusterStatus,
+  Config,
+  ConfigEntry,
+  Events,
+  GetEvents,
+  MdsAdded,
+  RemoveChunkServer,
+  RemoveMds,
+  SetConfig,
+} from "../meta/index.js";
+import { ADMIN, type Rpc, type UnaryMethod } from "../rpc/index.js";
+import { MdsCandidates } from "./core/mds-candidates.js";
+import { afterMetadataFailure, pauseMs } from "./core/retry-policy.js";
+import { throwIfAborted, type WaitOptions, withinLimits } from "./waiting.js";
+
+export interface AdminWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly rpc: Rpc;
+}
+
+/** An operator wants to know that nobody leads, rather than wait for it. */
+const TIMEOUT_MS = 30_000;
+/** How long one server may take to answer. */
+const ANSWER_MS = 10_000;
+const BACKOFF = { delayMsMin: 50, delayMsMax: 1000 };
+
+/**
+ * What operators ask of the cluster. Each call finds the leading MDS by itself, and gives up after 30 s unless told
+ * otherwise. A call that failed with `timed_out` may have been carried out.
+ */
+export class Admin {
+  readonly #world: AdminWorld;
+  readonly #candidates: MdsCandidates;
+
+  constructor(world: AdminWorld, mdsAddresses: readonly string[]) {
+    this.#world = world;
+    this.#candidates = new MdsCandidates(mdsAddresses);
+  }
+
+  status(options?: WaitOptions): Promise<ClusterStatus> {
+    return this.#call(ADMIN.getStatus, {}, options);
+  }
+
+  getConfig(options?: WaitOptions): Promise<Config> {
+    return this.#call(ADMIN.getConfig, {}, options);
+  }
+
+  /** The entry as it is then. With `expectedSequence` a change by somebody else in between is a `conflict`. */
+  setConfig(request: SetConfig, options?: WaitOptions): Promise<ConfigEntry> {
+    return this.#call(ADMIN.setConfig, request, options);
+  }
+
+  getEvents(request: GetEvents, options?: WaitOptions): Promise<Events> {
+    return this.#call(ADMIN.getEvents, request, options);
+  }
+
+  addChunkServer(request: AddChunkServer, options?: WaitOptions): Promise<ChunkServerAdded> {
+    return this.#call(ADMIN.addChunkServer, request, options);
+  }
+
+  /** Begins a release, or asks how far it is: to be repeated until `isDropped`. */
+  removeChunkServer(request: RemoveChunkServer, options?: WaitOptions): Promise<ChunkServerRemoval> {
+    return this.#call(ADMIN.removeChunkServer, request, options);
+  }
+
+  addMds(request: AddMds, options?: WaitOptions): Promise<MdsAdded> {
+    return this.#call(ADMIN.addMds, request, options);
+  }
+
+  async removeMds(request: RemoveMds, options?: WaitOptions): Promise<void> {
+    await this.#call(ADMIN.removeMds, request, options);
+  }
+
+  #call<Request, Reply>(
+    method: UnaryMethod<Request, Reply>,
+    request: Request,
+    options: WaitOptions | undefined,
+  ): Promise<Reply> {
+    const { clock, random } = this.#world;
+    return withinLimits(clock, { timeoutMs: TIMEOUT_MS, ...options }, async (signal) => {
+      for (let round = 1; ; round++) {
+        const outcome = await this.#tryEach(method, request, signal);
+        if ("reply" in outcome) return outcome.reply;
+        const chance = random.uint32() / 2 ** 32;
+        const step = afterMetadataFailure(outcome.code, round, chance);
+        if (step.type === "fail") throw outcome.error;
+        await clock.sleep("client.admin", pauseMs(round, chance, BACKOFF), signal);
+        throwIfAborted(signal);
+      }
+    });
+  }
+
+  /** One round over the servers: the first answer of one that leads, or how the last one failed. */
+  async #tryEach<Request, Reply>(
+    method: UnaryMethod<Request, Reply>,
+    request: Request,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly reply: Reply } | { readonly error: unknown; readonly code: FailureCode }> {
+    let last: { readonly error: unknown; readonly code: FailureCode } | undefined;
+    this.#candidates.beginRound((addresses) => [...addresses]);
+    for (let address = this.#candidates.next(); address !== undefined; address = this.#candidates.next()) {
+      try {
+        const reply = await this.#world.rpc.call(method, address, request, { deadlineMs: ANSWER_MS, signal });
+        this.#candidates.leads(address);
+        return { reply };
+      } catch (error) {
+        const failure = failureOf(error);
+        if (failure === undefined) throw error;
+        throwIfAborted(signal);
+        const isElsewhere = afterMetadataFailure(failure.code, 0, 0).type !== "fail";
+        if (!isElsewhere) throw error;
+        this.#candidates.failed(address);
+        this.#candidates.hint(failure.leaderHint);
+        last = { error, code: failure.code };
+      }
+    }
+    return last ?? { error: storageError("invalid", "no address of an MDS is known"), code: "invalid" };
+  }
+}

@@ -1,0 +1,108 @@
+import { failureOf } from "../base/index.js";
+import type { Clock, Random } from "../io/index.js";
+import type { Rpc } from "../rpc/index.js";
+import type { Logger } from "../telemetry/index.js";
+import { Admin } from "./admin.js";
+import { ChunkClients } from "./chunk-client.js";
+import { FileSystem } from "./file-system.js";
+import { InodeOperations } from "./inode-operations.js";
+import { OpenFiles } from "./open-files.js";
+import { Session } from "./session.js";
+import { type WaitOptions, withinLimits } from "./waiting.js";
+import { WriteNumbers } from "./write-numbers.js";
+
+/** Everything a client needs of the outside. */
+export interface ClusterConfig extends WaitOptions {
+  readonly clusterName: string;
+  /** From the host's credential; another cluster refuses it. */
+  readonly clusterId: string;
+  /** Of this machine, to read from its own chunk servers first; empty if it has none. */
+  readonly hostId: string;
+  /** Client addresses (`IP:PORT`, the port after the MDS's own); any one that is alive is enough. */
+  readonly mdsAddresses: readonly string[];
+  readonly world: { readonly clock: Clock; readonly random: Random };
+  readonly rpc: Rpc;
+  readonly log: Logger;
+  /** Shown to operators. */
+  readonly hostname: string;
+  /** What the client is, for `top`: `mount`, `library`, `command`. */
+  readonly program: string;
+  /** Called when the cluster is closed: whoever made `rpc` for it closes it here. */
+  readonly onClosed?: (() => Promise<void>) | undefined;
+}
+
+/** A connection to a cluster: one session, its file system and its administration. */
+export class Cluster {
+  readonly name: string;
+  readonly fileSystem: FileSystem;
+  readonly admin: Admin;
+  readonly #session: Session;
+  readonly #files: OpenFiles;
+  readonly #servers: ChunkClients;
+  readonly #log: Logger;
+  readonly #onClosed: (() => Promise<void>) | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(config: ClusterConfig) {
+    const { world, rpc, log, hostId } = config;
+    const { clock, random } = world;
+    this.name = config.clusterName;
+    this.#log = log;
+    this.#onClosed = config.onClosed;
+    this.#servers = new ChunkClients(rpc, clock);
+    const numbers = new WriteNumbers(() => this.#session.sessionId);
+    this.#files = new OpenFiles(
+      { clock, random, log, hostId, servers: this.#servers, numbers },
+      () => this.#session,
+    );
+    this.#session = new Session({ clock, random, rpc, log }, config, this.#files);
+    this.fileSystem = new FileSystem(new InodeOperations(this.#session, this.#files, clock));
+    this.admin = new Admin({ clock, random, rpc }, config.mdsAddresses);
+  }
+
+  /** Resolves with a session at the leading MDS; fails if the cluster refuses this client, or by its limits. */
+  static async connect(config: ClusterConfig): Promise<Cluster> {
+    const cluster = new Cluster(config);
+    try {
+      await withinLimits(config.world.clock, config, (signal) => cluster.#session.start(signal));
+    } catch (error) {
+      await cluster.#session.close();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** Changes when the session had to be begun anew. */
+  get sessionId(): number {
+    return this.#session.sessionId;
+  }
+
+  /** The MDS that leads, while connected to it. */
+  get leader(): { readonly mdsId: number; readonly address: string } | undefined {
+    return this.#session.leader;
+  }
+
+  /** Reports what is not reported, ends the session, closes connections. Idempotent. Handles fail afterwards. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#session.isUsable) {
+      await this.#files.flushAll().catch((error) => {
+        const failure = failureOf(error);
+        if (failure === undefined) throw error;
+        this.#log.warn("sizes could not be reported before the end", { code: failure.code });
+      });
+    }
+    await this.#session.close();
+    this.#files.dispose();
+    this.#servers.close();
+    await this.#onClosed?.();
+  }
+}

@@ -1,0 +1,64 @@
+/** Puts a client together on a real machine: the only file of this room that touches it. */
+import { hostname } from "node:os";
+import { loadCredential } from "../auth/index.js";
+import { realWorld } from "../io/real/index.js";
+import { GrpcRpc } from "../rpc/grpc/index.js";
+import { type Logger, noopLogger } from "../telemetry/index.js";
+import { Cluster } from "./cluster.js";
+import { discoverMds } from "./discovery.js";
+import type { WaitOptions } from "./waiting.js";
+
+export { StorageError } from "../base/index.js";
+export * from "./index.js";
+
+export interface ConnectOptions extends WaitOptions {
+  /** Name of the cluster; this host must have been let in by `pstorage -c NAME auth-node`. */
+  readonly cluster: string;
+  /** `IP[:PORT]` of metadata servers, separated by commas; default: the cluster's `bs.list`. */
+  readonly bootstrap?: string | undefined;
+  /** Where `etc/pstorage` is; default `PSTORAGE_ROOT`, else `/`. */
+  readonly root?: string | undefined;
+  /** Default: silence. */
+  readonly log?: Logger | undefined;
+  /** Shown to operators; default `library`. */
+  readonly program?: string | undefined;
+}
+
+/** Connects to a cluster as this host. Close the cluster when done. */
+export async function connectCluster(options: ConnectOptions): Promise<Cluster> {
+  const { cluster, bootstrap, log = noopLogger, program = "library", signal, timeoutMs } = options;
+  const root = options.root ?? process.env["PSTORAGE_ROOT"] ?? "/";
+  const world = realWorld();
+  const mdsAddresses = await discoverMds(world.disk, { cluster, root, bootstrap });
+  const credential = await loadCredential(world.disk, root, cluster);
+  const rpc = new GrpcRpc(
+    { credential, authorization: {}, serverRoles: SERVER_ROLES },
+    { clock: world.clock, log },
+  );
+  try {
+    return await Cluster.connect({
+      clusterName: cluster,
+      clusterId: credential.clusterId,
+      hostId: credential.hostId,
+      mdsAddresses,
+      world,
+      rpc,
+      log,
+      hostname: hostname(),
+      program,
+      signal,
+      timeoutMs,
+      onClosed: () => rpc.close(),
+    });
+  } catch (error) {
+    await rpc.close();
+    throw error;
+  }
+}
+
+/** A host that is only a client cannot pose as a server. */
+const SERVER_ROLES = {
+  "pstorage.Metadata": ["mds"],
+  "pstorage.Admin": ["mds"],
+  "pstorage.ChunkService": ["cs"],
+} as const;

@@ -1,0 +1,66 @@
+import type { Timestamp } from "../../meta/index.js";
+
+/** What is to be reported of a file. `mark` tells which changes the report covers. */
+export interface SizeReport {
+  readonly sizeBytes: number;
+  readonly mtime: Timestamp;
+  readonly mark: number;
+}
+
+/**
+ * Size and modification time of a file that this client writes, and whether the MDS knows them.
+ *
+ * Under an exclusive lease the local values are the truth. Otherwise the MDS's are, and `learn` brings them here.
+ */
+export class SizeTracker {
+  #sizeBytes: number;
+  #mtime: Timestamp;
+  /** Number of the last local change, and of the last one the MDS has confirmed. */
+  #changed = 0;
+  #reported = 0;
+
+  constructor(sizeBytes: number, mtime: Timestamp) {
+    this.#sizeBytes = sizeBytes;
+    this.#mtime = mtime;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  get mtime(): Timestamp {
+    return this.#mtime;
+  }
+
+  get isDirty(): boolean {
+    return this.#changed > this.#reported;
+  }
+
+  /** A write up to `endBytes` was acknowledged by the chunk servers. */
+  wrote(endBytes: number, mtime: Timestamp): void {
+    this.#sizeBytes = Math.max(this.#sizeBytes, endBytes);
+    this.#mtime = mtime;
+    this.#changed++;
+  }
+
+  /** What the MDS says. Ignored while there is something here that it does not know. */
+  learn(sizeBytes: number, mtime: Timestamp): void {
+    if (!this.isDirty) this.set(sizeBytes, mtime);
+  }
+
+  /** What the MDS says, and nothing here is newer: after a truncation, or when the lease was lost. */
+  set(sizeBytes: number, mtime: Timestamp): void {
+    this.#sizeBytes = sizeBytes;
+    this.#mtime = mtime;
+    this.#reported = this.#changed;
+  }
+
+  report(): SizeReport {
+    return { sizeBytes: this.#sizeBytes, mtime: this.#mtime, mark: this.#changed };
+  }
+
+  /** The MDS has answered the report. */
+  confirmed(report: SizeReport): void {
+    this.#reported = Math.max(this.#reported, report.mark);
+  }
+}

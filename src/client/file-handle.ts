@@ -1,0 +1,148 @@
+import { storageError } from "../base/index.js";
+import type { Clock } from "../io/index.js";
+import type { Access, Attributes, InodeNumber } from "../meta/index.js";
+import type { OpenFile } from "./open-file.js";
+import type { OpenFiles } from "./open-files.js";
+import { type WaitOptions, Wakeup, withinLimits } from "./waiting.js";
+
+/**
+ * One open of a file. Any number of requests may be under way on it at the same time: reads and writes that do not
+ * overlap never wait for each other, overlapping writes are carried out in the order they were made, and a read sees
+ * every earlier write of this client.
+ *
+ * Requests wait through faults as long as their limits allow. `lease_lost` means that the cluster gave the file's lease
+ * to somebody else (this client was out of reach for too long, or was revoked): close the handle and open it again.
+ */
+export class FileHandle {
+  readonly #files: OpenFiles;
+  readonly #file: OpenFile;
+  readonly #clock: Clock;
+  readonly #access: Access;
+  readonly #attributes: Attributes;
+  readonly #idle = new Wakeup();
+  #runningCount = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(files: OpenFiles, file: OpenFile, clock: Clock, access: Access, attributes: Attributes) {
+    this.#files = files;
+    this.#file = file;
+    this.#clock = clock;
+    this.#access = access;
+    this.#attributes = attributes;
+  }
+
+  get ino(): InodeNumber {
+    return this.#file.ino;
+  }
+
+  get access(): Access {
+    return this.#access;
+  }
+
+  /** As they were when the file was opened. */
+  get openedAttributes(): Attributes {
+    return this.#attributes;
+  }
+
+  /** The bytes of the range; fewer, perhaps none, where the file ends. */
+  read(offset: number, lengthBytes: number, options?: WaitOptions): Promise<Uint8Array> {
+    return this.#run(options, (signal) => this.#file.read(offset, lengthBytes, signal));
+  }
+
+  /** Fills the buffers one after the other; resolves with the number of bytes there were. */
+  async readv(buffers: readonly Uint8Array[], offset: number, options?: WaitOptions): Promise<number> {
+    const lengthBytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+    const bytes = await this.read(offset, lengthBytes, options);
+    let done = 0;
+    for (const buffer of buffers) {
+      const part = bytes.subarray(done, done + buffer.length);
+      buffer.set(part);
+      done += part.length;
+    }
+    return done;
+  }
+
+  /**
+   * Resolves when every replica has the bytes: they survive a crash of any process, and all later reads anywhere see
+   * them. The buffer must not change until then.
+   */
+  write(bytes: Uint8Array, offset: number, options?: WaitOptions): Promise<void> {
+    return this.#run(options, (signal) => {
+      this.#requireWritable();
+      return this.#file.write(offset, bytes, signal);
+    });
+  }
+
+  /**
+   * Writes at the end of the file, wherever it is then; resolves with that offset. Fails with `unsupported` while
+   * another client has the file open.
+   */
+  append(bytes: Uint8Array, options?: WaitOptions): Promise<number> {
+    return this.#run(options, (signal) => {
+      this.#requireWritable();
+      return this.#file.append(bytes, signal);
+    });
+  }
+
+  /** Sets the size. What lay beyond reads as zeros ever after. */
+  truncate(sizeBytes: number, options?: WaitOptions): Promise<void> {
+    return this.#run(options, (signal) => {
+      this.#requireWritable();
+      return this.#file.truncate(sizeBytes, signal);
+    });
+  }
+
+  /** Makes the range read as zeros and gives its space back; the size stays. */
+  punch(offset: number, lengthBytes: number, options?: WaitOptions): Promise<void> {
+    return this.#run(options, (signal) => {
+      this.#requireWritable();
+      return this.#file.punch(offset, lengthBytes, signal);
+    });
+  }
+
+  /** Resolves when every write that had resolved before, and the size, survive the loss of power everywhere. */
+  sync(options?: WaitOptions): Promise<void> {
+    return this.#run(options, (signal) => this.#file.sync(signal));
+  }
+
+  /** The present size, bytes. */
+  size(options?: WaitOptions): Promise<number> {
+    return this.#run(options, (signal) => this.#file.size(signal));
+  }
+
+  /**
+   * Waits for requests under way, reports size and times, and gives the open back. Idempotent. It does not sync. Fails
+   * if what was written could not be reported; the handle is closed all the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    while (this.#runningCount > 0) await this.#idle.next();
+    await this.#files.close(this.#file, this.#access);
+  }
+
+  async #run<T>(
+    options: WaitOptions | undefined,
+    work: (signal: AbortSignal | undefined) => Promise<T>,
+  ): Promise<T> {
+    if (this.#closing !== undefined) throw storageError("closed", "the file handle was closed");
+    this.#runningCount++;
+    try {
+      return await withinLimits(this.#clock, options, work);
+    } finally {
+      this.#runningCount--;
+      if (this.#runningCount === 0) this.#idle.all();
+    }
+  }
+
+  #requireWritable(): void {
+    if (this.#access === "read") throw storageError("not_permitted", "the file is open for reading only");
+  }
+}

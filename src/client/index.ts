@@ -1,0 +1,29 @@
+/** The library every consumer uses. `connect.ts` puts it together for a real program; see docs/client-library.md. */
+export { Admin, type AdminWorld } from "./admin.js";
+export { Cluster, type ClusterConfig } from "./cluster.js";
+export { MDS_PORT_DEFAULT, parseBootstrapList } from "./core/bootstrap-list.js";
+export { componentsOf, joinPath, type Path, splitPath } from "./core/paths.js";
+export { type DiscoveryOptions, discoverMds } from "./discovery.js";
+export { FileHandle } from "./file-handle.js";
+export {
+  type CreateOptions,
+  FileSystem,
+  type OpenOptions,
+  type WriteFileOptions,
+} from "./file-system.js";
+export {
+  type AttributeChange,
+  InodeOperations,
+  type NewInode,
+  type OpenedHandle,
+  type StorageChange,
+} from "./inode-operations.js";
+export {
+  type ReadStreamOptions,
+  readStream,
+  type StreamOptions,
+  WriteStream,
+  type WriteStreamOptions,
+  writeAll,
+} from "./streams.js";
+export type { WaitOptions } from "./waiting.js";

@@ -1,0 +1,254 @@
+import type { Clock } from "../io/index.js";
+import type {
+  Access,
+  Attributes,
+  Create,
+  DirectoryEntry,
+  Entries,
+  FilesystemStatistics,
+  InodeNumber,
+  MetadataQuery,
+  MetadataReply,
+  Rename,
+  SetAttributes,
+  SetStorage,
+  SetXattr,
+} from "../meta/index.js";
+import { FileHandle } from "./file-handle.js";
+import type { OpenFiles } from "./open-files.js";
+import { bodyOf } from "./replies.js";
+import type { MutationMaker, RequestOptions, Session } from "./session.js";
+import { type WaitOptions, withinLimits } from "./waiting.js";
+
+/** Entries asked for at once while listing a directory. */
+const LIST_COUNT = 1000;
+
+/** What a new inode is made of; whatever is left out is 0 or empty. */
+export interface NewInode {
+  readonly parent: InodeNumber;
+  readonly name: Uint8Array;
+  /** Type and permissions. */
+  readonly mode: number;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  /** Of a device. */
+  readonly rdev?: number | undefined;
+  /** Of a symbolic link. */
+  readonly target?: Uint8Array | undefined;
+  /** Fails with `exists` if there is something of that name; default true. */
+  readonly mustBeNew?: boolean | undefined;
+}
+
+/** Attributes to be changed; those left out stay. */
+export type AttributeChange = Partial<Omit<SetAttributes, "id" | "ino">>;
+export type StorageChange = Omit<SetStorage, "id" | "ino">;
+
+/** An open file and its handle. */
+export interface OpenedHandle {
+  readonly handle: FileHandle;
+  readonly attributes: Attributes;
+  /** The file did not exist before. */
+  readonly created: boolean;
+}
+
+/**
+ * The file system by inode number: what a mount speaks. Each method is one request to the leading MDS, carried through
+ * failover; nothing is cached. Permission bits are not checked: whoever has the cluster's certificate acts as root.
+ */
+export class InodeOperations {
+  readonly #session: Session;
+  readonly #files: OpenFiles;
+  readonly #clock: Clock;
+
+  constructor(session: Session, files: OpenFiles, clock: Clock) {
+    this.#session = session;
+    this.#files = files;
+    this.#clock = clock;
+  }
+
+  async lookup(parent: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<Attributes> {
+    return this.#entry(await this.#ask({ type: "lookup", body: { parent, name } }, options));
+  }
+
+  async getAttributes(ino: InodeNumber, options?: WaitOptions): Promise<Attributes> {
+    return this.#entry(await this.#ask({ type: "getAttributes", body: { ino } }, options));
+  }
+
+  /** From the root; the last symbolic link is followed only with `followLast`. */
+  async resolvePath(path: Uint8Array, followLast: boolean, options?: WaitOptions): Promise<Attributes> {
+    return this.#entry(await this.#ask({ type: "resolvePath", body: { path, followLast } }, options));
+  }
+
+  /** A page of a directory: at most `limit` entries after that name. */
+  async readDirectory(
+    ino: InodeNumber,
+    after: Uint8Array,
+    limit: number,
+    withAttributes: boolean,
+    options?: WaitOptions,
+  ): Promise<Entries> {
+    const body = { ino, after, limit, withAttributes };
+    const reply = await this.#ask({ type: "readDirectory", body }, options);
+    const { entries, isEnd } = bodyOf(reply, "entries");
+    return { entries: entries.map((entry) => this.#withLocalChanges(entry)), isEnd };
+  }
+
+  /** All entries, in byte order of their names; `.` and `..` are not among them. */
+  async *list(
+    ino: InodeNumber,
+    withAttributes: boolean,
+    options?: WaitOptions,
+  ): AsyncGenerator<DirectoryEntry, void, undefined> {
+    let after = new Uint8Array(0);
+    for (;;) {
+      const page = await this.readDirectory(ino, after, LIST_COUNT, withAttributes, options);
+      yield* page.entries;
+      const last = page.entries.at(-1);
+      if (page.isEnd || last === undefined) return;
+      after = Uint8Array.from(last.name);
+    }
+  }
+
+  async readSymlink(ino: InodeNumber, options?: WaitOptions): Promise<Uint8Array> {
+    return bodyOf(await this.#ask({ type: "readSymlink", body: { ino } }, options), "value").value;
+  }
+
+  async getXattr(ino: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<Uint8Array> {
+    return bodyOf(await this.#ask({ type: "getXattr", body: { ino, name } }, options), "value").value;
+  }
+
+  async listXattrs(ino: InodeNumber, options?: WaitOptions): Promise<readonly Uint8Array[]> {
+    return bodyOf(await this.#ask({ type: "listXattrs", body: { ino } }, options), "xattrNames").names;
+  }
+
+  async statFilesystem(options?: WaitOptions): Promise<FilesystemStatistics> {
+    return bodyOf(await this.#ask({ type: "statFilesystem", body: {} }, options), "filesystem");
+  }
+
+  /** Anything but a hard link; the type bits of `mode` say what. */
+  async create(inode: NewInode, options?: WaitOptions): Promise<Attributes> {
+    const body = createBody(inode);
+    return this.#entryOrOpened(
+      await this.#change((id) => ({ type: "create", body: { ...body, id } }), options),
+    );
+  }
+
+  /** Makes a regular file (or, unless it must be new, takes the one there is) and opens it: one request. */
+  createAndOpen(inode: NewInode, access: Access, options?: WaitOptions): Promise<OpenedHandle> {
+    return withinLimits(this.#clock, options, async (signal) => {
+      const { file, attributes, created } = await this.#files.create(createBody(inode), access, signal);
+      const handle = new FileHandle(this.#files, file, this.#clock, access, attributes);
+      return { handle, attributes, created };
+    });
+  }
+
+  /** Waits until the lease can be had; `exclusive` fails with `lease_conflict` while somebody else may write. */
+  open(ino: InodeNumber, access: Access, options?: WaitOptions): Promise<FileHandle> {
+    return withinLimits(this.#clock, options, async (signal) => {
+      const { file, attributes } = await this.#files.open(ino, access, signal);
+      return new FileHandle(this.#files, file, this.#clock, access, attributes);
+    });
+  }
+
+  async link(
+    ino: InodeNumber,
+    parent: InodeNumber,
+    name: Uint8Array,
+    options?: WaitOptions,
+  ): Promise<Attributes> {
+    return this.#entry(
+      await this.#change((id) => ({ type: "link", body: { id, ino, parent, name } }), options),
+    );
+  }
+
+  /** unlink, or with `directory` rmdir. */
+  async remove(
+    parent: InodeNumber,
+    name: Uint8Array,
+    directory: boolean,
+    options?: WaitOptions,
+  ): Promise<void> {
+    await this.#change((id) => ({ type: "remove", body: { id, parent, name, directory } }), options);
+  }
+
+  async rename(body: Omit<Rename, "id">, options?: WaitOptions): Promise<void> {
+    await this.#change((id) => ({ type: "rename", body: { ...body, id } }), options);
+  }
+
+  /** What this client wrote and has not reported comes first, so that times set here stay. */
+  async setAttributes(ino: InodeNumber, change: AttributeChange, options?: WaitOptions): Promise<Attributes> {
+    await this.#files.get(ino)?.flush();
+    const body = { ino, atimeNow: false, mtimeNow: false, ...change };
+    return this.#entry(
+      await this.#change((id) => ({ type: "setAttributes", body: { ...body, id } }), options),
+    );
+  }
+
+  async truncate(ino: InodeNumber, sizeBytes: number, options?: WaitOptions): Promise<void> {
+    const open = this.#files.get(ino);
+    if (open !== undefined) {
+      await withinLimits(this.#clock, options, (signal) => open.truncate(sizeBytes, signal));
+      return;
+    }
+    await this.#change((id) => ({ type: "truncate", body: { id, ino, sizeBytes } }), options, "patient");
+  }
+
+  async setXattr(
+    ino: InodeNumber,
+    name: Uint8Array,
+    value: Uint8Array,
+    mode: SetXattr["mode"],
+    options?: WaitOptions,
+  ): Promise<void> {
+    await this.#change((id) => ({ type: "setXattr", body: { id, ino, name, value, mode } }), options);
+  }
+
+  async removeXattr(ino: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<void> {
+    await this.#change((id) => ({ type: "removeXattr", body: { id, ino, name } }), options);
+  }
+
+  async setStorage(ino: InodeNumber, change: StorageChange, options?: WaitOptions): Promise<Attributes> {
+    return this.#entry(
+      await this.#change((id) => ({ type: "setStorage", body: { ...change, id, ino } }), options),
+    );
+  }
+
+  /** Ends all leases that other clients hold on the file, at once and for good. */
+  async revoke(ino: InodeNumber, options?: WaitOptions): Promise<void> {
+    await this.#change((id) => ({ type: "revoke", body: { id, ino } }), options, "patient");
+  }
+
+  #ask(request: MetadataQuery, options: WaitOptions | undefined): Promise<MetadataReply> {
+    return withinLimits(this.#clock, options, (signal) => this.#session.query(request, { signal }));
+  }
+
+  #change(
+    make: MutationMaker,
+    options: WaitOptions | undefined,
+    urgency: RequestOptions["urgency"] = "ordinary",
+  ): Promise<MetadataReply> {
+    return withinLimits(this.#clock, options, (signal) => this.#session.mutate(make, { signal, urgency }));
+  }
+
+  #entry(reply: MetadataReply): Attributes {
+    return this.#files.withLocalChanges(bodyOf(reply, "entry").attributes);
+  }
+
+  /** A creation that does not open is answered by `opened` with the lease `none`. */
+  #entryOrOpened(reply: MetadataReply): Attributes {
+    return reply.type === "opened" ? reply.body.attributes : this.#entry(reply);
+  }
+
+  #withLocalChanges(entry: DirectoryEntry): DirectoryEntry {
+    const { attributes } = entry;
+    if (attributes === undefined) return entry;
+    return { ...entry, attributes: this.#files.withLocalChanges(attributes) };
+  }
+}
+
+function createBody(inode: NewInode): Omit<Create, "id" | "open"> {
+  const { parent, name, mode, uid = 0, gid = 0, rdev = 0, target = NOTHING, mustBeNew = true } = inode;
+  return { parent, name, mode, uid, gid, rdev, target, mustBeNew };
+}
+
+const NOTHING = new Uint8Array(0);

@@ -1,0 +1,198 @@
+import { failureOf } from "../base/index.js";
+import type {
+  Access,
+  Attributes,
+  Create,
+  InodeNumber,
+  MetadataPush,
+  MetadataReply,
+  Opened,
+  RecallLease,
+} from "../meta/index.js";
+import type { ChunkIoWorld } from "./chunk-io.js";
+import { SyncTracker } from "./core/sync-tracker.js";
+import { OpenFile } from "./open-file.js";
+import { bodyOf } from "./replies.js";
+import type { Session, SessionEvents } from "./session.js";
+
+/** Inodes whose unsynced chunks are remembered after their last handle was closed. */
+const REMEMBERED_MAX = 4096;
+
+/** A file that was opened, and how it was found. */
+export interface OpenedFile {
+  readonly file: OpenFile;
+  readonly attributes: Attributes;
+  readonly created: boolean;
+}
+
+/** Every file the session has open, one `OpenFile` for each inode; hears what the MDS says about them. */
+export class OpenFiles implements SessionEvents {
+  readonly #world: ChunkIoWorld;
+  readonly #session: () => Session;
+  readonly #files = new Map<InodeNumber, OpenFile>();
+  /** A later open of the file must still be able to make its earlier writes safe. The oldest first. */
+  readonly #syncs = new Map<InodeNumber, SyncTracker>();
+  /** Opens under way, and recalls of leases that may be theirs. */
+  #openingCount = 0;
+  readonly #earlyRecalls = new Map<InodeNumber, RecallLease>();
+
+  constructor(world: ChunkIoWorld, session: () => Session) {
+    this.#world = world;
+    this.#session = session;
+  }
+
+  /** The file as it is open here, if it is. */
+  get(ino: InodeNumber): OpenFile | undefined {
+    const file = this.#files.get(ino);
+    return file !== undefined && file.handleCount > 0 ? file : undefined;
+  }
+
+  open(ino: InodeNumber, access: Access, signal?: AbortSignal): Promise<OpenedFile> {
+    return this.#opening(access, (onLateReply) =>
+      this.#session().mutate((id) => ({ type: "open", body: { id, ino, access } }), {
+        signal,
+        urgency: "patient",
+        repeat: "new-session",
+        onLateReply,
+      }),
+    );
+  }
+
+  create(body: Omit<Create, "id" | "open">, access: Access, signal?: AbortSignal): Promise<OpenedFile> {
+    return this.#opening(access, (onLateReply) =>
+      this.#session().mutate((id) => ({ type: "create", body: { ...body, id, open: access } }), {
+        signal,
+        urgency: "patient",
+        onLateReply,
+      }),
+    );
+  }
+
+  /** Ends one handle of the file. */
+  async close(file: OpenFile, access: Access): Promise<void> {
+    try {
+      await file.closed(access);
+    } finally {
+      if (file.handleCount === 0) {
+        file.dispose();
+        if (this.#files.get(file.ino) === file) this.#files.delete(file.ino);
+      }
+    }
+  }
+
+  /** What the MDS says of an inode, with what only this client knows yet. */
+  withLocalChanges(attributes: Attributes): Attributes {
+    return this.get(attributes.ino)?.withLocalChanges(attributes) ?? attributes;
+  }
+
+  /** Reports what only this client knows. */
+  async flushAll(): Promise<void> {
+    await Promise.all([...this.#files.values()].map((file) => file.flush()));
+  }
+
+  /** The cluster is closed: no timer may be left. */
+  dispose(): void {
+    for (const file of this.#files.values()) file.dispose();
+    this.#files.clear();
+  }
+
+  onPush(push: MetadataPush): void {
+    switch (push.type) {
+      case "recallLease":
+        this.#recall(push.body);
+        return;
+      case "chunkMapChanged":
+        // What is being read by an older map is thrown away when it arrives, so that none is in use from here on.
+        this.#files.get(push.body.ino)?.chunks.cache.announce(push.body.chunkId, push.body.version);
+        this.#session().sendMapDropped(push.body.chunkId, push.body.version);
+        return;
+      case "sessionEnded":
+        return;
+    }
+  }
+
+  onResumed(): void {
+    for (const file of this.#files.values()) file.chunks.cache.forgetAll();
+  }
+
+  onLost(): void {
+    for (const file of [...this.#files.values()]) file.sessionLost();
+  }
+
+  #recall(body: RecallLease): void {
+    const file = this.#files.get(body.ino);
+    if (file !== undefined) file.lease.recall(body.to, body.leaseSequence);
+    else if (this.#openingCount > 0) this.#earlyRecalls.set(body.ino, body);
+    else this.#world.log.debug("a lease was recalled that is not held", { ino: body.ino });
+  }
+
+  async #opening(
+    access: Access,
+    ask: (onLateReply: (reply: MetadataReply) => void) => Promise<MetadataReply>,
+  ): Promise<OpenedFile> {
+    this.#openingCount++;
+    try {
+      const reply = await ask((late) => this.#closeLate(late, access));
+      return this.#adopt(bodyOf(reply, "opened"), access);
+    } finally {
+      this.#openingCount--;
+      if (this.#openingCount === 0) this.#earlyRecalls.clear();
+    }
+  }
+
+  #adopt({ attributes, lease, created }: Opened, access: Access): OpenedFile {
+    const { ino } = attributes;
+    let file = this.#files.get(ino);
+    if (file === undefined) {
+      file = new OpenFile(
+        { ...this.#world, session: this.#session(), onLost: (lost) => this.#forget(lost) },
+        attributes,
+        this.#syncsOf(ino),
+      );
+      this.#files.set(ino, file);
+    }
+    file.opened(access, lease, attributes);
+    const early = this.#earlyRecalls.get(ino);
+    if (early !== undefined) {
+      this.#earlyRecalls.delete(ino);
+      file.lease.recall(early.to, early.leaseSequence);
+    }
+    return { file, attributes: file.withLocalChanges(attributes), created };
+  }
+
+  /** Whoever wanted it open gave up before the answer came. */
+  #closeLate(reply: MetadataReply, access: Access): void {
+    const { file } = this.#adopt(bodyOf(reply, "opened"), access);
+    this.close(file, access).catch((error) => {
+      if (failureOf(error) === undefined) throw error;
+    });
+  }
+
+  /** Handles that are still open go on failing; the next open of the inode begins anew. */
+  #forget(file: OpenFile): void {
+    file.dispose();
+    if (this.#files.get(file.ino) === file) this.#files.delete(file.ino);
+  }
+
+  #syncsOf(ino: InodeNumber): SyncTracker {
+    const known = this.#syncs.get(ino);
+    if (known !== undefined) return known;
+    if (this.#syncs.size >= REMEMBERED_MAX) this.#forgetSyncs();
+    const syncs = new SyncTracker();
+    this.#syncs.set(ino, syncs);
+    return syncs;
+  }
+
+  /** Of files that are closed: first what has nothing to tell, else what was opened longest ago. */
+  #forgetSyncs(): void {
+    for (const [ino, syncs] of this.#syncs) {
+      if (syncs.isClean && !this.#files.has(ino)) this.#syncs.delete(ino);
+    }
+    if (this.#syncs.size < REMEMBERED_MAX) return;
+    for (const ino of this.#syncs.keys()) {
+      if (this.#files.has(ino)) continue;
+      this.#syncs.delete(ino);
+      return;
+    }
+  }
+}

@@ -1,0 +1,382 @@
+import { failureOf, StorageError, storageError } from "../base/index.js";
+import type { Clock, Random } from "../io/index.js";
+import type {
+  MetadataMutation,
+  MetadataPush,
+  MetadataQuery,
+  MetadataReply,
+  MetadataRequest,
+  MutationId,
+  ReportChunk,
+} from "../meta/index.js";
+import type { Logger } from "../telemetry/index.js";
+import { LeaseClock } from "./core/lease-clock.js";
+import { afterMetadataFailure } from "./core/retry-policy.js";
+import { SequenceWindow } from "./core/sequence-window.js";
+import { type FinderWorld, type LeaderConnection, LeaderFinder } from "./leader-finder.js";
+import { abortFailure, Room, throwIfAborted, Wakeup } from "./waiting.js";
+
+export interface SessionConfig {
+  readonly clusterId: string;
+  /** Client addresses of metadata servers; any one that is alive is enough. */
+  readonly mdsAddresses: readonly string[];
+  /** Shown to operators. */
+  readonly hostname: string;
+  /** `mount`, `library`, `command`. */
+  readonly program: string;
+}
+
+/** What the files of a session must hear. Called synchronously; must not throw. */
+export interface SessionEvents {
+  onPush(push: MetadataPush): void;
+  /** Connected again under the same session: leases are kept, maps must be asked for anew. */
+  onResumed(): void;
+  /** A new session began: every lease and open of the old one is gone. */
+  onLost(): void;
+}
+
+export interface RequestOptions {
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * `ordinary`; `patient` for what may wait at the MDS for other clients, for servers or for space; `urgent` for
+   * answers the MDS itself waits for, which therefore never queue.
+   */
+  readonly urgency?: "ordinary" | "patient" | "urgent" | undefined;
+  /** It speaks of leases of the present session, and means nothing under another one. */
+  readonly isBound?: boolean | undefined;
+  /**
+   * A mutation that may have been carried out before: `no` (the default): it is not made again under a new session;
+   * `new-session`: it is, because the end of the old one undid it; `always`: twice is as good as once, so that one
+   * that waits for long gets a new number now and then, and does not keep the MDS from forgetting those before it.
+   */
+  readonly repeat?: "no" | "new-session" | "always" | undefined;
+  /** Gets the answer of a mutation whose caller gave up. */
+  readonly onLateReply?: ((reply: MetadataReply) => void) | undefined;
+}
+
+export type MutationMaker = (id: MutationId) => MetadataMutation;
+
+interface Pending {
+  readonly make: (id: MutationId) => MetadataRequest;
+  readonly isMutation: boolean;
+  readonly options: RequestOptions;
+  readonly resolve: (reply: MetadataReply) => void;
+  readonly reject: (error: StorageError) => void;
+  /** Of a mutation that was sent. */
+  sequence: number | undefined;
+  attempt: number;
+}
+
+/** A request that waited that long at the MDS is asked again. */
+const REQUEST_MS = 30_000;
+const PROTOCOL_VERSION = 1;
+const GOODBYE_MS = 2000;
+/** Together less than what an MDS works on at a time for one session (256), so that `urgent` ones find room. */
+const ORDINARY_MAX = 128;
+const PATIENT_MAX = 96;
+
+/**
+ * One session with the cluster, over whichever MDS leads. Requests are carried through changes of connection and
+ * leader: mutations keep their number, so that they are done once.
+ */
+export class Session {
+  readonly #config: SessionConfig;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #log: Logger;
+  readonly #finder: LeaderFinder;
+  readonly #events: SessionEvents;
+  readonly #lease = new LeaseClock();
+  readonly #usable = new Wakeup();
+  readonly #rooms = { ordinary: new Room(ORDINARY_MAX), patient: new Room(PATIENT_MAX) };
+  /** In the order they were made. */
+  readonly #pending = new Set<Pending>();
+  readonly #stop = new AbortController();
+  #mutations = new SequenceWindow();
+  #sessionId = 0;
+  #connection: LeaderConnection | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  constructor(world: FinderWorld, config: SessionConfig, events: SessionEvents) {
+    this.#config = config;
+    this.#clock = world.clock;
+    this.#random = world.random;
+    this.#log = world.log;
+    this.#finder = new LeaderFinder(world, config.mdsAddresses);
+    this.#events = events;
+  }
+
+  /** Begins the session; fails if the cluster refuses this client, or by the signal. */
+  async start(signal?: AbortSignal): Promise<void> {
+    const onAbort = (): void => this.#stop.abort(signal && abortFailure(signal));
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      throwIfAborted(signal);
+      const first = await this.#connect(false);
+      this.#running = this.#run(first);
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** 0 before the first welcome. */
+  get sessionId(): number {
+    return this.#sessionId;
+  }
+
+  /** The MDS that leads, as far as known here. */
+  get leader(): { readonly mdsId: number; readonly address: string } | undefined {
+    const connection = this.#connection;
+    return connection && { mdsId: connection.welcome.mdsId, address: connection.address };
+  }
+
+  /** Whether what the session holds may be used at this moment. */
+  get isUsable(): boolean {
+    return this.#lease.isValid(this.#clock.monotonicMs());
+  }
+
+  /** Resolves when `isUsable`. */
+  async whenUsable(signal?: AbortSignal): Promise<void> {
+    while (!this.isUsable) {
+      if (this.#stop.signal.aborted) throw storageError("closed", "the session was closed");
+      await this.#usable.next(signal);
+    }
+  }
+
+  query(
+    request: MetadataQuery | { readonly type: "reportChunk"; readonly body: ReportChunk },
+    options: RequestOptions = {},
+  ): Promise<MetadataReply> {
+    return this.#request(() => request, false, options);
+  }
+
+  /** Done once, whatever happens to connections. Fails with `session_lost` if nobody knows any more whether it was. */
+  mutate(make: MutationMaker, options: RequestOptions = {}): Promise<MetadataReply> {
+    return this.#request(make, true, options);
+  }
+
+  /** Answers `chunkMapChanged`. An answer that gets lost is asked for again. */
+  sendMapDropped(chunkId: ReportChunk["chunkId"], version: ReportChunk["version"]): void {
+    this.#connection?.calls
+      .request({ type: "mapDropped", body: { chunkId, version } }, { deadlineMs: REQUEST_MS })
+      .catch(() => undefined);
+  }
+
+  /** Ends the session in order. Requests still waiting fail with `closed`. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const connection = this.#connection;
+    if (connection !== undefined && !connection.calls.isClosed) {
+      await connection.calls
+        .request({ type: "goodbye", body: {} }, { deadlineMs: GOODBYE_MS })
+        .catch(() => undefined);
+    }
+    this.#lease.end();
+    this.#stop.abort(storageError("closed", "the session was closed"));
+    connection?.calls.close();
+    await this.#running;
+    for (const pending of this.#pending) this.#settle(pending, storageError("closed"));
+    this.#usable.all();
+  }
+
+  async #request(
+    make: (id: MutationId) => MetadataRequest,
+    isMutation: boolean,
+    options: RequestOptions,
+  ): Promise<MetadataReply> {
+    const { signal, urgency = "ordinary" } = options;
+    if (this.#stop.signal.aborted) throw storageError("closed", "the session was closed");
+    const room = urgency === "urgent" ? undefined : this.#rooms[urgency];
+    await room?.take(1, signal);
+    if (this.#stop.signal.aborted) throw storageError("closed", "the session was closed");
+    return await new Promise((resolve, reject) => {
+      let isGivenUp = false;
+      const onAbort = (): void => {
+        isGivenUp = true;
+        if (signal !== undefined) reject(abortFailure(signal));
+        // A mutation that was sent goes on until its outcome is known: its number must not be used up in vain.
+        if (pending.sequence === undefined) this.#settle(pending, storageError("cancelled"));
+      };
+      const ended = (): void => {
+        room?.give(1);
+        signal?.removeEventListener("abort", onAbort);
+      };
+      const pending: Pending = {
+        make,
+        isMutation,
+        options,
+        sequence: undefined,
+        attempt: 0,
+        resolve: (reply) => {
+          ended();
+          if (isGivenUp) options.onLateReply?.(reply);
+          else resolve(reply);
+        },
+        reject: (error) => {
+          ended();
+          reject(error);
+        },
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#pending.add(pending);
+      void this.#send(pending);
+    });
+  }
+
+  /** Ends a request exactly once. */
+  #settle(pending: Pending, outcome: MetadataReply | StorageError): void {
+    if (!this.#pending.delete(pending)) return;
+    if (pending.sequence !== undefined) this.#mutations.settle(pending.sequence);
+    if ("type" in outcome) pending.resolve(outcome);
+    else pending.reject(outcome);
+  }
+
+  /** Sends the request over the present connection, if there is one; the next connection sends it again. */
+  async #send(pending: Pending): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    if (pending.isMutation) pending.sequence ??= this.#mutations.next();
+    const id = { sequence: pending.sequence ?? 0, answeredBelow: this.#mutations.openFrom };
+    try {
+      const reply = await connection.calls.request(pending.make(id), { deadlineMs: REQUEST_MS });
+      this.#settle(pending, reply);
+    } catch (error) {
+      await this.#recover(pending, connection, error);
+    }
+  }
+
+  async #recover(pending: Pending, connection: LeaderConnection, error: unknown): Promise<void> {
+    const failure = failureOf(error);
+    if (failure === undefined) throw error;
+    if (connection !== this.#connection || connection.calls.isClosed || !this.#pending.has(pending)) return;
+    const step = afterMetadataFailure(failure.code, pending.attempt++, this.#chance());
+    if (step.type === "fail") {
+      this.#settle(pending, storageError(failure.code, failure.detail, error));
+      return;
+    }
+    await this.#clock.sleep("client.retry", step.delayMs, this.#stop.signal);
+    if (connection !== this.#connection) return;
+    if (pending.options.repeat === "always") this.#renumber(pending);
+    if (step.type === "again") await this.#send(pending);
+    else connection.calls.close(failure.code === "not_leader" ? new StorageError(failure) : undefined);
+  }
+
+  #renumber(pending: Pending): void {
+    if (pending.sequence !== undefined) this.#mutations.settle(pending.sequence);
+    pending.sequence = undefined;
+  }
+
+  async #run(first: LeaderConnection): Promise<void> {
+    let connection = first;
+    for (;;) {
+      this.#begin(connection);
+      const ended = new AbortController();
+      const keeping = this.#keepAlive(connection, ended.signal);
+      const failure = await connection.closed;
+      ended.abort();
+      await keeping;
+      if (this.#connection === connection) this.#connection = undefined;
+      if (this.#stop.signal.aborted) return;
+      this.#log.info("lost the connection to the metadata server", {
+        address: connection.address,
+        code: failure?.code,
+      });
+      this.#finder.leaderLost(connection.address, failure?.failure.leaderHint);
+      try {
+        connection = await this.#connect(true);
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        throw error;
+      }
+    }
+  }
+
+  #connect(isPatient: boolean): Promise<LeaderConnection> {
+    const { clusterId, hostname, program } = this.#config;
+    return this.#finder.find(
+      () => ({
+        clusterId,
+        sessionId: this.#sessionId,
+        hostname,
+        protocolVersion: PROTOCOL_VERSION,
+        program,
+      }),
+      (push) => this.#hear(push),
+      isPatient,
+      this.#stop.signal,
+    );
+  }
+
+  /** Takes a new connection into use: settles what the old session left, then sends everything again, in order. */
+  #begin(connection: LeaderConnection): void {
+    const { welcome, sentAtMs, address } = connection;
+    const wasLost = this.#sessionId !== 0 && !welcome.resumed;
+    const wasResumed = this.#sessionId !== 0 && welcome.resumed;
+    this.#sessionId = welcome.sessionId;
+    if (wasLost) this.#forgetSession();
+    if (wasResumed) this.#events.onResumed();
+    this.#log.info(`connected to MDS#${welcome.mdsId}`, {
+      mdsId: welcome.mdsId,
+      address,
+      sessionId: welcome.sessionId,
+      resumed: wasResumed,
+    });
+    this.#connection = connection;
+    this.#lease.renew(sentAtMs, welcome.leaseMs);
+    for (const pending of [...this.#pending]) void this.#send(pending);
+    this.#usable.all();
+  }
+
+  #forgetSession(): void {
+    this.#log.warn("the session was lost; a new one began", { sessionId: this.#sessionId });
+    this.#lease.end();
+    const failure = storageError("session_lost", "the session ended before the answer came");
+    for (const pending of [...this.#pending]) {
+      const isUnknown = pending.sequence !== undefined && (pending.options.repeat ?? "no") === "no";
+      if (isUnknown || pending.options.isBound === true) this.#settle(pending, failure);
+      else pending.sequence = undefined;
+    }
+    this.#mutations = new SequenceWindow();
+    this.#events.onLost();
+  }
+
+  async #keepAlive(connection: LeaderConnection, ended: AbortSignal): Promise<void> {
+    const { leaseMs } = connection.welcome;
+    while (!ended.aborted) {
+      await this.#clock.sleep("client.keep-alive", this.#lease.keepAliveMs, ended);
+      if (ended.aborted) return;
+      const sentAtMs = this.#clock.monotonicMs();
+      try {
+        await connection.calls.request(
+          { type: "keepAlive", body: {} },
+          { deadlineMs: this.#lease.answerMs, signal: ended },
+        );
+        this.#lease.renew(sentAtMs, leaseMs);
+        this.#usable.all();
+      } catch (error) {
+        if (failureOf(error) === undefined) throw error;
+        connection.calls.close();
+        return;
+      }
+    }
+  }
+
+  #hear(push: MetadataPush): void {
+    if (push.type === "sessionEnded") {
+      this.#log.info("the metadata server ended the session", { reason: push.body.reason });
+      this.#lease.end();
+      this.#connection?.calls.close();
+      return;
+    }
+    this.#events.onPush(push);
+  }
+
+  #chance(): number {
+    return this.#random.uint32() / 2 ** 32;
+  }
+}
