@@ -5,6 +5,7 @@ import type { DropChunks, Outcome } from "./command.js";
 import { type Context, done } from "./context.js";
 import { removeInode } from "./inodes.js";
 import { dropRecovery } from "./recovery.js";
+import type { Tables } from "./tables.js";
 
 /** The end of files. */
 
@@ -12,7 +13,7 @@ import { dropRecovery } from "./recovery.js";
 export function releaseIfUnused(context: Context, ino: InodeNumber): void {
   const { tables } = context;
   const inode = tables.inodes.get(ino);
-  if (inode === undefined || inode.linkCount > 0 || tables.opens.valuesOf(ino).next().done !== true) return;
+  if (inode === undefined || !isUnused(tables, ino)) return;
   dropRecovery(context, ino);
   if (inode.chunkCount === 0) {
     removeInode(context, inode);
@@ -20,6 +21,11 @@ export function releaseIfUnused(context: Context, ino: InodeNumber): void {
   }
   tables.reclaims.put(ino, ino);
   context.effects.push({ type: "reclaim", ino });
+}
+
+/** It has neither names nor opens. */
+export function isUnused(tables: Tables, ino: InodeNumber): boolean {
+  return tables.inodes.get(ino)?.linkCount === 0 && tables.opens.valuesOf(ino).next().done === true;
 }
 
 /** Some of the chunks of a file being reclaimed; the file goes with the last of them. */

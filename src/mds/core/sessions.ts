@@ -4,8 +4,9 @@ import { forgetAnswers } from "./answers.js";
 import type { BeginSession, Outcome } from "./command.js";
 import { type Context, done, nextNumber, recordEvent } from "./context.js";
 import { deleteOpen, wakeWaiters } from "./leases.js";
-import { releaseIfUnused } from "./reclaim.js";
+import { isUnused, releaseIfUnused } from "./reclaim.js";
 import { beginRecovery } from "./recovery.js";
+import { dropWriters } from "./writers.js";
 
 /** More are refused with `busy`. */
 export const SESSIONS_MAX = 65536;
@@ -68,7 +69,8 @@ function endOpens(context: Context, ino: InodeNumber, sessionId: SessionId): voi
     return;
   }
   deleteOpen(context.tables, open);
-  beginRecovery(context, open);
+  if (isUnused(context.tables, ino)) dropWriters(context.tables, ino, sessionId);
+  else beginRecovery(context, open);
   releaseIfUnused(context, ino);
   wakeWaiters(context, ino);
 }
