@@ -6,6 +6,7 @@ import { isWritable, startChunk, takeStep } from "./chunk-step.js";
 import { isCutOff } from "./chunk-sweep.js";
 import type { Outcome } from "./command.js";
 import { type Context, fail, nextNumber, wait } from "./context.js";
+import { putInode } from "./inodes.js";
 import { place } from "./placement.js";
 import type { ChunkPolicy, ChunkRecord, InodeRecord } from "./records.js";
 import { noteFenced } from "./recovery.js";
@@ -129,7 +130,7 @@ function countChunks(context: Context, ino: InodeNumber, change: 1 | -1): void {
   const inode = tables.inodes.get(ino);
   if (inode === undefined) return;
   const chunkCount = inode.chunkCount + change;
-  tables.inodes.put({ ...inode, chunkCount }, ino);
+  putInode(context, { ...inode, chunkCount });
   // What was cut off is gone with the last chunk.
   if (chunkCount === 0) tables.sweeps.delete(ino);
 }
