@@ -1,14 +1,17 @@
 import { connect as connectHttp2 } from "node:http2";
+import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import * as grpc from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { TlsMaterial } from "../../src/auth/index.js";
 import { StorageError, toUtf8 } from "../../src/base/index.js";
+import type { Clock } from "../../src/io/index.js";
 import type { Rpc, RpcListener } from "../../src/rpc/index.js";
 import { type MemoryLogger, memoryLogger } from "../../src/telemetry/index.js";
 import {
   ASK,
   CLUSTER_ID,
+  clock,
   credential,
   ECHO,
   foreignCredential,
@@ -131,6 +134,65 @@ describe("a gRPC client", () => {
     expect(handledCount).toBe(0);
   });
 });
+
+test("a peer that answers no ping is given up, one that is merely idle is not", async () => {
+  const proxy = await silencingProxy(listener.address);
+  const hasty: Clock = {
+    ...methodsOf(clock),
+    after: (name, delayMs, fire) =>
+      clock.after(name, name === "rpc.keep-alive" ? delayMs / 50 : delayMs, fire),
+  };
+  const rpc = grpcRpc(credential(["client"]), log, hasty);
+  opened.push(rpc);
+  const channel = rpc.open(ECHO, proxy.address);
+  const received = new Promise((resolve) => channel.onMessage(resolve));
+  const closed = new Promise<StorageError | undefined>((resolve) => channel.onClose(resolve));
+  channel.send(Uint8Array.of(1));
+  await received;
+  await clock.sleep("test", 500);
+  expect(channel.isClosed).toBe(false);
+  proxy.silence();
+  expect((await closed)?.code).toBe("unavailable");
+  proxy.close();
+});
+
+/** Passes bytes on until told to swallow them. */
+async function silencingProxy(target: string): Promise<{ address: string; silence(): void; close(): void }> {
+  const sockets: Socket[] = [];
+  let isSilent = false;
+  const server = createServer((socket) => {
+    const other = connectTcp(Number(target.split(":")[1]), "127.0.0.1");
+    for (const [from, to] of [
+      [socket, other],
+      [other, socket],
+    ] as const) {
+      sockets.push(from);
+      from.on("data", (bytes) => isSilent || to.write(bytes));
+      from.on("error", () => undefined);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  return {
+    address: `127.0.0.1:${port}`,
+    silence: () => {
+      isSilent = true;
+    },
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+function methodsOf(real: Clock): Clock {
+  return {
+    monotonicMs: () => real.monotonicMs(),
+    wallMs: () => real.wallMs(),
+    after: (name, delayMs, fire) => real.after(name, delayMs, fire),
+    sleep: (name, delayMs, signal) => real.sleep(name, delayMs, signal),
+  };
+}
 
 describe("another implementation of gRPC (grpc-js)", () => {
   function client(): grpc.Client {

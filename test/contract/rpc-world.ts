@@ -8,6 +8,7 @@ import {
 } from "../../src/auth/index.js";
 import { certificateDer } from "../../src/auth/peer-verifier.js";
 import { fromUtf8, toUtf8 } from "../../src/base/index.js";
+import type { Clock } from "../../src/io/index.js";
 import { RealClock } from "../../src/io/real/real-clock.js";
 import { RealNet } from "../../src/io/real/real-net.js";
 import { RealRandom } from "../../src/io/real/real-random.js";
@@ -78,8 +79,11 @@ export interface RpcWorld {
 
 const serverRoles = { "pstorage.Test": ["mds"] } as const;
 
-export function grpcRpc(material: TlsMaterial | undefined, log: MemoryLogger): Rpc {
-  return new GrpcRpc({ credential: material, authorization: AUTHORIZATION, serverRoles }, { clock, log });
+export function grpcRpc(material: TlsMaterial | undefined, log: MemoryLogger, time: Clock = clock): Rpc {
+  return new GrpcRpc(
+    { credential: material, authorization: AUTHORIZATION, serverRoles },
+    { clock: time, log },
+  );
 }
 
 export function grpcWorld(): RpcWorld {

@@ -91,6 +91,8 @@ class ClientConnection {
     session.once("close", () => timer.cancel());
     session.once("connect", () => {
       timer.cancel();
+      // It may have been closed while it was being made.
+      if (session.destroyed) return;
       session.setLocalWindowSize(SESSION_WINDOW_BYTES);
       keepAlive(session, clock, () =>
         this.#break(storageError("unavailable", `${address}: no sign of life`)),

@@ -108,6 +108,7 @@ export class GrpcServer implements RpcListener {
     session.on("error", () => undefined);
     const address = "peer" in identity ? identity.peer.address : identity.address;
     if ("failure" in identity || identity.peer.roles.length === 0) this.#limitStranger(session, address);
+    if (session.destroyed) return;
     session.setLocalWindowSize(SESSION_WINDOW_BYTES);
     keepAlive(session, this.#options.clock, () => {
       this.#options.log.info("peer gives no sign of life", { address });
