@@ -31,7 +31,7 @@ export const failure = (code: FailureCode, detail = ""): Failure => ({ code, det
 export function recordEvent(context: Context, event: Omit<EventRecordStored, "number" | "wallMs">): void {
   const number = nextNumber(context, "event");
   context.tables.events.put({ ...event, number, wallMs: context.stampMs }, number);
-  context.tables.events.delete(number - EVENTS_KEPT);
+  if (number > EVENTS_KEPT) context.tables.events.delete(number - EVENTS_KEPT);
 }
 export const EVENTS_KEPT = 10_000;
 
