@@ -89,7 +89,10 @@ export interface ReadChunk extends Addressed {
 }
 
 /** Makes everything acknowledged so far safe from loss of power, on this server and all after it. */
-export type SyncChunk = Addressed;
+export interface SyncChunk extends Addressed {
+  /** By the server before in the chain: it is answered `held` where a client is answered a failure. */
+  readonly isForwarded?: boolean | undefined;
+}
 
 /** How far the chunk was ever written, and which regions hold data. */
 export type DescribeChunk = Addressed;
@@ -117,7 +120,7 @@ export type ChunkReply =
   /** Of read, with payload. */
   | { readonly type: "data"; readonly body: { readonly checksums: Checksums } }
   | { readonly type: "description"; readonly body: ChunkDescription }
-  /** Of forward, between servers. */
+  /** Of forward, and of sync between servers. */
   | { readonly type: "held"; readonly body: ForwardHeld };
 
 /**
