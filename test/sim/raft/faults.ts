@@ -29,6 +29,9 @@ const KINDS: readonly FaultKind[] = [
  * suffix; disks are slow; clocks run at different rates, within what the lease allows for.
  */
 export interface Faults {
+  /** Members at the beginning. */
+  readonly nodeCount: number;
+  readonly clientCount: number;
   readonly loss: number;
   readonly duplication: number;
   /** Share of the messages that come up to two seconds late. */
@@ -37,6 +40,8 @@ export interface Faults {
   readonly diskMs: number;
   /** Mean time between two acts of the nemesis. */
   readonly nemesisMs: number;
+  /** Share of its acts that strike the leader. */
+  readonly leaderBias: number;
   readonly kinds: readonly FaultKind[];
   readonly thinkMs: number;
   readonly maxMessageBytes: number;
@@ -44,18 +49,60 @@ export interface Faults {
 }
 
 export function drawFaults(prng: Prng): Faults {
+  const general = drawGeneral(prng);
+  const profile = prng.float();
+  if (profile < 0.2) return aimAtLeases(prng, general);
+  return profile < 0.5 ? aimAtDisks(prng, general) : general;
+}
+
+function drawGeneral(prng: Prng): Faults {
   const sometimes = (limit: number): number => (prng.chance(0.5) ? prng.float() * limit : 0);
   const kinds = KINDS.filter(() => prng.chance(0.6));
   return {
+    nodeCount: prng.between(1, 7),
+    clientCount: 4,
     loss: sometimes(0.3),
     duplication: sometimes(0.2),
     straggling: sometimes(0.1),
     delayMs: prng.pick([1, 5, 20, 60]),
     diskMs: prng.pick([1, 5, 30, 100, 300]),
     nemesisMs: prng.pick([30, 100, 200, 500]),
+    leaderBias: 0.5,
     kinds: kinds.length === 0 ? KINDS : kinds,
-    thinkMs: prng.pick([30, 100, 300]),
+    thinkMs: prng.pick([60, 150, 300]),
     maxMessageBytes: prng.pick([1, 300, 512 * 1024]),
     maxInflight: prng.pick([1, 2, 8, 64]),
+  };
+}
+
+/** Fast machines, eager clients, and leaders that lose touch: a stale read must be caught within milliseconds. */
+function aimAtLeases(prng: Prng, general: Faults): Faults {
+  return {
+    ...general,
+    nodeCount: prng.between(3, 7),
+    clientCount: 8,
+    loss: 0,
+    duplication: 0,
+    straggling: prng.pick([0, 0.02]),
+    delayMs: 1,
+    diskMs: 1,
+    nemesisMs: prng.pick([100, 300]),
+    leaderBias: 0.9,
+    kinds: ["pause", "partition", "partition", "crash", "transfer"],
+    thinkMs: 30,
+  };
+}
+
+/** Small groups with slow disks and frequent loss of power: what was promised too early gets lost. */
+function aimAtDisks(prng: Prng, general: Faults): Faults {
+  return {
+    ...general,
+    nodeCount: prng.between(2, 5),
+    delayMs: prng.pick([1, 5]),
+    diskMs: prng.pick([50, 150, 300]),
+    nemesisMs: prng.pick([30, 100, 200]),
+    kinds: ["crash", "crash", "power", "partition", "membership"],
+    thinkMs: 60,
+    maxMessageBytes: prng.pick([1, 300]),
   };
 }

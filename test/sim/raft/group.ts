@@ -14,9 +14,8 @@ import { type RaftModule, SimNode } from "./sim-node.js";
 import { SimStore } from "./sim-store.js";
 
 /** How long the faults go on, and how long the healed group may take to work again. */
-const FAULTY_MS = 8_000;
-const HEALED_MS = 4_000;
-const CLIENTS = 3;
+const FAULTY_MS = 6_000;
+const HEALED_MS = 3_000;
 
 /** What a run has seen, to show that it was worth something. */
 export interface Tally {
@@ -61,7 +60,7 @@ export class Group {
     this.#faults = drawFaults(this.#prng);
     this.#trace = trace;
     this.#log(() => `faults ${JSON.stringify(this.#faults)}`);
-    const count = this.#prng.between(1, 7);
+    const count = this.#faults.nodeCount;
     const members: Member[] = [];
     for (; this.#nextId <= count; this.#nextId++) {
       members.push({ id: raft.raftId(this.#nextId), address: `n${this.#nextId}`, role: "voter" });
@@ -70,7 +69,7 @@ export class Group {
   }
 
   run(): void {
-    for (let client = 0; client < CLIENTS; client++) this.#clientLater();
+    for (let client = 0; client < this.#faults.clientCount; client++) this.#clientLater();
     this.#nemesisLater();
     this.#events.runUntil(FAULTY_MS);
     this.#heal();
@@ -185,7 +184,7 @@ export class Group {
       this.#clientLater();
       return true;
     };
-    this.#events.after(1500, finish);
+    this.#events.after(50 + this.#prng.float() * 800, finish);
     if (node === undefined) return;
     const floor = this.#checker.floor;
     const isRead = this.#prng.chance(0.5);
@@ -219,7 +218,9 @@ export class Group {
 
   #nemesisActs(): void {
     const act = this.#prng.pick(this.#faults.kinds);
-    const node = this.#prng.chance(0.5) ? this.#leader() : this.#prng.pick([...this.#nodes.values()]);
+    const node = this.#prng.chance(this.#faults.leaderBias)
+      ? this.#leader()
+      : this.#prng.pick([...this.#nodes.values()]);
     if (node === undefined) return;
     switch (act) {
       case "crash":
@@ -277,7 +278,7 @@ export class Group {
 
   #partition(node: SimNode): void {
     this.#isOneWay = this.#prng.chance(0.3);
-    const isAlone = this.#prng.chance(0.5);
+    const isAlone = this.#prng.chance(Math.max(0.5, this.#faults.leaderBias));
     const sideOf = (id: RaftId): number => (isAlone ? Number(id === node.id) : this.#prng.below(2));
     this.#sides = new Map([...this.#nodes.keys()].map((id) => [id, sideOf(id)]));
     this.#log(() => `partition ${[...this.#sides].map(([id, side]) => `${id}:${side}`).join(" ")}`);
@@ -354,7 +355,7 @@ export class Group {
     if (this.#checker.floor <= before) throw new Violation("liveness: no write succeeds after healing");
     for (const { id } of leader.raft.membership.members) {
       const node = this.#nodes.get(id);
-      if (node === undefined || node.machine.index < this.#checker.floor - CLIENTS * 8) {
+      if (node === undefined || node.machine.index < this.#checker.floor - 32) {
         throw new Violation(`liveness: member ${id} is at ${node?.machine.index} of ${this.#checker.floor}`);
       }
     }
