@@ -17,6 +17,9 @@ export interface Pipe {
   destroy(): void;
 }
 
+/** How often a peer that is silent shows, or is asked, whether it lives. */
+export const KEEP_ALIVE_MS = 5000;
+
 /** What a pipe tells its owner. */
 export interface PipeOwner {
   receive(bytes: Uint8Array): void;

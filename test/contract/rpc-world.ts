@@ -8,7 +8,7 @@ import {
 } from "../../src/auth/index.js";
 import { certificateDer } from "../../src/auth/peer-verifier.js";
 import { fromUtf8, toUtf8 } from "../../src/base/index.js";
-import type { Clock } from "../../src/io/index.js";
+import type { Clock, Net } from "../../src/io/index.js";
 import { RealClock } from "../../src/io/real/real-clock.js";
 import { RealNet } from "../../src/io/real/real-net.js";
 import { RealRandom } from "../../src/io/real/real-random.js";
@@ -16,6 +16,7 @@ import { GrpcRpc } from "../../src/rpc/grpc/index.js";
 import type { Codec, Rpc, StreamMethod, UnaryMethod } from "../../src/rpc/index.js";
 import { NetRpc } from "../../src/rpc/inproc/index.js";
 import { type MemoryLogger, memoryLogger } from "../../src/telemetry/index.js";
+import { SimWorld } from "../sim/world/index.js";
 
 export const clock = new RealClock();
 export const random = new RealRandom();
@@ -70,11 +71,14 @@ export function foreignCredential(clusterId: string, roles: readonly Role[]): Tl
   return credential(roles, createAuthority(clusterId, issue));
 }
 
+/** Where one transport is tried. */
 export interface RpcWorld {
-  readonly name: string;
-  readonly log: MemoryLogger;
+  readonly clock: Clock;
+  readonly listenAddress: string;
   server(): Rpc;
   client(roles?: readonly Role[]): Rpc;
+  /** Lets the world go on until the promise is settled. */
+  run<T>(promise: Promise<T>): Promise<T>;
 }
 
 const serverRoles = { "pstorage.Test": ["mds"] } as const;
@@ -89,23 +93,38 @@ export function grpcRpc(material: TlsMaterial | undefined, log: MemoryLogger, ti
 export function grpcWorld(): RpcWorld {
   const log = memoryLogger();
   return {
-    name: "gRPC",
-    log,
+    clock,
+    listenAddress: "127.0.0.1:0",
     server: () => grpcRpc(credential(["mds"]), log),
     client: (roles = ["client"]) => grpcRpc(credential(roles), log),
+    run: (promise) => promise,
   };
+}
+
+function netRpc(net: Net, time: Clock, roles: readonly Role[]): Rpc {
+  const identity = { clusterId: CLUSTER_ID, hostId: "00000000000000aa", roles };
+  return new NetRpc(net, time, { identity, authorization: AUTHORIZATION });
 }
 
 export function netWorld(): RpcWorld {
   const net = new RealNet();
-  const make = (roles: readonly Role[]): Rpc => {
-    const identity = { clusterId: CLUSTER_ID, hostId: "00000000000000aa", roles };
-    return new NetRpc(net, clock, { identity, authorization: AUTHORIZATION });
-  };
   return {
-    name: "a byte-stream net",
-    log: memoryLogger(),
-    server: () => make(["mds"]),
-    client: (roles = ["client"]) => make(roles),
+    clock,
+    listenAddress: "127.0.0.1:0",
+    server: () => netRpc(net, clock, ["mds"]),
+    client: (roles = ["client"]) => netRpc(net, clock, roles),
+    run: (promise) => promise,
+  };
+}
+
+export function simWorld(): RpcWorld {
+  const world = new SimWorld({ seed: 1 });
+  const [server, client] = [world.addHost("server"), world.addHost("client")];
+  return {
+    clock: client.clock,
+    listenAddress: `${server.ip}:0`,
+    server: () => netRpc(server.net, server.clock, ["mds"]),
+    client: (roles = ["client"]) => netRpc(client.net, client.clock, roles),
+    run: (promise) => world.simulator.run(promise, "the test"),
   };
 }

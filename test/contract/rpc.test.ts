@@ -3,7 +3,6 @@ import { crc32, Prng, StorageError, storageError } from "../../src/base/index.js
 import type { Channel, Rpc, RpcListener, Service } from "../../src/rpc/index.js";
 import {
   ASK,
-  clock,
   ECHO,
   grpcWorld,
   MDS_ONLY,
@@ -11,11 +10,13 @@ import {
   netWorld,
   PUBLIC_ASK,
   type RpcWorld,
+  simWorld,
 } from "./rpc-world.js";
 
 describe.each([
   ["gRPC", grpcWorld],
-  ["a byte-stream net", netWorld],
+  ["TCP without TLS", netWorld],
+  ["the simulated network", simWorld],
 ] as const)("calls over %s", (_name, makeWorld) => {
   let world: RpcWorld;
   let serverRpc: Rpc;
@@ -27,14 +28,18 @@ describe.each([
     serverRpc = world.server();
     clientRpc = world.client();
   });
-  afterEach(async () => {
-    await clientRpc.close();
-    await serverRpc.close();
-    for (const listener of listeners.splice(0)) await listener.close();
-  });
+  afterEach(() =>
+    world.run(
+      (async () => {
+        await clientRpc.close();
+        await serverRpc.close();
+        for (const listener of listeners.splice(0)) await listener.close();
+      })(),
+    ),
+  );
 
   async function serve(define: (service: Service) => void): Promise<string> {
-    const listener = await serverRpc.serve("127.0.0.1:0", define);
+    const listener = await serverRpc.serve(world.listenAddress, define);
     listeners.push(listener);
     return listener.address;
   }
@@ -51,7 +56,17 @@ describe.each([
     channel.onMessage((message) => channel.send(message));
   };
 
-  test("messages arrive whole and in order, both ways", async () => {
+  /** A test inside the world, whose time only passes while it is driven. */
+  const scenario = (title: string, body: () => Promise<void>): void => test(title, () => world.run(body()));
+  const eventually = async (isTrue: () => boolean): Promise<void> => {
+    for (let i = 0; i < 500 && !isTrue(); i++) await world.clock.sleep("test", 10);
+    expect(isTrue()).toBe(true);
+  };
+  /** Whether the promise resolves in time. */
+  const within = (promise: Promise<void>, timeMs: number): Promise<boolean> =>
+    Promise.race([promise.then(() => true), world.clock.sleep("test", timeMs).then(() => false)]);
+
+  scenario("messages arrive whole and in order, both ways", async () => {
     const channel = await open(echo);
     const prng = new Prng(7);
     const sent = Array.from({ length: 300 }, () => prng.bytes(prng.pick([0, 1, 10, 1000, 20_000, 70_000])));
@@ -60,7 +75,7 @@ describe.each([
     expect(digests(await received)).toEqual(digests(sent));
   });
 
-  test("a message may be as large as its codec allows", async () => {
+  scenario("a message may be as large as its codec allows", async () => {
     const channel = await open(echo);
     const large = new Prng(8).bytes(5 << 20);
     const received = collect(channel, 1);
@@ -68,7 +83,7 @@ describe.each([
     expect(digests(await received)).toEqual(digests([large]));
   });
 
-  test("a message larger than that closes the channel with a failure at both ends", async () => {
+  scenario("a message larger than that closes the channel with a failure at both ends", async () => {
     const ends: (StorageError | undefined)[] = [];
     const channel = await open((served) => {
       served.onClose((failure) => ends.push(failure));
@@ -80,7 +95,7 @@ describe.each([
     expect(ends[0]?.code).toBe("malformed");
   });
 
-  test("a receiver that pauses stops the sender, and gets everything later", async () => {
+  scenario("a receiver that pauses stops the sender, and gets everything later", async () => {
     let served: Channel<Uint8Array, Uint8Array> | undefined;
     let receivedCount = 0;
     const channel = await open((accepted) => {
@@ -102,13 +117,13 @@ describe.each([
     const drained = channel.drained();
     while (receivedCount < sentCount) {
       served?.resume();
-      await clock.sleep("test", 1);
+      await world.clock.sleep("test", 1);
     }
     await drained;
     expect(receivedCount).toBe(sentCount);
   });
 
-  test("nothing is delivered between pause and resume", async () => {
+  scenario("nothing is delivered between pause and resume", async () => {
     const channel = await open(echo);
     const received: number[] = [];
     channel.onMessage((message) => {
@@ -117,7 +132,7 @@ describe.each([
     });
     for (let i = 0; i < 10; i++) channel.send(Uint8Array.of(i));
     await eventually(() => received.length === 4);
-    await clock.sleep("test", 30);
+    await world.clock.sleep("test", 30);
     expect(received).toEqual([0, 1, 2, 3]);
     channel.resume();
     expect(received.length).toBe(4);
@@ -125,7 +140,7 @@ describe.each([
     expect(received).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  test("what was queued before close arrives, and both ends hear of an orderly end once", async () => {
+  scenario("what was queued before close arrives, and both ends hear of an orderly end once", async () => {
     const ends: (StorageError | undefined)[] = [];
     let receivedCount = 0;
     const channel = await open((served) => {
@@ -142,12 +157,12 @@ describe.each([
     expect(channel.send(new Uint8Array(1))).toBe(true);
     expect(await closed).toBeUndefined();
     await eventually(() => ends.length === 1);
-    await clock.sleep("test", 20);
+    await world.clock.sleep("test", 20);
     expect(ends).toEqual([undefined]);
     expect(receivedCount).toBe(50);
   });
 
-  test("a server's reason for closing arrives after its last message", async () => {
+  scenario("a server's reason for closing arrives after its last message", async () => {
     const failure = new StorageError({
       code: "not_leader",
       detail: "ask größer € one",
@@ -164,21 +179,24 @@ describe.each([
     expect(received).toEqual([Uint8Array.of(1)]);
   });
 
-  test("a client that closes with a failure ends the server's channel, and hears its own failure", async () => {
-    const ends: (StorageError | undefined)[] = [];
-    const channel = await open((served) => {
-      served.send(Uint8Array.of(1));
-      served.onClose((failure) => ends.push(failure));
-    });
-    await collect(channel, 1);
-    const failure = storageError("session_lost", "gone");
-    const closed = closing(channel);
-    channel.close(failure);
-    expect(await closed).toBe(failure);
-    await eventually(() => ends.length === 1);
-  });
+  scenario(
+    "a client that closes with a failure ends the server's channel, and hears its own failure",
+    async () => {
+      const ends: (StorageError | undefined)[] = [];
+      const channel = await open((served) => {
+        served.send(Uint8Array.of(1));
+        served.onClose((failure) => ends.push(failure));
+      });
+      await collect(channel, 1);
+      const failure = storageError("session_lost", "gone");
+      const closed = closing(channel);
+      channel.close(failure);
+      expect(await closed).toBe(failure);
+      await eventually(() => ends.length === 1);
+    },
+  );
 
-  test("a message that cannot be read closes the channel as malformed, at both ends", async () => {
+  scenario("a message that cannot be read closes the channel as malformed, at both ends", async () => {
     const picky = {
       ...ECHO,
       up: {
@@ -199,7 +217,7 @@ describe.each([
     expect(ends.map((failure) => failure?.code)).toEqual(["malformed"]);
   });
 
-  test("when the server's process goes, open channels close as unavailable", async () => {
+  scenario("when the server's process goes, open channels close as unavailable", async () => {
     const channel = await open(echo);
     const received = collect(channel, 1);
     channel.send(Uint8Array.of(1));
@@ -209,7 +227,7 @@ describe.each([
     expect((await closed)?.code).toBe("unavailable");
   });
 
-  test("when the client's process goes, the server's channel closes as unavailable", async () => {
+  scenario("when the client's process goes, the server's channel closes as unavailable", async () => {
     const ends: (StorageError | undefined)[] = [];
     const channel = await open((served) => {
       served.send(Uint8Array.of(1));
@@ -221,7 +239,7 @@ describe.each([
     expect(ends[0]?.code).toBe("unavailable");
   });
 
-  test("our own close of everything closes open channels as closed", async () => {
+  scenario("our own close of everything closes open channels as closed", async () => {
     const channel = await open(echo);
     const received = collect(channel, 1);
     channel.send(Uint8Array.of(1));
@@ -231,17 +249,17 @@ describe.each([
     expect((await closed)?.code).toBe("closed");
   });
 
-  test("a channel to an address where nobody listens closes as unavailable at once", async () => {
+  scenario("a channel to an address where nobody listens closes as unavailable at once", async () => {
     const address = await serve((service) => service.stream(ECHO, echo));
     for (const listener of listeners.splice(0)) await listener.close();
-    const startMs = clock.monotonicMs();
+    const startMs = world.clock.monotonicMs();
     const channel = clientRpc.open(ECHO, address);
     channel.send(Uint8Array.of(1));
     expect((await closing(channel))?.code).toBe("unavailable");
-    expect(clock.monotonicMs() - startMs).toBeLessThan(1000);
+    expect(world.clock.monotonicMs() - startMs).toBeLessThan(1000);
   });
 
-  test("the channel to a server that came back works, on the same address", async () => {
+  scenario("the channel to a server that came back works, on the same address", async () => {
     const address = await serve((service) => service.stream(ECHO, echo));
     const first = clientRpc.open(ECHO, address);
     const closed = closing(first);
@@ -256,7 +274,7 @@ describe.each([
     expect(await received).toEqual([Uint8Array.of(2)]);
   });
 
-  test("both ends know who the other is", async () => {
+  scenario("both ends know who the other is", async () => {
     let served: Channel<Uint8Array, Uint8Array> | undefined;
     const channel = await open((accepted) => {
       served = accepted;
@@ -270,52 +288,55 @@ describe.each([
     expect(channel.peer.roles).toEqual(["mds"]);
   });
 
-  test("a request is answered", async () => {
+  scenario("a request is answered", async () => {
     const address = await serve((service) =>
       service.unary(ASK, async (request, peer) => `${request} ${peer.roles}`),
     );
     expect(await clientRpc.call(ASK, address, "who?", { deadlineMs: 1000 })).toBe("who? client");
   });
 
-  test("a failure thrown by a handler reaches the caller with its code, detail and hint, and nothing else", async () => {
-    const failure = { code: "not_leader", detail: "ask another", leaderHint: "10.0.0.1:2511" } as const;
-    const address = await serve((service) =>
-      service.unary(ASK, async () => {
-        throw new StorageError(failure, new Error("secret"));
-      }),
-    );
-    const error = await refusal(clientRpc.call(ASK, address, "?", { deadlineMs: 1000 }));
-    expect(error.failure).toEqual(failure);
-    expect(error.cause).toBeUndefined();
-  });
+  scenario(
+    "a failure thrown by a handler reaches the caller with its code, detail and hint, and nothing else",
+    async () => {
+      const failure = { code: "not_leader", detail: "ask another", leaderHint: "10.0.0.1:2511" } as const;
+      const address = await serve((service) =>
+        service.unary(ASK, async () => {
+          throw new StorageError(failure, new Error("secret"));
+        }),
+      );
+      const error = await refusal(clientRpc.call(ASK, address, "?", { deadlineMs: 1000 }));
+      expect(error.failure).toEqual(failure);
+      expect(error.cause).toBeUndefined();
+    },
+  );
 
-  test("a request that is not answered in time fails as timed_out", async () => {
+  scenario("a request that is not answered in time fails as timed_out", async () => {
     const address = await serve((service) => service.unary(ASK, () => new Promise<string>(() => undefined)));
-    const startMs = clock.monotonicMs();
+    const startMs = world.clock.monotonicMs();
     const error = await refusal(clientRpc.call(ASK, address, "?", { deadlineMs: 100 }));
     expect(error.code).toBe("timed_out");
-    expect(clock.monotonicMs() - startMs).toBeLessThan(1000);
+    expect(world.clock.monotonicMs() - startMs).toBeLessThan(1000);
   });
 
-  test("a request that the caller gives up fails as cancelled", async () => {
+  scenario("a request that the caller gives up fails as cancelled", async () => {
     const address = await serve((service) => service.unary(ASK, () => new Promise<string>(() => undefined)));
     const abort = new AbortController();
     const call = clientRpc.call(ASK, address, "?", { deadlineMs: 10_000, signal: abort.signal });
-    setTimeout(() => abort.abort(), 20);
+    world.clock.after("test", 20, () => abort.abort());
     expect((await refusal(call)).code).toBe("cancelled");
     expect(
       (await refusal(clientRpc.call(ASK, address, "?", { deadlineMs: 10, signal: abort.signal }))).code,
     ).toBe("cancelled");
   });
 
-  test("a method that nobody serves is unsupported", async () => {
+  scenario("a method that nobody serves is unsupported", async () => {
     const address = await serve((service) => service.unary(ASK, async () => ""));
     expect((await refusal(clientRpc.call(NOT_SERVED, address, "?", { deadlineMs: 1000 }))).code).toBe(
       "unsupported",
     );
   });
 
-  test("a request larger than the method allows is refused before anybody reads it", async () => {
+  scenario("a request larger than the method allows is refused before anybody reads it", async () => {
     let calls = 0;
     const address = await serve((service) =>
       service.unary(ASK, async () => {
@@ -328,7 +349,7 @@ describe.each([
     expect(calls).toBe(0);
   });
 
-  test("a role that is not allowed to call a method is unauthorized; others are served", async () => {
+  scenario("a role that is not allowed to call a method is unauthorized; others are served", async () => {
     const address = await serve((service) => service.unary(MDS_ONLY, async () => "yes"));
     expect((await refusal(clientRpc.call(MDS_ONLY, address, "?", { deadlineMs: 1000 }))).code).toBe(
       "unauthorized",
@@ -338,7 +359,7 @@ describe.each([
     await mds.close();
   });
 
-  test("a hundred requests at once are all answered, each with its own answer", async () => {
+  scenario("a hundred requests at once are all answered, each with its own answer", async () => {
     const address = await serve((service) => service.unary(PUBLIC_ASK, async (request) => `${request}!`));
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_, i) =>
@@ -364,11 +385,6 @@ function digests(messages: readonly Uint8Array[]): string[] {
   return messages.map((message) => `${message.length} ${crc32(message)}`);
 }
 
-/** Whether the promise resolves in time. */
-async function within(promise: Promise<void>, timeMs: number): Promise<boolean> {
-  return await Promise.race([promise.then(() => true), clock.sleep("test", timeMs).then(() => false)]);
-}
-
 function closing(channel: Channel<Uint8Array, Uint8Array>): Promise<StorageError | undefined> {
   return new Promise((resolve) => channel.onClose(resolve));
 }
@@ -380,9 +396,4 @@ async function refusal(call: Promise<unknown>): Promise<StorageError> {
   );
   expect(error).toBeInstanceOf(StorageError);
   return error as StorageError;
-}
-
-async function eventually(isTrue: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !isTrue(); i++) await clock.sleep("test", 10);
-  expect(isTrue()).toBe(true);
 }

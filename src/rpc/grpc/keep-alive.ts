@@ -1,8 +1,6 @@
 import type { Http2Session } from "node:http2";
 import type { Clock, Timer } from "../../io/index.js";
-
-/** How often a silent peer is asked whether it lives. */
-export const KEEP_ALIVE_MS = 5000;
+import { KEEP_ALIVE_MS } from "../pipe-channel.js";
 
 /**
  * Breaks a connection whose peer does not answer a ping within one period: a host that lost power, or a network

@@ -1,14 +1,14 @@
 import { StorageError, storageError } from "../../base/index.js";
-import type { Connection } from "../../io/index.js";
+import type { Clock, Connection, Timer } from "../../io/index.js";
 import { failureFromWire, failureToWire } from "../codec.js";
 import { FrameReader } from "../frame-reader.js";
 import { Failure as FailureMessage } from "../gen/messages.js";
-import type { Pipe, PipeEnd } from "../pipe-channel.js";
+import { KEEP_ALIVE_MS, type Pipe, type PipeEnd } from "../pipe-channel.js";
 import type { Peer } from "../transport.js";
 import { decodeMessage, encodeMessage } from "../wire.js";
 
 /** First byte of a frame. Four bytes of length follow, highest first, then the body. */
-export const FRAME = { open: 1, accept: 2, message: 3, close: 4 } as const;
+export const FRAME = { open: 1, accept: 2, message: 3, close: 4, alive: 5 } as const;
 
 /** Of the opening and the closing of a channel; messages have the bound of their method. */
 const CONTROL_BYTES_MAX = 16 << 10;
@@ -28,10 +28,12 @@ export interface PipeEvents {
 
 /**
  * One channel on a connection of its own. Frames: `open` one way and `accept` the other, messages, `close`. The end
- * of the connection without a `close` means that the peer died.
+ * of the connection without a `close` means that the peer died; so does silence, for both ends say now and then that
+ * they are alive.
  */
 export class NetPipe implements Pipe {
   peer: Peer;
+  readonly #clock: Clock;
   readonly #events: PipeEvents;
   readonly #reader = new FrameReader(5, CONTROL_BYTES_MAX, bodyLength);
   #owner: PipeEnd | undefined;
@@ -40,6 +42,8 @@ export class NetPipe implements Pipe {
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
   #isPaused = false;
+  #heardAtMs = 0;
+  #timer: Timer | undefined;
   /** Nothing more is sent. */
   #isClosed = false;
   /** Nothing more is taken in. */
@@ -47,7 +51,8 @@ export class NetPipe implements Pipe {
   /** What was written still goes out. */
   #isClosing = false;
 
-  constructor(peer: Peer, owner: PipeEnd | undefined, events: PipeEvents) {
+  constructor(clock: Clock, peer: Peer, owner: PipeEnd | undefined, events: PipeEvents) {
+    this.#clock = clock;
     this.peer = peer;
     if (owner !== undefined) this.#setOwner(owner);
     this.#events = events;
@@ -78,6 +83,8 @@ export class NetPipe implements Pipe {
     if (this.#early.length > 0) connection.write(this.#early);
     this.#early = [];
     if (this.#isPaused) connection.pause();
+    this.#heardAtMs = this.#clock.monotonicMs();
+    this.#beAlive();
     if (this.#isClosing) connection.end();
   }
 
@@ -106,6 +113,7 @@ export class NetPipe implements Pipe {
 
   resume(): void {
     this.#isPaused = false;
+    this.#heardAtMs = this.#clock.monotonicMs();
     this.#connection?.resume();
   }
 
@@ -130,6 +138,7 @@ export class NetPipe implements Pipe {
 
   #read(bytes: Uint8Array): void {
     if (this.#isOver) return;
+    this.#heardAtMs = this.#clock.monotonicMs();
     try {
       this.#reader.read(bytes, (frameHeader, body) => this.#take(frameHeader[0], body));
     } catch (error) {
@@ -147,7 +156,7 @@ export class NetPipe implements Pipe {
     else if (kind === FRAME.close) {
       this.#isOver = true;
       this.#owner?.ended(readFailure(body));
-    } else throw storageError("malformed", "not a frame");
+    } else if (kind !== FRAME.alive) throw storageError("malformed", "not a frame");
   }
 
   #setOwner(owner: PipeEnd | undefined): void {
@@ -155,7 +164,22 @@ export class NetPipe implements Pipe {
     if (owner !== undefined) this.#reader.bytesMax = Math.max(CONTROL_BYTES_MAX, owner.incomingBytesMax);
   }
 
+  #beAlive(): void {
+    this.#timer = this.#clock.after("rpc.keep-alive", KEEP_ALIVE_MS, () => {
+      const silentMs = this.#clock.monotonicMs() - this.#heardAtMs;
+      // Who does not read cannot complain of silence.
+      if (!this.#isPaused && silentMs > 1.5 * KEEP_ALIVE_MS) {
+        this.#break(storageError("unavailable", `${this.peer.address}: no sign of life`));
+        this.#connection?.destroy();
+        return;
+      }
+      this.send(FRAME.alive, EMPTY);
+      this.#beAlive();
+    });
+  }
+
   #break(failure: StorageError): void {
+    this.#timer?.cancel();
     this.#isClosed = true;
     this.#early = [];
     this.#events.onGone?.();

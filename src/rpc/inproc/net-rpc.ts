@@ -51,7 +51,7 @@ export class NetRpc implements Rpc {
 
   open<Up, Down>(method: StreamMethod<Up, Down>, address: string): Channel<Up, Down> {
     const channel = new PipeChannel<Up, Down>(method.up, method.down);
-    const pipe = new NetPipe(nobody(address), channel, {
+    const pipe = new NetPipe(this.#clock, nobody(address), channel, {
       onAccept: (body) => {
         pipe.peer = { address, ...readHello(body).identity };
       },
@@ -90,7 +90,7 @@ export class NetRpc implements Rpc {
   }
 
   #accept(connection: Connection, methods: MethodTable): void {
-    const pipe = new NetPipe(nobody(connection.remoteAddress), undefined, {
+    const pipe = new NetPipe(this.#clock, nobody(connection.remoteAddress), undefined, {
       onOpen: (body) => this.#begin(pipe, body, methods),
     });
     pipe.start(connection);
