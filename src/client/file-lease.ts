@@ -103,7 +103,12 @@ export class FileLease {
       this.#earlyRecall = { kind: to, sequence };
       return;
     }
-    if (sequence < this.#grant.sequence) return;
+    if (sequence < this.#grant.sequence || this.kind === "none") return;
+    if (to === "none") {
+      // Revoked: it is gone already, and nobody waits for an answer.
+      this.lose();
+      return;
+    }
     void this.#recalls.take(() => this.#comeDown(to, sequence));
   }
 
@@ -132,7 +137,8 @@ export class FileLease {
   }
 
   async #comeDown(to: LeaseKind, sequence: number): Promise<void> {
-    if (sequence !== this.#grant.sequence || this.kind === "none") return;
+    // An ask that was overtaken by a recall to less is not answered: there is nothing to be told any more.
+    if (sequence !== this.#grant.sequence || lower(to, this.kind) !== to) return;
     const mustStop = mustStopWrites(this.kind, to);
     if (mustStop) this.#recallsUnderWay++;
     try {
@@ -141,8 +147,6 @@ export class FileLease {
       const attributes = await this.#owner.report(sequence, to);
       if (sequence !== this.#grant.sequence) return;
       this.#set({ kind: lower(to, this.kind), sequence }, attributes);
-      // Whoever takes everything away means it: what comes next is a new open, by a reader only.
-      if (to === "none") this.lose();
     } catch (error) {
       const code = failureOf(error)?.code;
       if (code === undefined) throw error;
