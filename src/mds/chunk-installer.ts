@@ -97,9 +97,10 @@ export class ChunkInstaller {
     };
   }
 
-  /** Somebody who has the data must stay. A new chunk has none yet, so that anybody may stay. */
+  /** Somebody who has the data must stay. A chunk that nobody ever had a map of may as well go, and be made anew. */
   #mayLeaveOut(record: ChunkRecord, failed: readonly MemberAnswer[]): boolean {
     if (failed.length === 0) return false;
+    if (record.installedVersion === 0) return true;
     const gone = new Set(failed.map(({ csId }) => csId));
     return record.chain.some(({ csId, syncing }) => !syncing && !gone.has(csId));
   }

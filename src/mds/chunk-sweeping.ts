@@ -15,7 +15,7 @@ export async function dropFileChunks(leadership: Leadership, ino: InodeNumber): 
   for (;;) {
     if (leadership.tables.reclaims.get(ino) === undefined) return true;
     // What was dropped is not listed again, so that every page is the first one.
-    const listed = await leadership.store.listFileChunks(ino, 0, CHUNKS_PER_COMMAND + 1);
+    const listed = await leadership.store.fileChunksPage(ino, 0, CHUNKS_PER_COMMAND + 1);
     const indexes = listed.slice(0, CHUNKS_PER_COMMAND).map(({ index }) => index);
     const isLast = listed.length <= CHUNKS_PER_COMMAND;
     if (!(await leadership.proposeQuietly({ type: "dropChunks", body: { ino, indexes, isLast } })))
@@ -30,7 +30,7 @@ export async function sweepFileChunks(leadership: Leadership, ino: InodeNumber):
   if (sequence === undefined) return true;
   let firstIndex = 0;
   for (;;) {
-    const listed = await leadership.store.listFileChunks(ino, firstIndex, CHUNKS_PER_COMMAND + 1);
+    const listed = await leadership.store.fileChunksPage(ino, firstIndex, CHUNKS_PER_COMMAND + 1);
     const indexes = listed.slice(0, CHUNKS_PER_COMMAND).map(({ index }) => index);
     const isLast = listed.length <= CHUNKS_PER_COMMAND;
     const body = { ino, indexes, isLast, sequence };
@@ -44,7 +44,7 @@ export async function sweepFileChunks(leadership: Leadership, ino: InodeNumber):
 export async function deleteReplicas(leadership: Leadership, csId: CsId): Promise<boolean> {
   for (;;) {
     if (leadership.isClosed || !leadership.links.isConnected(csId)) return true;
-    const listed = await leadership.store.listDeletions(csId, DELETIONS_PER_PAGE);
+    const listed = await leadership.store.deletionsPage(csId, undefined, DELETIONS_PER_PAGE);
     if (listed.length === 0) return true;
     const results = await Promise.all(listed.map((replica) => deleteReplica(leadership, csId, replica)));
     const replicas = listed.filter((_, index) => results[index]);

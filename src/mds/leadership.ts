@@ -71,7 +71,7 @@ export class Leadership {
   }
 
   get sessionLeaseMs(): number {
-    return configNumber(this.tables, "mds.session.lease");
+    return configNumber(this.tables, "mds.session.lease_tout");
   }
 
   get isClosed(): boolean {

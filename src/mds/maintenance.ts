@@ -110,7 +110,7 @@ export class Maintenance {
       this.#liveness.forgiveSilence();
     }
     for (const id of leadership.sessions.silentLongerThan(
-      configNumber(leadership.tables, "mds.session.lease"),
+      configNumber(leadership.tables, "mds.session.lease_tout"),
     )) {
       this.#endings.add(id);
     }

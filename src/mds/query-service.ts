@@ -82,14 +82,15 @@ async function readDirectory(
   context: CallContext,
 ): Promise<MetadataReply> {
   const listing = listingOf(leadership.tables, body);
-  const { entries, isEnd } = await leadership.store.listDirectory(listing.ino, listing.after, listing.limit);
+  const page = await leadership.store.directoryPage(listing.ino, listing.after, listing.limit + 1);
+  const entries = page.slice(0, listing.limit).map(({ name, entry }) => [name, entry] as const);
   if (body.withAttributes) {
     for (const [, { ino, mode }] of entries) {
       // Held files are few: the rest costs a look into a table in memory.
       if (isFile(mode)) await freshAttributes(leadership, session, ino, context);
     }
   }
-  return entriesOf(leadership.tables, entries, body.withAttributes, isEnd);
+  return entriesOf(leadership.tables, entries, body.withAttributes, page.length <= listing.limit);
 }
 
 /** Waits for chunks that are being reconfigured: a map is of an installed version or none. */
