@@ -100,6 +100,8 @@ function refusalOf(context: Context, record: ChunkRecord, body: ReconfigureChunk
   if (areSurplus && active < record.policy.replicas && active < activeCount(record)) {
     return "a replica that is needed is not surplus";
   }
+  // Nothing to remove and nothing to add is a plain step: every member is told again what it is.
+  if (add.length === 0 && remove.length === 0) return undefined;
   if (add.length === 0) return removesNothing(context, record, remove) ? "nothing would change" : undefined;
   if (active === 0 && record.installedVersion > 0) return "there is nobody to fill a new replica from";
   return refusalOfAdditions(context, record, body);

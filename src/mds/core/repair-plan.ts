@@ -1,0 +1,184 @@
+import type { ChunkId, CsId } from "../../chunk/index.js";
+import { surplusOf } from "./chunk-settle.js";
+import { type ChunkState, chunkState, presenceOf } from "./chunk-states.js";
+import { configNumber } from "./cluster-config.js";
+import { clusterHealth } from "./cluster-health.js";
+import type { ReconfigureChunk } from "./command.js";
+import { type LostEvidence, planRevival } from "./inventory.js";
+import { place } from "./placement.js";
+import type { ChunkRecord, ReplicaRecord } from "./records.js";
+import { SyncBudget } from "./sync-budget.js";
+import type { Tables } from "./tables.js";
+
+/**
+ * What the leader does next about chunks that have too few, too many or badly placed replicas. Only a plan: each step is
+ * checked again when it is applied.
+ */
+export interface RepairWorld {
+  readonly tables: Pick<Tables, "chunkServers" | "config">;
+  readonly stampMs: number;
+  /** A client waits for this chunk. */
+  readonly isAwaited: (chunkId: ChunkId) => boolean;
+  /** What the inventory of a server that is there says about a lost replica. */
+  readonly evidenceOf: (csId: CsId, chunkId: ChunkId) => LostEvidence;
+}
+
+export interface RepairPlan {
+  /** The most urgent first. */
+  readonly steps: readonly ReconfigureChunk[];
+  /** Why nothing new is copied, for people; undefined: nothing holds it up. */
+  readonly suppressed: string | undefined;
+  /** Chunks that have to wait because enough is being copied already. */
+  readonly delayedCount: number;
+  /** Chunks that would be copied if there were servers to take them. */
+  readonly homelessCount: number;
+}
+
+/**
+ * Plans for these chunks: those in `degraded`, those on servers that are offline, dropped, failed or being released, and
+ * those that clients wait for, as far as they were listed. A record that appears twice is planned once.
+ */
+export function planRepairs(world: RepairWorld, records: Iterable<ChunkRecord>): RepairPlan {
+  const unique = new Map<ChunkId, ChunkRecord>();
+  for (const record of records) unique.set(record.chunkId, record);
+  const suppressed = suppressionOf(world.tables);
+  const budget = new SyncBudget(world.tables, unique.values());
+  const counts = { delayedCount: 0, homelessCount: 0 };
+  const steps: ReconfigureChunk[] = [];
+  for (const { record, state } of byUrgency(world, unique.values())) {
+    const step = planChunk(world, record, state, suppressed !== undefined);
+    if (step === "homeless") counts.homelessCount += 1;
+    else if (step !== undefined && budget.admits(record, step, state === "pending")) steps.push(step);
+    else if (step !== undefined) counts.delayedCount += 1;
+  }
+  return { steps, suppressed, ...counts };
+}
+
+/** Too many hosts are gone at once for this to be a failure of disks: copying everything would make it worse. */
+export function suppressionOf(tables: Pick<Tables, "chunkServers" | "config">): string | undefined {
+  if (configNumber(tables, "mds.repair.enabled") === 0) return "mds.repair.enabled is 0";
+  const health = clusterHealth(tables);
+  if (health.status !== "failure") return undefined;
+  const limit = configNumber(tables, "mds.wd.max_offline_cs_hosts");
+  return `${health.offlineHostCount} hosts are offline, more than mds.wd.max_offline_cs_hosts=${limit}`;
+}
+
+/** Healthy ones are here because their servers are being emptied. */
+const URGENCY: readonly ChunkState[] = [
+  "pending",
+  "offline",
+  "void",
+  "blocked",
+  "urgent",
+  "degraded",
+  "replicating",
+  "standby",
+  "healthy",
+  "overcommitted",
+];
+
+function byUrgency(
+  { tables, isAwaited }: RepairWorld,
+  records: Iterable<ChunkRecord>,
+): { readonly record: ChunkRecord; readonly state: ChunkState }[] {
+  const ranked = Array.from(records, (record) => {
+    const state = chunkState(tables, record, isAwaited(record.chunkId));
+    return { record, state, rank: URGENCY.indexOf(state) };
+  });
+  return ranked.sort((a, b) => a.rank - b.rank || a.record.chunkId - b.record.chunkId);
+}
+
+function planChunk(
+  world: RepairWorld,
+  record: ChunkRecord,
+  state: ChunkState,
+  isSuppressed: boolean,
+): ReconfigureChunk | "homeless" | undefined {
+  const { tables } = world;
+  if (record.chain.length === 0) {
+    return planRevival(tables, record, (csId) => world.evidenceOf(csId, record.chunkId));
+  }
+  const hasPresent = record.chain.some((member) => !member.syncing && presence(world, member) === "active");
+  if (!hasPresent) return planWithoutMembers(world, record);
+  // Its installation comes first, and leaves out whom it cannot reach.
+  if (!record.installed || isSuppressed) return undefined;
+  // A new version would shut out a member that does not answer for the moment, though it has everything.
+  const isHeldUp = record.chain.some((member) => presence(world, member) === "inactive");
+  if (isHeldUp && state !== "pending") return undefined;
+  return planMembers(world, record) ?? planSurplus(world, record);
+}
+
+/** Nobody who has everything is there. */
+function planWithoutMembers(world: RepairWorld, record: ChunkRecord): ReconfigureChunk | undefined {
+  const members = record.chain.map(({ csId }) => csId);
+  if (record.installedVersion === 0) {
+    const found = placed(world, record, [], record.policy.replicas);
+    // With too few it is given up, and its writers wait for space.
+    const add = found.length < record.policy.replicasMinimum ? [] : found;
+    return reconfiguration(record, members, add, "its servers went before it was ready");
+  }
+  // Somebody who dropped out before has as much as they have.
+  const isBetter = record.lost.some(
+    ({ csId }) => presenceOf(world.tables.chunkServers.get(csId)) === "active",
+  );
+  if (record.installed || !isBetter) return undefined;
+  return reconfiguration(record, members, [], "its servers are gone");
+}
+
+function planMembers(world: RepairWorld, record: ChunkRecord): ReconfigureChunk | "homeless" | undefined {
+  const keepers = record.chain.filter((member) => isKeeper(world, member));
+  const gone = record.chain.filter((member) => presence(world, member) === "gone");
+  const missing = record.policy.replicas - keepers.length;
+  const add = missing > 0 ? placed(world, record, keepers, missing) : [];
+  // One that is offline may return, and is better than nothing until there is another.
+  const remove = gone.filter((member) => member.syncing || isDropped(world, member) || missing <= add.length);
+  if (remove.length === 0 && add.length === 0) return missing > 0 ? "homeless" : undefined;
+  const removed = remove.map(({ csId }) => csId);
+  return reconfiguration(record, removed, add, add.length > 0 ? "replicated" : "its server is gone");
+}
+
+function planSurplus({ tables }: RepairWorld, record: ChunkRecord): ReconfigureChunk | undefined {
+  const surplus = surplusOf(tables, record);
+  if (surplus.length === 0) return undefined;
+  return { ...reconfiguration(record, surplus, [], "more replicas than wanted"), areSurplus: true };
+}
+
+/** It will be among the replicas in the end: neither gone for long, nor on a server that is being emptied. */
+function isKeeper(world: RepairWorld, member: ReplicaRecord): boolean {
+  const server = world.tables.chunkServers.get(member.csId);
+  return presenceOf(server) !== "gone" && server?.administration === "normal";
+}
+
+function presence({ tables }: RepairWorld, { csId }: ReplicaRecord): ReturnType<typeof presenceOf> {
+  return presenceOf(tables.chunkServers.get(csId));
+}
+
+function isDropped({ tables }: RepairWorld, { csId }: ReplicaRecord): boolean {
+  return (tables.chunkServers.get(csId)?.administration ?? "dropped") === "dropped";
+}
+
+function placed(
+  { tables, stampMs }: RepairWorld,
+  record: ChunkRecord,
+  keepers: readonly ReplicaRecord[],
+  count: number,
+): CsId[] {
+  return place(tables, {
+    count,
+    policy: record.policy,
+    members: keepers.map(({ csId }) => csId),
+    avoid: record.chain.map(({ csId }) => csId),
+    seed: record.chunkId * 64 + (record.version % 64),
+    stampMs,
+  });
+}
+
+function reconfiguration(
+  { chunkId, version }: ChunkRecord,
+  remove: readonly CsId[],
+  add: readonly CsId[],
+  reason: string,
+): ReconfigureChunk {
+  const added = add.map((csId) => ({ csId, keepContents: false }));
+  return { chunkId, version, remove, areSurplus: false, add: added, reason };
+}
