@@ -21,7 +21,11 @@ export interface Hello {
   readonly program: string;
 }
 
-/** Every mutation is named by (session, sequence): repeated after a lost answer, it gets the same answer. */
+/**
+ * Every mutation is named by (session, sequence): repeated after a lost answer, it gets the same answer, failures
+ * too. Trying again after a failure is a new mutation with a new sequence; only `busy` is not kept. At most 4096
+ * mutations of a session may lie between the two numbers.
+ */
 export interface MutationId {
   /** From 1, one more for each mutation of the session. */
   readonly sequence: number;
@@ -37,6 +41,10 @@ export type Access = "read" | "write" | "exclusive";
  * - `read`: any number of holders; contents and size may be cached.
  * - `exclusive`: one holder, who alone reads and writes; it may cache, and reports size and times later.
  * - `shared`: readers and writers together; no caching; size and times are the MDS's.
+ *
+ * For one sequence kinds only go down, so a grant of a sequence under which the client came down already is old news.
+ * A lease goes up only with another open, under a new sequence. `lease_lost` concerns the sequence of the request: if
+ * the client holds a newer one by now, it goes on with that.
  */
 export type LeaseKind = "none" | "read" | "exclusive" | "shared";
 
@@ -126,7 +134,10 @@ export interface SetAttributes {
   readonly atimeNow: boolean;
   readonly mtimeNow: boolean;
 }
-/** Sets the size. What lay beyond reads as zeros ever after. */
+/**
+ * Sets the size. What lay beyond reads as zeros ever after. Needs no open; others who cache the file come down to
+ * `shared` first. The session itself must have no writes of the cut range under way.
+ */
 export interface Truncate {
   readonly id: MutationId;
   readonly ino: InodeNumber;
@@ -178,10 +189,18 @@ export interface ReportFile {
   readonly leaseSequence: number;
   readonly sizeBytes: number;
   readonly mtime: Timestamp;
-  /** Answer of a recall: from now on the holder has no more than this. Absent: it keeps what it has. */
+  /**
+   * Answer of a recall: from now on the holder has no more than this. The kind that it has already answers an ask for
+   * size and times (`RecallLease`). `none` gives up all opens: they only keep the file alive until they are closed.
+   * Absent: it keeps what it has, and nobody asked.
+   */
   readonly downgradeTo?: LeaseKind | undefined;
 }
-/** The map for writing a chunk, which is created if it was never written. Waits for space and replicas. */
+/**
+ * The map for writing a chunk, which is created if it was never written. Waits for space and replicas. Under each new
+ * lease sequence a chunk must be asked for so before it is written, even if its map is known from elsewhere: only then
+ * it is fenced should the session die.
+ */
 export interface AllocateChunk {
   readonly id: MutationId;
   readonly ino: InodeNumber;
@@ -308,7 +327,14 @@ export type MetadataReply =
   | { readonly type: "filesystem"; readonly body: FilesystemStatistics }
   | { readonly type: "chunkMaps"; readonly body: ChunkMaps };
 
-/** The holder must stop what `to` does not allow, write back, and answer with a `reportFile`. */
+/**
+ * The holder must stop what `to` does not allow, write back, and answer with a `reportFile` that has `to` as its
+ * `downgradeTo`. It does so at once, even while it waits for an open of the same file.
+ * - `to` is `exclusive`, which the holder has already: it goes on, and only reports size and times as of now. Somebody
+ *   asks for them. Every such push is answered by exactly one report, in order.
+ * - `to` is `none`: the lease was revoked. Nothing may be written any more, nothing is answered.
+ * A push with another sequence than the holder's is out of date and is ignored.
+ */
 export interface RecallLease {
   readonly ino: InodeNumber;
   readonly leaseSequence: number;
