@@ -188,3 +188,18 @@ export class PipeChannel<Out, In> implements Channel<Out, In>, PipeEnd {
     this.#onClose?.(failure);
   }
 }
+
+/** For a channel that cannot be made at all: it closes with the failure, as one does whose peer is not there. */
+export function attachBroken(end: PipeEnd, peer: Peer, failure: StorageError): void {
+  const nothing = (): void => undefined;
+  end.attach({
+    peer,
+    write: () => true,
+    drained: () => Promise.resolve(),
+    pause: nothing,
+    resume: nothing,
+    close: nothing,
+    destroy: nothing,
+  });
+  void Promise.resolve().then(() => end.broken(failure));
+}

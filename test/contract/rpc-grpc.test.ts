@@ -123,6 +123,20 @@ describe("a gRPC server", () => {
 });
 
 describe("a gRPC client", () => {
+  test.each(["", "nonsense", "10.0.0.1", "10.0.0.1:99999", "a/b:1", "user@host:1"])(
+    "refuses to call what is no address: %j",
+    async (address) => {
+      const call = rpcWith(credential(["client"])).call(ASK, address, "hi", { deadlineMs: 2000 });
+      await expect(call).rejects.toMatchObject({ code: "invalid" });
+    },
+  );
+
+  test("that was closed makes no more calls", async () => {
+    const rpc = rpcWith(credential(["client"]));
+    await rpc.close();
+    expect(await ask(rpc)).toBe("closed");
+  });
+
   test.each([
     ["of another cluster", () => foreignCredential(OTHER_CLUSTER_ID, ["mds"])],
     ["of another authority that took this cluster's id", () => foreignCredential(CLUSTER_ID, ["mds"])],

@@ -1,8 +1,8 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import type { Role } from "../../auth/index.js";
-import { type StorageError, storageError } from "../../base/index.js";
+import { StorageError, storageError } from "../../base/index.js";
 import type { Clock } from "../../io/index.js";
-import type { PipeEnd } from "../pipe-channel.js";
+import { attachBroken, type PipeEnd } from "../pipe-channel.js";
 import type { Peer } from "../transport.js";
 import { formatAddress, parseAddress } from "./address.js";
 import { ClientPipe, type PipeContext } from "./grpc-pipe.js";
@@ -25,7 +25,7 @@ export class ClientConnections {
     this.#clock = clock;
   }
 
-  /** Begins a call; its pipe is attached to `end`. Throws for what is no address. `roles`: what the server must be, if that is known. */
+  /** Begins a call; its pipe is attached to `end`. `roles`: what the server must be, if that is known. */
   begin(
     address: string,
     path: string,
@@ -33,33 +33,39 @@ export class ClientConnections {
     isUnary: boolean,
     end: PipeEnd,
   ): void {
+    const connection = this.#connectionTo(address, roles);
+    if (connection instanceof StorageError)
+      attachBroken(end, this.#tls.identify(undefined, address), connection);
+    else connection.begin(path, isUnary, end);
+  }
+
+  #connectionTo(address: string, roles: readonly Role[] | undefined): ClientConnection | StorageError {
+    if (this.#isClosed) return allClosed();
     const key = `${address} ${roles?.join("+") ?? ""}`;
-    let connection = this.#connections.get(key);
-    if (connection === undefined || !connection.isUsable) {
-      connection = this.#dial(address, roles);
-      this.#connections.set(key, connection);
-      connection.onGone(() => {
-        if (this.#connections.get(key) === connection) this.#connections.delete(key);
-      });
-      if (this.#isClosed)
-        void connection.destroy(storageError("closed", "this process closed all its connections"));
+    const known = this.#connections.get(key);
+    if (known?.isUsable === true) return known;
+    let connection: ClientConnection;
+    try {
+      connection = new ClientConnection(address, roles, this.#tls, this.#clock);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return error;
     }
-    connection.begin(path, isUnary, end);
+    this.#connections.set(key, connection);
+    connection.onGone(() => {
+      if (this.#connections.get(key) === connection) this.#connections.delete(key);
+    });
+    return connection;
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    const all = [...this.#connections.values()];
-    await Promise.all(
-      all.map((connection) =>
-        connection.destroy(storageError("closed", "this process closed all its connections")),
-      ),
-    );
+    await Promise.all([...this.#connections.values()].map((connection) => connection.destroy(allClosed())));
   }
+}
 
-  #dial(address: string, roles: readonly Role[] | undefined): ClientConnection {
-    return new ClientConnection(address, roles, this.#tls, this.#clock);
-  }
+function allClosed(): StorageError {
+  return storageError("closed", "this process closed all its connections");
 }
 
 class ClientConnection {

@@ -29,7 +29,7 @@ export interface GrpcRpcOptions {
   readonly serverRoles: Readonly<Record<string, readonly Role[]>>;
 }
 
-/** gRPC over mutual TLS. Spoken directly on node:http2: see docs/decisions for why. */
+/** gRPC over mutual TLS. Spoken directly on node:http2: docs/decisions/0003-grpc-on-http2.md says why. */
 export class GrpcRpc implements Rpc {
   readonly #options: GrpcRpcOptions;
   readonly #tls: Tls;
