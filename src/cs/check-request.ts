@@ -1,0 +1,81 @@
+import { storageError, unreachable } from "../base/index.js";
+import {
+  BLOCK_BYTES,
+  blockCount,
+  type ChunkRequest,
+  type ForwardWrite,
+  findMismatch,
+  IO_BYTES_MAX,
+} from "../chunk/index.js";
+
+/**
+ * Refuses requests that are wrong in themselves, before anybody acts on them: ranges outside the chunk, payloads that
+ * do not fit their header, damaged bytes. Damage on the way is `unavailable`, for the same bytes may arrive whole.
+ */
+export function checkRequest(request: ChunkRequest, payload: Uint8Array, chunkBytes: number): void {
+  switch (request.type) {
+    case "write":
+      checkRange(request.body.offset, payload.length, chunkBytes);
+      checkLength(payload.length);
+      checkPayload(payload, request.body.offset, request.body.checksums);
+      break;
+    case "zero":
+      checkRange(request.body.offset, request.body.lengthBytes, chunkBytes);
+      break;
+    case "read":
+      checkRange(request.body.offset, request.body.lengthBytes, chunkBytes);
+      checkLength(request.body.lengthBytes);
+      if (request.body.background) checkWhole(request.body.offset, request.body.lengthBytes);
+      break;
+    case "forward":
+      checkForward(request.body, payload, chunkBytes);
+      break;
+    case "sync":
+    case "describe":
+      break;
+    default:
+      unreachable(request);
+  }
+}
+
+function checkForward(forward: ForwardWrite, payload: Uint8Array, chunkBytes: number): void {
+  const { kind, offset, lengthBytes, endBytes, checksums, order, floor } = forward;
+  checkRange(offset, lengthBytes, chunkBytes);
+  checkWhole(offset, lengthBytes);
+  // The largest write of a client, made whole at both ends.
+  if (payload.length > IO_BYTES_MAX + 2 * BLOCK_BYTES)
+    throw storageError("invalid", "too many bytes at once");
+  const fits =
+    kind === "write"
+      ? payload.length === lengthBytes
+      : payload.length % BLOCK_BYTES === 0 && payload.length <= Math.min(lengthBytes, 2 * BLOCK_BYTES);
+  if (!fits || endBytes > chunkBytes || floor > order || order < 1) {
+    throw storageError("invalid", "header and payload of a change do not fit");
+  }
+  checkPayload(payload, 0, checksums);
+}
+
+function checkRange(offset: number, lengthBytes: number, chunkBytes: number): void {
+  if (lengthBytes <= 0 || offset + lengthBytes > chunkBytes) {
+    throw storageError("invalid", `bytes ${offset} to ${offset + lengthBytes} of a chunk of ${chunkBytes}`);
+  }
+}
+
+function checkWhole(offset: number, lengthBytes: number): void {
+  if (offset % BLOCK_BYTES !== 0 || lengthBytes % BLOCK_BYTES !== 0) {
+    throw storageError("invalid", "between servers only whole blocks travel");
+  }
+}
+
+function checkLength(lengthBytes: number): void {
+  if (lengthBytes > IO_BYTES_MAX) throw storageError("invalid", `${lengthBytes} bytes at once`);
+}
+
+function checkPayload(payload: Uint8Array, offset: number, checksums: Uint8Array): void {
+  if (checksums.length !== 4 * blockCount(offset, payload.length)) {
+    throw storageError("invalid", "every block has one checksum");
+  }
+  if (findMismatch(payload, offset, checksums) !== undefined) {
+    throw storageError("unavailable", "the payload was damaged on the way");
+  }
+}

@@ -1,0 +1,224 @@
+import { type FailureCode, storageError } from "../base/index.js";
+import type { ChunkId, ChunkVersion, CsCommand, CsHeartbeat, CsId, RegisterCs } from "../chunk/index.js";
+import type { Clock, Disk, Random } from "../io/index.js";
+import { CHUNK_CHANNEL, type Rpc, type RpcListener, serveCalls } from "../rpc/index.js";
+import type { Logger } from "../telemetry/index.js";
+import { CargoMeter } from "./cargo.js";
+import { Cleaner } from "./cleaner.js";
+import { ServiceLease } from "./core/service-lease.js";
+import { type CsLimits, DEFAULT_LIMITS, type ReplicaEnvironment } from "./environment.js";
+import { LoadMeter } from "./load-meter.js";
+import { RateLimit } from "./rate-limit.js";
+import { type MdsAddresses, Registration } from "./registration.js";
+import { ReplicaTable } from "./replica-table.js";
+import { ChunkRequests } from "./server.js";
+import { ChunkStore } from "./store/chunk-store.js";
+import { SuccessorLinks } from "./successor-links.js";
+
+/** Of the messages between chunk servers, clients and the MDS. */
+const PROTOCOL_VERSION = 1;
+const DRAIN_POLL_MS = 20;
+/** A stream's requests are bounded where clients come in; streams between servers must never be stopped. */
+const UNBOUNDED = Number.MAX_SAFE_INTEGER;
+
+/** What a chunk server needs to know before it starts. */
+export interface CsConfig {
+  /** Repository directory, absolute, made by `createRepository`. */
+  readonly directory: string;
+  readonly clusterId: string;
+  /** Client addresses of MDSs, `IP:PORT`, any of which may lead; a function is asked again when none of them does. */
+  readonly mdsAddresses: MdsAddresses;
+  /** `IP:PORT` to listen on; port 0 chooses one. */
+  readonly bindAddress: string;
+  readonly hostId: string;
+  /** `room.row.rack`. */
+  readonly location: string;
+  readonly limits?: Partial<CsLimits> | undefined;
+}
+
+/** The world as a chunk server is given it. */
+export interface CsWorld {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly rpc: Rpc;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** A chunk server: one directory of replicas, served to clients and other servers, obeying the leading MDS. */
+export class ChunkServer {
+  readonly #config: CsConfig;
+  readonly #world: CsWorld;
+  readonly #limits: CsLimits;
+  readonly #lease = new ServiceLease();
+  readonly #flags = new Set<string>();
+  #parts: Parts | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(config: CsConfig, world: CsWorld) {
+    this.#config = config;
+    this.#world = world;
+    this.#limits = { ...DEFAULT_LIMITS, ...config.limits };
+  }
+
+  /** Opens the directory, listens, and begins to look for an MDS. Refuses a directory it must not touch. */
+  async start(): Promise<void> {
+    const { directory, clusterId, bindAddress, mdsAddresses } = this.#config;
+    const { disk, clock, rpc, log } = this.#world;
+    const store = await ChunkStore.open(directory, clusterId, disk, clock);
+    const links = new SuccessorLinks(rpc, clock);
+    const load = new LoadMeter(clock);
+    const env = this.#environment(store, links);
+    const table = new ReplicaTable(
+      env,
+      store,
+      new RateLimit(clock, this.#limits.fillBytesPerSecond),
+      (chunkId, version) => this.#parts?.registration.replicaSynced({ chunkId, version }),
+    );
+    const requests = new ChunkRequests(env, this.#lease, table, store, load);
+    const listener = await this.#listen(bindAddress, requests).catch(async (error: unknown) => {
+      await store.close(true);
+      throw error;
+    });
+    const registration = new Registration(this.#world, mdsAddresses, this.#lease, {
+      registration: () => this.#registration(store, listener.address),
+      inventory: () => table.inventory(),
+      heartbeat: () => this.#heartbeat(store, table, load),
+      obey: (command) => obey(table, command),
+      attached: () => table.tellFilled(),
+    });
+    const cleaner = new Cleaner(clock, this.#limits, store, table);
+    this.#parts = { store, links, load, table, requests, listener, registration, cleaner };
+    registration.start();
+    cleaner.start();
+    const { csId } = store.identity;
+    log.info("chunk server started", { csId, address: listener.address, lastEnd: store.lastEnd });
+  }
+
+  get csId(): CsId {
+    return this.#started.store.identity.csId;
+  }
+
+  /** `IP:PORT` where its chunk service listens. */
+  get address(): string {
+    return this.#started.listener.address;
+  }
+
+  /** True while it may serve: the MDS has admitted it and its lease is not over. */
+  get isServing(): boolean {
+    return this.#lease.mayServe(this.#world.clock.monotonicMs());
+  }
+
+  /** Ends in order: takes no more, finishes what is on its way, cleans everything. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#parts === undefined) return;
+    const { store, links, table, requests, listener, registration, cleaner } = this.#parts;
+    requests.drain();
+    const isDrained = await this.#drained(table);
+    await registration.close();
+    await cleaner.close();
+    const idleSinceMs = Number.POSITIVE_INFINITY;
+    if (isDrained) await cleaner.cleanAll(idleSinceMs);
+    await listener.close();
+    links.close();
+    await table.close({ code: "closed", detail: "this server has stopped" });
+    await store.close(isDrained);
+    this.#world.log.info("chunk server stopped", { csId: store.identity.csId, isDrained });
+  }
+
+  /** Resolves with true when nothing is on its way any more, false if that takes too long. */
+  async #drained(table: ReplicaTable): Promise<boolean> {
+    const { clock } = this.#world;
+    const deadlineMs = clock.monotonicMs() + this.#limits.drainTimeoutMs;
+    while (!table.replicas.every((replica) => replica.isIdle)) {
+      if (clock.monotonicMs() >= deadlineMs) return false;
+      await clock.sleep("cs.drain", DRAIN_POLL_MS);
+    }
+    return true;
+  }
+
+  #listen(bindAddress: string, requests: ChunkRequests): Promise<RpcListener> {
+    return this.#world.rpc.serve(bindAddress, (service) => {
+      service.stream(CHUNK_CHANNEL, (channel) => {
+        serveCalls(channel, (call, { deadlineMs }) => requests.handle(call, deadlineMs), {
+          concurrencyMax: UNBOUNDED,
+        });
+      });
+    });
+  }
+
+  #environment(store: ChunkStore, links: SuccessorLinks): ReplicaEnvironment {
+    const { clock, log } = this.#world;
+    return {
+      selfId: store.identity.csId,
+      incarnation: store.incarnation,
+      clock,
+      links,
+      limits: this.#limits,
+      cargoMeter: new CargoMeter(),
+      log,
+      report: (chunkId, version, csId, code) => this.#report(chunkId, version, csId, code),
+      diskFailed: (code) => {
+        // H: the disk failed. A full disk is no failure of it.
+        if (code !== "no_space") this.#flags.add("H");
+      },
+    };
+  }
+
+  #report(chunkId: ChunkId, version: ChunkVersion, csId: CsId, code: FailureCode): void {
+    this.#world.log.info("reporting a replica", { chunkId, version, csId, code });
+    this.#parts?.registration.reportReplica({ chunkId, version, csId, code });
+  }
+
+  async #registration(store: ChunkStore, address: string): Promise<RegisterCs> {
+    const { clusterId, hostId, location } = this.#config;
+    const { csId, tier } = store.identity;
+    return {
+      clusterId,
+      csId,
+      address,
+      hostId,
+      location,
+      tier,
+      incarnation: store.incarnation,
+      protocolVersion: PROTOCOL_VERSION,
+      space: await store.space(),
+    };
+  }
+
+  async #heartbeat(store: ChunkStore, table: ReplicaTable, load: LoadMeter): Promise<CsHeartbeat> {
+    return {
+      space: await store.space(),
+      replicaCount: table.count,
+      load: load.take(),
+      flags: [...this.#flags].join(""),
+    };
+  }
+
+  get #started(): Parts {
+    if (this.#parts === undefined) throw storageError("closed", "this server was not started");
+    return this.#parts;
+  }
+}
+
+interface Parts {
+  readonly store: ChunkStore;
+  readonly links: SuccessorLinks;
+  readonly load: LoadMeter;
+  readonly table: ReplicaTable;
+  readonly requests: ChunkRequests;
+  readonly listener: RpcListener;
+  readonly registration: Registration;
+  readonly cleaner: Cleaner;
+}
+
+async function obey(table: ReplicaTable, command: CsCommand): Promise<number> {
+  if (command.type === "install") return await table.install(command.body);
+  await table.delete(command.body);
+  return 0;
+}

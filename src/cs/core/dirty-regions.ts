@@ -1,0 +1,165 @@
+import { BLOCK_BYTES, REGION_BYTES } from "../../chunk/index.js";
+import { Bitmap } from "./bitmap.js";
+
+/** Blocks of a region. */
+export const REGION_BLOCKS = REGION_BYTES / BLOCK_BYTES;
+
+interface DirtyRegion {
+  /** Its mark is on the disk. */
+  isDurable: boolean;
+  /** Changes under way in it: received, and not yet acknowledged by everybody behind. */
+  holdCount: number;
+  lastUseMs: number;
+  /** Being cleaned, and not written since that began. */
+  isCleaning: boolean;
+}
+
+/** Regions marked ahead of a sequential writer: doubled at every hit, so that it pays few syncs. */
+const MARK_AHEAD_MAX = 32;
+
+/** What must be done before a range may be written. */
+export interface MarkPlan {
+  /** The range's own marks are durable already. */
+  readonly isReady: boolean;
+  /** Regions newly marked in memory: their marks must be made durable. */
+  readonly marks: readonly number[];
+}
+
+/**
+ * Which regions of a chunk are dirty: their checksums are only in memory, so that after a crash they are computed
+ * anew and distrusted. A region becomes dirty before anything in it is written or forwarded, and clean only when
+ * its data and checksums are synced, nothing in it is under way, and nothing was written to it meanwhile.
+ */
+export class DirtyRegions {
+  readonly #regions = new Map<number, DirtyRegion>();
+  readonly #regionCount: number;
+  #aheadCount = 1;
+
+  constructor(regionCount: number, dirty: Iterable<number> = []) {
+    this.#regionCount = regionCount;
+    for (const region of dirty) this.#add(region, 0, true);
+  }
+
+  get count(): number {
+    return this.#regions.size;
+  }
+
+  has(region: number): boolean {
+    return this.#regions.has(region);
+  }
+
+  /** As they are to be stored: whatever is marked in memory counts. */
+  toBitmap(): Bitmap {
+    return Bitmap.of(...this.#regions.keys());
+  }
+
+  /** Marks what a write into these regions (ascending) needs, and some more if the writer is sequential. */
+  plan(regions: readonly number[], nowMs: number): MarkPlan {
+    const missing = regions.filter((region) => !this.#regions.has(region));
+    for (const region of missing) this.#add(region, nowMs, false);
+    const isReady = regions.every((region) => this.#regions.get(region)?.isDurable === true);
+    return { isReady, marks: [...missing, ...this.#markAhead(regions, missing, nowMs)] };
+  }
+
+  /** The marks of these regions are on the disk. */
+  durable(regions: readonly number[]): void {
+    for (const region of regions) {
+      const entry = this.#regions.get(region);
+      if (entry !== undefined) entry.isDurable = true;
+    }
+  }
+
+  /** Their marks could not be made durable: whoever needs them marks them again. */
+  unmark(regions: readonly number[]): void {
+    for (const region of regions) {
+      if (this.#regions.get(region)?.isDurable === false) this.#regions.delete(region);
+    }
+  }
+
+  /** A change of these regions is under way from now on; they are marked. */
+  hold(regions: readonly number[], nowMs: number): void {
+    for (const region of regions) {
+      const entry = this.#regions.get(region);
+      if (entry === undefined) continue;
+      entry.holdCount++;
+      this.#use(entry, nowMs);
+    }
+  }
+
+  /** The change is acknowledged by everybody behind, or given up. */
+  unhold(regions: readonly number[], nowMs: number): void {
+    for (const region of regions) {
+      const entry = this.#regions.get(region);
+      if (entry === undefined) continue;
+      entry.holdCount--;
+      this.#use(entry, nowMs);
+    }
+  }
+
+  /** Regions that could be cleaned: nothing under way, and not used since `idleSinceMs`. */
+  cleanable(idleSinceMs: number): number[] {
+    const result: number[] = [];
+    for (const [region, { isDurable, holdCount, lastUseMs, isCleaning }] of this.#regions) {
+      if (isDurable && holdCount === 0 && !isCleaning && lastUseMs <= idleSinceMs) result.push(region);
+    }
+    return result.sort((a, b) => a - b);
+  }
+
+  /** Their checksums are about to be copied and everything synced. */
+  beginCleaning(regions: readonly number[]): void {
+    for (const region of regions) {
+      const entry = this.#regions.get(region);
+      if (entry !== undefined) entry.isCleaning = true;
+    }
+  }
+
+  /** Everything was synced (or failed). Returns the regions that are clean now: nothing was written meanwhile. */
+  endCleaning(regions: readonly number[], isSynced: boolean): number[] {
+    const clean: number[] = [];
+    for (const region of regions) {
+      const entry = this.#regions.get(region);
+      if (entry?.isCleaning !== true) continue;
+      entry.isCleaning = false;
+      if (!isSynced) continue;
+      this.#regions.delete(region);
+      clean.push(region);
+    }
+    return clean;
+  }
+
+  #add(region: number, nowMs: number, isDurable: boolean): void {
+    this.#regions.set(region, { isDurable, holdCount: 0, lastUseMs: nowMs, isCleaning: false });
+  }
+
+  #use(entry: DirtyRegion, nowMs: number): void {
+    entry.lastUseMs = nowMs;
+    entry.isCleaning = false;
+  }
+
+  /** A writer that runs into unmarked regions right behind marked ones, or comes near the end of them, goes on. */
+  #markAhead(regions: readonly number[], missing: readonly number[], nowMs: number): number[] {
+    const first = regions[0];
+    const last = regions.at(-1);
+    if (first === undefined || last === undefined || !this.#regions.has(first - 1)) return [];
+    if (missing.length === 0 && this.#regions.has(last + Math.ceil(this.#aheadCount / 2))) return [];
+    if (missing.length === 0 && this.#aheadCount === 1) return [];
+    this.#aheadCount = Math.min(MARK_AHEAD_MAX, this.#aheadCount * 2);
+    const marks: number[] = [];
+    const end = Math.min(this.#regionCount, last + 1 + this.#aheadCount);
+    for (let region = last + 1; region < end; region++) {
+      if (this.#regions.has(region)) continue;
+      this.#add(region, nowMs, false);
+      marks.push(region);
+    }
+    return marks;
+  }
+}
+
+/** The regions that a range touches, ascending. */
+export function regionsOf(offset: number, lengthBytes: number): number[] {
+  const result: number[] = [];
+  const end = offset + lengthBytes;
+  for (let region = Math.floor(offset / REGION_BYTES); region * REGION_BYTES < end; region++)
+    result.push(region);
+  return result;
+}

@@ -1,0 +1,91 @@
+import { BLOCK_BYTES } from "../../chunk/index.js";
+import { Bitmap } from "./bitmap.js";
+
+/** Regions fetched at the same time. */
+export const FETCH_COUNT_MAX = 4;
+
+/** What the source of a resynchronisation said about itself. */
+export interface FillSource {
+  readonly highWaterBytes: number;
+  /** Regions that hold data. */
+  readonly regions: Bitmap;
+  /** Regions in which the source may differ from its peers. */
+  readonly suspectRegions: Bitmap;
+}
+
+/**
+ * What a resynchronising replica still has to fetch. Every change of the chain that arrives touches its blocks: what
+ * is fetched for them, then or later, is older than the change and is not put in.
+ */
+export class Fill {
+  /** Regions in which this replica is not right, or "all" of one that began empty. */
+  readonly #needed: Bitmap | "all";
+  /** Regions still to be fetched; those under way are in `#fetching`. Undefined before the source was described. */
+  #missing: number[] | undefined;
+  readonly #fetching = new Set<number>();
+  /** Blocks changed by the chain since the resynchronisation began. */
+  readonly #touched = new Bitmap();
+  #highWaterBytes = Number.POSITIVE_INFINITY;
+
+  constructor(needed: Bitmap | "all") {
+    this.#needed = needed;
+  }
+
+  get isDescribed(): boolean {
+    return this.#missing !== undefined;
+  }
+
+  get isComplete(): boolean {
+    return this.#missing?.length === 0 && this.#fetching.size === 0;
+  }
+
+  /** Where the source's data ended, lowered by truncations since. */
+  get highWaterBytes(): number {
+    return this.#highWaterBytes;
+  }
+
+  /** A replica that began empty lacks what the source has; another one what either of them distrusts. */
+  describe(source: FillSource): void {
+    this.#highWaterBytes = Math.min(this.#highWaterBytes, source.highWaterBytes);
+    if (this.#needed === "all") {
+      this.#missing = [...source.regions];
+      return;
+    }
+    const needed = new Bitmap(this.#needed.toBytes());
+    needed.addAll(source.suspectRegions);
+    this.#missing = [...needed];
+  }
+
+  /** A change of the chain has arrived. */
+  touch(offset: number, lengthBytes: number): void {
+    this.#touched.addRange(Math.floor(offset / BLOCK_BYTES), Math.ceil((offset + lengthBytes) / BLOCK_BYTES));
+  }
+
+  /** A change of the chain cuts the chunk there. */
+  truncate(endBytes: number): void {
+    this.#highWaterBytes = Math.min(this.#highWaterBytes, endBytes);
+  }
+
+  /** The next region to fetch, unless enough are under way. */
+  next(): number | undefined {
+    if (this.#fetching.size >= FETCH_COUNT_MAX) return undefined;
+    const region = this.#missing?.shift();
+    if (region !== undefined) this.#fetching.add(region);
+    return region;
+  }
+
+  /** The region could not be fetched; it comes again. */
+  failed(region: number): void {
+    if (this.#fetching.delete(region)) this.#missing?.push(region);
+  }
+
+  /** The region was put in. */
+  done(region: number): void {
+    this.#fetching.delete(region);
+  }
+
+  /** Whether the block (of the chunk) may still be put in. To be asked at the last moment. */
+  isWanted(block: number): boolean {
+    return !this.#touched.has(block);
+  }
+}

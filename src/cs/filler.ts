@@ -1,0 +1,140 @@
+import { type Failure, failureOf, storageError } from "../base/index.js";
+import { BLOCK_BYTES, type ChainMember, type ChunkRequest, REGION_BYTES } from "../chunk/index.js";
+import type { ChunkAnswer } from "../rpc/index.js";
+import { Bitmap } from "./core/bitmap.js";
+import { FETCH_COUNT_MAX, type Fill } from "./core/fill.js";
+import type { ReplicaEnvironment } from "./environment.js";
+import { isSound, type Payload } from "./merge-blocks.js";
+import type { RateLimit } from "./rate-limit.js";
+import type { Replica } from "./replica.js";
+
+const RETRY_DELAY_MS_MIN = 20;
+const RETRY_DELAY_MS_MAX = 2_000;
+const FETCH_TIMEOUT_MS = 20_000;
+
+/**
+ * Fetches the contents of a replica that is being resynchronised, from the other members of its chain, while the
+ * chain's changes flow in. Tries for as long as the version stands: only the MDS can decide to give up.
+ */
+export class Filler {
+  readonly #env: ReplicaEnvironment;
+  readonly #rate: RateLimit;
+  readonly #replica: Replica;
+  readonly #fill: Fill;
+  readonly #sources: readonly ChainMember[];
+  readonly #stop = new AbortController();
+  #turn = 0;
+  /** Resolves when it has stopped. */
+  readonly finished: Promise<void>;
+
+  /** Begins when `before` (an older filler of this replica) has resolved. `onComplete` is called when everything is here and safe from loss of power. */
+  constructor(
+    env: ReplicaEnvironment,
+    rate: RateLimit,
+    replica: Replica,
+    fill: Fill,
+    sources: readonly ChainMember[],
+    before: Promise<void>,
+    onComplete: () => void,
+  ) {
+    this.#env = env;
+    this.#rate = rate;
+    this.#replica = replica;
+    this.#fill = fill;
+    this.#sources = sources;
+    this.finished = before.then(() => this.#work(onComplete));
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async #work(onComplete: () => void): Promise<void> {
+    if (!(await this.#untilDone(() => this.#describe()))) return;
+    const fetchers = Array.from({ length: FETCH_COUNT_MAX }, () => this.#fetchAll());
+    await Promise.all(fetchers);
+    if (this.#isStopped || !this.#fill.isComplete) return;
+    if (!(await this.#untilDone(() => this.#replica.finishFill()))) return;
+    onComplete();
+  }
+
+  async #fetchAll(): Promise<void> {
+    for (;;) {
+      const region = this.#fill.next();
+      if (region === undefined) return;
+      const isDone = await this.#untilDone(() => this.#fetch(region));
+      if (!isDone) {
+        this.#fill.failed(region);
+        return;
+      }
+      this.#fill.done(region);
+    }
+  }
+
+  /** Tries until it works: true; or until this filler is stopped: false. */
+  async #untilDone(act: () => Promise<void>): Promise<boolean> {
+    for (
+      let delayMs = RETRY_DELAY_MS_MIN;
+      !this.#isStopped;
+      delayMs = Math.min(RETRY_DELAY_MS_MAX, 2 * delayMs)
+    ) {
+      try {
+        await act();
+        return true;
+      } catch (error) {
+        const failure = failureOf(error);
+        if (failure === undefined) throw error;
+        this.#tell(failure);
+      }
+      await this.#env.clock.sleep("cs.fill.retry", delayMs, this.#stop.signal);
+    }
+    return false;
+  }
+
+  #tell(failure: Failure): void {
+    const { chunkId, version } = this.#replica;
+    this.#env.log.debug("fetching from a source failed", { chunkId, version, code: failure.code });
+  }
+
+  async #describe(): Promise<void> {
+    if (this.#fill.isDescribed) return;
+    const { chunkId, version } = this.#replica;
+    const { reply } = await this.#ask({ type: "describe", body: { chunkId, version } });
+    if (reply.type !== "description") throw storageError("malformed", "not a description");
+    const { highWaterBytes, regions, suspectRegions } = reply.body;
+    this.#fill.describe({
+      highWaterBytes,
+      regions: new Bitmap(regions),
+      suspectRegions: new Bitmap(suspectRegions),
+    });
+  }
+
+  async #fetch(region: number): Promise<void> {
+    const { chunkId, version } = this.#replica;
+    const { chunkBytes } = this.#replica.stored.record;
+    const offset = region * REGION_BYTES;
+    const lengthBytes = Math.min(REGION_BYTES, chunkBytes - offset);
+    await this.#rate.take(lengthBytes, this.#stop.signal);
+    const body = { chunkId, version, offset, lengthBytes, background: true };
+    const { reply, payload } = await this.#ask({ type: "read", body });
+    if (reply.type !== "data") throw storageError("malformed", "not data");
+    const fetched: Payload = { bytes: payload, checksums: reply.body.checksums };
+    if (!isSound(fetched, lengthBytes / BLOCK_BYTES)) {
+      throw storageError("chunk_corrupt", "what was fetched was damaged on the way");
+    }
+    if (this.#isStopped) throw storageError("cancelled", "the filling was stopped");
+    await this.#replica.putFetched(region, offset, fetched, FETCH_TIMEOUT_MS);
+  }
+
+  /** The sources take turns. */
+  #ask(request: ChunkRequest): Promise<ChunkAnswer> {
+    const source = this.#sources[this.#turn++ % Math.max(1, this.#sources.length)];
+    if (source === undefined) throw storageError("unavailable", "there is nobody to fetch from");
+    const call = { request, payload: new Uint8Array(0) };
+    return this.#env.links.request(source.address, call, FETCH_TIMEOUT_MS, this.#stop.signal);
+  }
+
+  get #isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+}

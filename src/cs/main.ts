@@ -1,0 +1,120 @@
+import { join, resolve } from "node:path";
+import { Command } from "commander";
+import { type AuthorizationTable, loadCredential, type Role } from "../auth/index.js";
+import { failureOf, storageError } from "../base/index.js";
+import { realWorld } from "../io/real/index.js";
+import { GrpcRpc } from "../rpc/grpc/index.js";
+import { CHUNK_CHANNEL } from "../rpc/index.js";
+import { type LogLevel, openLog } from "../telemetry/index.js";
+import { ChunkServer } from "./chunk-server.js";
+import { hostLocation, mdsAddresses } from "./config.js";
+import { readIdentity } from "./store/chunk-store.js";
+import { StorePaths } from "./store/paths.js";
+
+/**
+ * The chunk server daemon, `csd`. Under `PSTORAGE_ROOT` it needs the host's credential and bs.list; everything else is
+ * in its repository. SIGTERM and SIGINT stop it in order, SIGHUP opens its log file anew. A parent that gave it an IPC
+ * channel is told `ready` when it serves.
+ */
+interface Flags {
+  readonly repository: string;
+  readonly log?: string;
+  readonly logLevel: string;
+}
+
+const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+
+/** Who may call what on a chunk server. */
+const AUTHORIZATION: AuthorizationTable = { [CHUNK_CHANNEL.path]: ["client", "cs"] };
+/** What the other end must be by its certificate when this server calls. */
+const SERVER_ROLES: Readonly<Record<string, readonly Role[]>> = {
+  "pstorage.Registry": ["mds"],
+  "pstorage.ChunkService": ["cs"],
+};
+
+async function main(): Promise<void> {
+  const flags = parseFlags();
+  const directory = resolve(flags.repository);
+  const root = process.env["PSTORAGE_ROOT"] ?? "/";
+  const world = realWorld();
+  const identity = await readIdentity(world.disk, new StorePaths(directory));
+  const { clusterId, clusterName, csId } = identity;
+  const credential = await loadCredential(world.disk, root, clusterName);
+  if (credential.clusterId !== clusterId) {
+    throw storageError(
+      "wrong_cluster",
+      `the credential of this host is of another cluster than ${directory}`,
+    );
+  }
+  const daemonLog = openLog({
+    destination: flags.log ?? join(directory, "logs/log"),
+    level: levelOf(flags),
+    fields: { daemon: "csd", cluster: clusterName, csId },
+  });
+  const log = daemonLog.logger;
+  const rpc = new GrpcRpc(
+    { credential, authorization: AUTHORIZATION, serverRoles: SERVER_ROLES },
+    { clock: world.clock, log },
+  );
+  const halt = (error: unknown): void => {
+    log.error("chunk server halts", { error });
+    process.stderr.write(`csd: ${messageOf(error)}\n`);
+    process.exit(1);
+  };
+  process.on("uncaughtException", halt);
+  process.on("unhandledRejection", halt);
+  const config = {
+    directory,
+    clusterId,
+    mdsAddresses: () => mdsAddresses(world.disk, root, clusterName),
+    bindAddress: identity.address ?? "0.0.0.0:0",
+    hostId: credential.hostId,
+    location: await hostLocation(world.disk, root),
+  };
+  // Refuses to start without them, rather than looking for ever.
+  await config.mdsAddresses();
+  const server = new ChunkServer(config, { ...world, rpc, log });
+  await server.start();
+  let isStopping = false;
+  const stop = async (): Promise<void> => {
+    if (isStopping) return;
+    isStopping = true;
+    await server.close();
+    await rpc.close();
+    await daemonLog.close();
+    process.exit(0);
+  };
+  process.on("SIGTERM", () => void stop());
+  process.on("SIGINT", () => void stop());
+  process.on("SIGHUP", () => daemonLog.reopen());
+  // A parent that goes away does not end a daemon.
+  process.on("disconnect", () => undefined);
+  process.send?.("ready");
+}
+
+function parseFlags(): Flags {
+  const program = new Command("csd")
+    .description("Serves one repository of a chunk server.")
+    .requiredOption("-r, --repository <dir>", "the repository directory")
+    .option("-l, --log <file>", "log file (default: DIR/logs/log)")
+    .option("-d, --log-level <level>", `${LEVELS.join(", ")}`, "info")
+    .parse();
+  return program.opts<Flags>();
+}
+
+function levelOf({ logLevel }: Flags): LogLevel {
+  const level = LEVELS.find((name) => name === logLevel);
+  if (level === undefined) throw storageError("invalid", `log level is one of ${LEVELS.join(", ")}`);
+  return level;
+}
+
+function messageOf(error: unknown): string {
+  return (
+    failureOf(error)?.detail ?? (error instanceof Error ? (error.stack ?? error.message) : String(error))
+  );
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`csd: ${messageOf(error)}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,280 @@
+import { type Failure, StorageError, storageError } from "../base/index.js";
+import type {
+  ChainMember,
+  ChunkId,
+  ChunkVersion,
+  DeleteReplica,
+  InstallChunk,
+  ReplicaReport,
+} from "../chunk/index.js";
+import { Bitmap } from "./core/bitmap.js";
+import { Fill } from "./core/fill.js";
+import type { ReplicaEnvironment } from "./environment.js";
+import { Filler } from "./filler.js";
+import type { RateLimit } from "./rate-limit.js";
+import { Replica } from "./replica.js";
+import type { ChunkStore } from "./store/chunk-store.js";
+import type { StoredReplica } from "./store/stored-replica.js";
+
+/** A replica in the table. */
+interface Entry {
+  readonly replica: Replica;
+  filler: Filler | undefined;
+  /** Everything was fetched and synced. */
+  isFilled: boolean;
+  /** Settles when the newest install has; whoever repeats it hears the same. */
+  installed: Promise<void>;
+}
+
+const SUSPECT: Failure = {
+  code: "unavailable",
+  detail: "this server died while the chunk was being written; the MDS decides how it goes on",
+};
+const BEING_FILLED: Failure = { code: "unavailable", detail: "this replica waits to be filled anew" };
+
+/** All replicas of this server, and the MDS's commands about them. */
+export class ReplicaTable {
+  readonly #env: ReplicaEnvironment;
+  readonly #store: ChunkStore;
+  readonly #fillRate: RateLimit;
+  readonly #onFilled: (chunkId: ChunkId, version: ChunkVersion) => void;
+  readonly #entries = new Map<ChunkId, Entry>();
+  /** Per chunk: commands that change what there is, one after the other. */
+  readonly #locks = new Map<ChunkId, Promise<void>>();
+
+  constructor(
+    env: ReplicaEnvironment,
+    store: ChunkStore,
+    fillRate: RateLimit,
+    onFilled: (chunkId: ChunkId, version: ChunkVersion) => void,
+  ) {
+    this.#env = env;
+    this.#store = store;
+    this.#fillRate = fillRate;
+    this.#onFilled = onFilled;
+    for (const stored of store.replicas) {
+      const { isSuspect, needed } = stored.record;
+      const refusal = isSuspect ? SUSPECT : needed === undefined ? undefined : BEING_FILLED;
+      const installed = refusal === undefined ? Promise.resolve() : Promise.reject(new StorageError(refusal));
+      this.#enter(new Replica(env, stored, undefined, refusal), installed);
+    }
+  }
+
+  find(chunkId: ChunkId): Replica | undefined {
+    return this.#entries.get(chunkId)?.replica;
+  }
+
+  get replicas(): Replica[] {
+    return [...this.#entries.values()].map(({ replica }) => replica);
+  }
+
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  /** For the MDS: what there is. */
+  inventory(): ReplicaReport[] {
+    return this.replicas.map(({ stored, version }) => {
+      const { chunkId, needed, isSuspect, isHostCrashed } = stored.record;
+      return {
+        chunkId,
+        version,
+        syncing: needed !== undefined,
+        suspect: isSuspect,
+        hostCrashed: isSuspect && isHostCrashed,
+      };
+    });
+  }
+
+  /** Replicas that were filled and are still called `syncing`: the MDS may not have heard. */
+  tellFilled(): void {
+    for (const { replica, isFilled } of this.#entries.values()) {
+      if (isFilled && replica.isSyncing) this.#onFilled(replica.chunkId, replica.version);
+    }
+  }
+
+  /** Carries out the command; resolves with the high-water mark. */
+  async install(command: InstallChunk): Promise<number> {
+    const entry =
+      this.#alreadyAt(command) ?? (await this.#locked(command.chunkId, () => this.#begin(command)));
+    // Outside the lock: a handover may have to wait for a newer install.
+    await entry.installed;
+    await entry.replica.stored.open();
+    return entry.replica.stored.highWaterBytes;
+  }
+
+  async delete({ chunkId, version }: DeleteReplica): Promise<void> {
+    const early = this.#entries.get(chunkId);
+    // At once, so that nothing is served any more while older commands are waited for.
+    if (early !== undefined && early.replica.version <= version) void this.#end(early, deleted(version));
+    await this.#locked(chunkId, async () => {
+      const entry = this.#entries.get(chunkId);
+      if (entry === undefined) return;
+      if (entry.replica.version > version) {
+        throw storageError("stale_map", `version ${entry.replica.version} is installed`);
+      }
+      await this.#end(entry, deleted(version));
+      await this.#store.remove(chunkId);
+      this.#entries.delete(chunkId);
+    });
+  }
+
+  /** Ends everything; resolves when the disk is left alone. */
+  async close(failure: Failure): Promise<void> {
+    await Promise.all([...this.#entries.values()].map((entry) => this.#end(entry, failure)));
+  }
+
+  #alreadyAt({ chunkId, version }: InstallChunk): Entry | undefined {
+    const entry = this.#entries.get(chunkId);
+    return entry?.replica.version === version ? entry : undefined;
+  }
+
+  /** Carries the command out as far as it must be alone; returns the entry whose install it has become. */
+  async #begin(command: InstallChunk): Promise<Entry> {
+    const { chunkId, version } = command;
+    const entry = this.#entries.get(chunkId);
+    if (entry !== undefined && entry.replica.version >= version) {
+      if (entry.replica.version === version) return entry;
+      throw storageError("stale_map", `version ${entry.replica.version} is installed`);
+    }
+    const self = command.chain.find(({ csId }) => csId === this.#env.selfId);
+    if (self === undefined) throw storageError("invalid", "the chain does not contain this server");
+    if (entry === undefined && !command.create) throw storageError("not_found", "no replica of this chunk");
+    if (self.syncing) return await this.#installSyncing(command, entry);
+    if (entry === undefined || command.create) return await this.#installEmpty(command, undefined);
+    return this.#installKept(command, entry);
+  }
+
+  /** The replica stays what it is, under a newer version. */
+  #installKept(command: InstallChunk, entry: Entry): Entry {
+    const { replica } = entry;
+    const { needed, chain } = replica.stored.record;
+    if (replica.failure !== undefined) throw new StorageError(replica.failure);
+    if (needed !== undefined && !entry.isFilled) throw storageError("refused", "this replica is incomplete");
+    if (!keepsOrder(chain, command.chain) && !replica.isIdle) {
+      throw storageError("refused", "members of a chain keep their order");
+    }
+    entry.filler?.stop();
+    this.#advance(command, entry, undefined);
+    return entry;
+  }
+
+  async #installSyncing(command: InstallChunk, entry: Entry | undefined): Promise<Entry> {
+    const isNext = entry !== undefined && entry.replica.version === command.version - 1;
+    if (!isNext || entry.replica.failure !== undefined)
+      return await this.#installEmpty(command, new Fill("all"));
+    const { fill, stored } = entry.replica;
+    if (fill !== undefined && entry.replica.isSyncing) {
+      // The resynchronisation goes on: it has taken every change of the version before.
+      this.#advance(command, entry, stored.record.needed);
+      if (entry.isFilled) this.#onFilled(command.chunkId, command.version);
+      else this.#startFiller(entry, command);
+      return entry;
+    }
+    if (command.create || !command.keepContents) return await this.#installEmpty(command, new Fill("all"));
+    await this.#end(entry, installedAnew(command.version));
+    const needed = neededOf(stored);
+    await stored.install({ ...versionOf(command), needed, endSuspicion: false });
+    const fresh = this.#enter(new Replica(this.#env, stored, new Fill(needed)), Promise.resolve());
+    this.#startFiller(fresh, command);
+    return fresh;
+  }
+
+  /** Starts anew with nothing. */
+  async #installEmpty(command: InstallChunk, fill: Fill | undefined): Promise<Entry> {
+    const { chunkId, chunkBytes } = command;
+    const entry = this.#entries.get(chunkId);
+    if (entry !== undefined) await this.#end(entry, installedAnew(command.version));
+    const needed = fill === undefined ? undefined : "all";
+    const stored = await this.#store.create({ chunkId, chunkBytes, ...versionOf(command), needed });
+    const fresh = this.#enter(new Replica(this.#env, stored, fill), Promise.resolve());
+    this.#startFiller(fresh, command);
+    return fresh;
+  }
+
+  #advance(command: InstallChunk, entry: Entry, needed: Bitmap | "all" | undefined): void {
+    const { replica } = entry;
+    const { version, chain } = versionOf(command);
+    // The chain moves first: from this moment nothing older is accepted.
+    const handedOver = replica.install(version, chain, command.truncateBytes);
+    const endSuspicion = chain.every(({ syncing }) => !syncing);
+    const recorded = replica.stored.install({ version, chain, needed, endSuspicion });
+    entry.installed = Promise.all([handedOver, recorded]).then(() => undefined);
+    // The callers of `install` hear of it; there may be none left.
+    entry.installed.catch(() => undefined);
+  }
+
+  #startFiller(entry: Entry, command: InstallChunk): void {
+    const { replica } = entry;
+    const { fill } = replica;
+    if (fill === undefined) return;
+    const sources = command.chain.filter(({ csId }) => command.sources.includes(csId));
+    const before = entry.filler;
+    before?.stop();
+    const begin = before?.finished ?? Promise.resolve();
+    entry.filler = new Filler(this.#env, this.#fillRate, replica, fill, sources, begin, () => {
+      entry.isFilled = true;
+      this.#env.log.info("replica filled", { chunkId: replica.chunkId, version: replica.version });
+      this.#onFilled(replica.chunkId, replica.version);
+    });
+  }
+
+  #enter(replica: Replica, installed: Promise<void>): Entry {
+    const entry: Entry = { replica, filler: undefined, isFilled: false, installed };
+    installed.catch(() => undefined);
+    this.#entries.set(replica.chunkId, entry);
+    return entry;
+  }
+
+  async #end(entry: Entry, failure: Failure): Promise<void> {
+    entry.filler?.stop();
+    await entry.replica.end(failure);
+    await entry.filler?.finished;
+    await entry.replica.quiet();
+  }
+
+  async #locked<T>(chunkId: ChunkId, act: () => Promise<T>): Promise<T> {
+    const before = this.#locks.get(chunkId) ?? Promise.resolve();
+    const result = before.then(act);
+    const settled = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#locks.set(chunkId, settled);
+    void settled.then(() => {
+      if (this.#locks.get(chunkId) === settled) this.#locks.delete(chunkId);
+    });
+    return await result;
+  }
+}
+
+function versionOf(command: InstallChunk): { version: ChunkVersion; chain: readonly ChainMember[] } {
+  return { version: command.version, chain: command.chain };
+}
+
+/** What a replica that stays may not have right: what it was doing, what it distrusts, what it never had. */
+function neededOf(stored: StoredReplica): Bitmap | "all" {
+  const { needed, suspectRegions, dirty } = stored.record;
+  if (needed === "all") return "all";
+  const result = new Bitmap(suspectRegions.toBytes());
+  result.addAll(dirty);
+  if (needed !== undefined) result.addAll(needed);
+  return result;
+}
+
+/** Members that stay readable keep their order, so that each has what those behind it have. */
+function keepsOrder(before: readonly ChainMember[], after: readonly ChainMember[]): boolean {
+  const positions = after
+    .filter(({ syncing }) => !syncing)
+    .map(({ csId }) => before.findIndex((member) => member.csId === csId))
+    .filter((position) => position >= 0);
+  return positions.every((position, index) => index === 0 || position > (positions[index - 1] ?? -1));
+}
+
+function deleted(version: number): Failure {
+  return { code: "stale_map", detail: `deleted with version ${version}` };
+}
+
+function installedAnew(version: number): Failure {
+  return { code: "stale_map", detail: `version ${version} was installed` };
+}

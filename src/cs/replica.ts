@@ -1,0 +1,511 @@
+import { assert, defined, type Failure, StorageError, storageError, unreachable } from "../base/index.js";
+import {
+  BLOCK_BYTES,
+  type ChainMember,
+  type ChunkId,
+  type ChunkReply,
+  type ChunkVersion,
+  type ForwardWrite,
+  type WriteChunk,
+  type ZeroChunk,
+} from "../chunk/index.js";
+import {
+  applyChange,
+  type Cargo,
+  Cargoes,
+  completePayload,
+  endOfChange,
+  isWhole,
+  regionsOfChange,
+} from "./cargo.js";
+import type { ChainAnswer, ChainEffect, Change } from "./core/chain-types.js";
+import type { Fill } from "./core/fill.js";
+import { ReplicaChain } from "./core/replica-chain.js";
+import type { ReplicaEnvironment } from "./environment.js";
+import { blockRange, floorToBlock, NO_PAYLOAD, type Payload } from "./merge-blocks.js";
+import type { StoredBlocks, StoredReplica } from "./store/stored-replica.js";
+import { Turns } from "./turns.js";
+
+const DONE: ChunkReply = { type: "done", body: {} };
+
+/**
+ * One replica at work: carries out what its chain decides, in the order it says. Disk and network calls overlap; their
+ * results go back to the chain.
+ */
+export class Replica {
+  readonly stored: StoredReplica;
+  readonly #env: ReplicaEnvironment;
+  readonly #chain: ReplicaChain;
+  /** While contents are being fetched. */
+  readonly fill: Fill | undefined;
+  readonly #cargoes: Cargoes;
+  readonly #answers = new Map<number, (answer: ChainAnswer) => void>();
+  readonly #turns: Turns;
+  #queue: ChainEffect[] = [];
+  #isRunning = false;
+  #nextRequestId = 1;
+  /** Disk operations under way. */
+  #busyCount = 0;
+  #onQuiet: (() => void)[] = [];
+  #failure: Failure | undefined;
+  /** Where the newest install said to cut. */
+  #truncateBytes: number | undefined;
+
+  constructor(env: ReplicaEnvironment, stored: StoredReplica, fill: Fill | undefined, refusal?: Failure) {
+    this.#env = env;
+    this.stored = stored;
+    this.fill = fill;
+    this.#cargoes = new Cargoes(stored, env.cargoMeter);
+    this.#turns = new Turns(env.clock);
+    const { version, chain } = stored.record;
+    const { selfId, incarnation } = env;
+    this.#chain = new ReplicaChain({ selfId, incarnation, version, chain, refusal });
+  }
+
+  get chunkId(): ChunkId {
+    return this.stored.chunkId;
+  }
+
+  get version(): ChunkVersion {
+    return this.#chain.version;
+  }
+
+  get isSyncing(): boolean {
+    return this.#chain.isSyncing;
+  }
+
+  get isIdle(): boolean {
+    return this.#chain.isIdle && this.#busyCount === 0;
+  }
+
+  /** Set when its disk failed: only a new beginning helps. */
+  get failure(): Failure | undefined {
+    return this.#failure;
+  }
+
+  /** Payload bytes in memory. */
+  get cargoBytes(): number {
+    return this.#cargoes.bytes;
+  }
+
+  /** A client's write arrives; this must be the head. Resolves when the whole chain has it. */
+  write(body: WriteChunk, payload: Uint8Array): Promise<ChunkReply> {
+    const { offset, checksums } = body;
+    return this.#submit("write", body, offset, { bytes: payload, checksums }, payload.length);
+  }
+
+  zero(body: ZeroChunk): Promise<ChunkReply> {
+    return this.#submit("zero", body, body.offset, NO_PAYLOAD, body.lengthBytes);
+  }
+
+  /** A change arrives from the server before. */
+  async receive(forward: ForwardWrite, bytes: Uint8Array): Promise<ChunkReply> {
+    const { offset, lengthBytes, checksums, kind, endBytes } = forward;
+    const changeId = this.#chain.newOperationId();
+    const payload = { bytes, checksums };
+    const answer = this.#request((requestId) => {
+      this.#cargoes.load(changeId, { offset, lengthBytes, payload });
+      const effects = this.#chain.receive(changeId, forward, requestId);
+      if (this.#chain.holds(changeId)) {
+        this.fill?.touch(offset, lengthBytes);
+        if (kind === "truncate") this.fill?.truncate(endBytes);
+      } else this.#cargoes.unload(changeId);
+      return effects;
+    });
+    return replyOf(await answer);
+  }
+
+  /** Reads whole blocks when nothing unacknowledged is in the way. */
+  async read(
+    version: number,
+    offset: number,
+    lengthBytes: number,
+    deadlineMs: number,
+  ): Promise<StoredBlocks> {
+    this.#checkReadable(version);
+    const range = blockRange(offset, lengthBytes);
+    return await this.#inTurn("read", range.offset, range.lengthBytes, deadlineMs, async () => {
+      try {
+        return await this.stored.read(range.offset, range.lengthBytes);
+      } catch (error) {
+        this.#reportDamage(error);
+        throw error;
+      }
+    });
+  }
+
+  /** Waits until nothing unacknowledged is in the way, anywhere in the chunk. */
+  async settled(version: number, deadlineMs: number): Promise<void> {
+    this.#checkReadable(version);
+    const { chunkBytes } = this.stored.record;
+    await this.#inTurn("read", 0, chunkBytes, deadlineMs, () => this.stored.open());
+  }
+
+  async sync(version: number, isForwarded: boolean): Promise<ChunkReply> {
+    if (version !== this.version && isForwarded) return held(this.version);
+    const refusal = this.#chain.refusalOf(version);
+    if (refusal !== undefined) throw new StorageError(refusal);
+    return replyOf(await this.#request((requestId) => this.#chain.sync(requestId)));
+  }
+
+  /** Puts in what was fetched of one region, where the chain has not changed it since. */
+  async putFetched(region: number, offset: number, fetched: Payload, deadlineMs: number): Promise<void> {
+    const fill = defined(this.fill, "only a replica being filled puts in what was fetched");
+    const lengthBytes = (fetched.checksums.length / 4) * BLOCK_BYTES;
+    await this.#busy(async () => this.stored.prepare([region]));
+    try {
+      await this.#inTurn("fill", offset, lengthBytes, deadlineMs, () =>
+        this.stored.fill(region, fetched, (block) => fill.isWanted(block), fill.highWaterBytes),
+      );
+    } finally {
+      this.stored.release([region]);
+    }
+  }
+
+  /** Everything was put in: the high-water mark follows, and all becomes safe from loss of power. */
+  async finishFill(): Promise<void> {
+    const { highWaterBytes } = defined(this.fill, "only a replica being filled is finished");
+    await this.#busy(async () => {
+      await this.stored.raiseHighWater(highWaterBytes);
+      await this.stored.sync();
+    });
+  }
+
+  /** Moves to a newer version, keeping what is here. Resolves when the handover is complete. */
+  async install(
+    version: ChunkVersion,
+    chain: readonly ChainMember[],
+    truncateBytes: number | undefined,
+  ): Promise<void> {
+    const { chunkBytes } = this.stored.record;
+    const truncate = truncateBytes === undefined ? undefined : truncateRange(truncateBytes, chunkBytes);
+    this.#truncateBytes = truncateBytes;
+    this.#turns.refuseAll(storageError("stale_map", `version ${version} was installed`));
+    const answer = await this.#request((requestId) =>
+      this.#chain.install({ version, chain, truncate }, requestId),
+    );
+    if (answer.type === "failed") throw new StorageError(answer.failure);
+  }
+
+  /** Everything waiting fails; resolves when the disk is left alone. */
+  async end(failure: Failure): Promise<void> {
+    this.#run(this.#chain.end(failure));
+    this.#turns.refuseAll(new StorageError(failure));
+    await this.quiet();
+  }
+
+  /** Resolves when no disk operation is under way. */
+  quiet(): Promise<void> {
+    if (this.#busyCount === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onQuiet.push(resolve));
+  }
+
+  /** Makes the regions clean. */
+  async clean(regions: readonly number[]): Promise<void> {
+    try {
+      await this.#busy(() => this.stored.clean(regions));
+    } catch (error) {
+      this.#diskFailed(error);
+    }
+  }
+
+  #submit(
+    kind: "write" | "zero",
+    { version, sessionId, sequence, acknowledgedBelow }: WriteChunk | ZeroChunk,
+    offset: number,
+    payload: Payload,
+    lengthBytes: number,
+  ): Promise<ChunkReply> {
+    const refusal = this.#chain.refusalOf(version);
+    if (refusal !== undefined) throw new StorageError(refusal);
+    if (!this.#chain.isHead) throw storageError("invalid", "writes go to the head of the chain");
+    const submission = {
+      writeId: { sessionId, sequence, acknowledgedBelow },
+      kind,
+      ...blockRange(offset, lengthBytes),
+    };
+    const changeId = this.#chain.newOperationId();
+    const answer = this.#request((requestId) => {
+      this.#cargoes.load(changeId, { offset, lengthBytes, payload });
+      const effects = this.#chain.submit(changeId, submission, requestId);
+      if (!this.#chain.holds(changeId)) this.#cargoes.unload(changeId);
+      return effects;
+    });
+    return answer.then(replyOf);
+  }
+
+  #checkReadable(version: number): void {
+    const refusal = this.#chain.refusalOf(version);
+    if (refusal !== undefined) throw new StorageError(refusal);
+    if (this.#chain.isSyncing) throw storageError("unavailable", "this replica is being filled");
+  }
+
+  #request(act: (requestId: number) => ChainEffect[]): Promise<ChainAnswer> {
+    const requestId = this.#nextRequestId++;
+    return new Promise((resolve) => {
+      this.#answers.set(requestId, resolve);
+      this.#run(act(requestId));
+    });
+  }
+
+  /** Runs `act` when the chain lets this operation begin. */
+  async #inTurn<T>(
+    use: "read" | "fill",
+    offset: number,
+    lengthBytes: number,
+    deadlineMs: number,
+    act: () => Promise<T>,
+  ): Promise<T> {
+    const operationId = this.#chain.newOperationId();
+    try {
+      await this.#turns.wait(operationId, deadlineMs, () =>
+        this.#run(this.#chain[use](operationId, offset, lengthBytes)),
+      );
+      return await this.#busy(act);
+    } finally {
+      this.#run(this.#chain.leave(operationId));
+    }
+  }
+
+  /** Carries out effects one after the other; what they cause comes behind them. */
+  #run(effects: readonly ChainEffect[]): void {
+    this.#queue.push(...effects);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    for (let effect = this.#queue.shift(); effect !== undefined; effect = this.#queue.shift()) {
+      this.#carryOut(effect);
+    }
+    this.#isRunning = false;
+  }
+
+  #carryOut(effect: ChainEffect): void {
+    switch (effect.type) {
+      case "prepare":
+        this.#prepare(effect.change);
+        break;
+      case "mark":
+        this.#mark(effect.change);
+        break;
+      case "store":
+        this.#store(effect.change);
+        break;
+      case "forward":
+        this.#forward(effect);
+        break;
+      case "release":
+        this.#cargoes.unload(effect.change.id);
+        break;
+      case "begin":
+        this.#turns.begin(effect.operationId);
+        break;
+      case "syncLocally":
+        this.#syncLocally(effect.syncId);
+        break;
+      case "forwardSync":
+        this.#forwardSync(effect);
+        break;
+      case "answer":
+        this.#answer(effect.requestId, effect.answer);
+        break;
+      case "report":
+        this.#env.report(this.chunkId, effect.version, effect.csId, effect.code);
+        break;
+      case "retryLater":
+        this.#retryLater(effect);
+        break;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #prepare(change: Change): void {
+    const cargo = this.#cargoOf(change);
+    const regions = regionsOfChange(this.stored, change, NO_PAYLOAD);
+    const waiting = this.stored.prepare(regions);
+    if (waiting === undefined && isWhole(change, cargo)) {
+      this.#cargoes.hold(change.id, regions);
+      this.#prepared(change, cargo);
+      return;
+    }
+    void this.#busy(async () => {
+      try {
+        await waiting;
+        this.#cargoes.hold(change.id, regions);
+        this.#cargoes.replace(change.id, await completePayload(this.stored, change, cargo));
+      } catch (error) {
+        this.#prepareFailed(change, error);
+        return;
+      }
+      this.#prepared(change, cargo);
+    });
+  }
+
+  #prepared(change: Change, cargo: Cargo): void {
+    const endBytes = endOfChange(change, cargo, this.stored.highWaterBytes);
+    this.#run(this.#chain.prepared(change.id, endBytes));
+  }
+
+  #prepareFailed(change: Change, error: unknown): void {
+    const { failure } = asStorageError(error);
+    this.#reportDamage(error);
+    if (failure.code === "chunk_corrupt") this.#run(this.#chain.abort(change.id, failure));
+    else this.#diskFailed(error);
+  }
+
+  #mark(change: Change): void {
+    const regions = regionsOfChange(this.stored, change, this.#cargoOf(change).payload);
+    const waiting = this.stored.prepare(regions);
+    if (waiting === undefined) {
+      this.#cargoes.hold(change.id, regions);
+      this.#run(this.#chain.marked(change.id));
+      return;
+    }
+    void this.#busy(async () => {
+      try {
+        await waiting;
+      } catch (error) {
+        this.#diskFailed(error);
+        return;
+      }
+      this.#cargoes.hold(change.id, regions);
+      this.#run(this.#chain.marked(change.id));
+    });
+  }
+
+  #store(change: Change): void {
+    const { payload } = this.#cargoOf(change);
+    void this.#busy(async () => {
+      try {
+        await applyChange(this.stored, change, payload);
+      } catch (error) {
+        this.#diskFailed(error);
+        return;
+      }
+      this.#run(this.#chain.stored(change.id));
+    });
+  }
+
+  #forward({ change, epoch, floor, attempt }: Extract<ChainEffect, { type: "forward" }>): void {
+    const { bytes, checksums } = this.#cargoOf(change).payload;
+    const { writeId, kind, order, offset, lengthBytes, endBytes } = change;
+    const { chunkId, version } = this;
+    const body = {
+      ...{
+        chunkId,
+        version,
+        ...writeId,
+        kind,
+        epoch,
+        order,
+        floor,
+        offset,
+        lengthBytes,
+        endBytes,
+        checksums,
+      },
+    };
+    const call = { request: { type: "forward", body } as const, payload: bytes };
+    void this.#env.links.forward(this.#successorAddress, call, this.#forwardTimeoutMs).then((result) => {
+      this.#run(this.#chain.forwarded(change.id, attempt, result));
+    });
+  }
+
+  #retryLater({ delayMs, attempt }: Extract<ChainEffect, { type: "retryLater" }>): void {
+    this.#env.clock.after("cs.forward.retry", delayMs, () => this.#run(this.#chain.retryLink(attempt)));
+  }
+
+  #syncLocally(syncId: number): void {
+    void this.#busy(async () => {
+      try {
+        await this.stored.sync();
+      } catch (error) {
+        this.#diskFailed(error);
+        return;
+      }
+      this.#run(this.#chain.syncedLocally(syncId));
+    });
+  }
+
+  #forwardSync({ syncId, attempt }: Extract<ChainEffect, { type: "forwardSync" }>): void {
+    const { chunkId, version } = this;
+    const body = { chunkId, version, isForwarded: true };
+    const call = { request: { type: "sync", body } as const, payload: NO_PAYLOAD.bytes };
+    void this.#env.links.forward(this.#successorAddress, call, this.#forwardTimeoutMs).then((result) => {
+      this.#run(this.#chain.syncForwarded(syncId, attempt, result));
+    });
+  }
+
+  #answer(requestId: number, answer: ChainAnswer): void {
+    const resolve = this.#answers.get(requestId);
+    this.#answers.delete(requestId);
+    resolve?.(answer);
+  }
+
+  get #successorAddress(): string {
+    return defined(this.#chain.successor, "only a server with a successor forwards").address;
+  }
+
+  /** Longer the more servers are behind: the one next to a silent server must notice first. */
+  get #forwardTimeoutMs(): number {
+    return this.#env.limits.forwardTimeoutMs * this.#chain.countBehind;
+  }
+
+  #cargoOf(change: Change): Cargo {
+    const known = this.#cargoes.get(change.id);
+    if (known !== undefined) return known;
+    // A truncation that came with an install: nothing was loaded for it.
+    assert(change.kind === "truncate", "a change has its cargo");
+    const offset = defined(this.#truncateBytes, "the install said where to cut");
+    const cargo = { offset, lengthBytes: 0, payload: NO_PAYLOAD };
+    this.#cargoes.load(change.id, cargo);
+    return this.#cargoes.get(change.id) ?? cargo;
+  }
+
+  async #busy<T>(act: () => Promise<T>): Promise<T> {
+    this.#busyCount++;
+    try {
+      return await act();
+    } finally {
+      this.#busyCount--;
+      if (this.#busyCount === 0) for (const tell of this.#onQuiet.splice(0)) tell();
+    }
+  }
+
+  /** The replica is of no use any more; the MDS is told to go on without it. */
+  #diskFailed(error: unknown): void {
+    const { failure } = asStorageError(error);
+    if (this.#failure !== undefined) return;
+    this.#failure = failure;
+    this.#env.log.warn("replica failed", { chunkId: this.chunkId, version: this.version, error });
+    this.#env.diskFailed(failure.code);
+    this.#run(this.#chain.fail(failure));
+    this.#turns.refuseAll(new StorageError(failure));
+  }
+
+  #reportDamage(error: unknown): void {
+    const { code } = asStorageError(error).failure;
+    if (code !== "chunk_corrupt" && code !== "io_error") return;
+    this.#env.log.warn("replica is damaged", { chunkId: this.chunkId, version: this.version, error });
+    this.#env.report(this.chunkId, this.version, this.#env.selfId, code);
+  }
+}
+
+/** Bugs go on as they are: the process dies of them. */
+function asStorageError(error: unknown): StorageError {
+  if (error instanceof StorageError) return error;
+  throw error;
+}
+
+function replyOf(answer: ChainAnswer): ChunkReply {
+  if (answer.type === "failed") throw new StorageError(answer.failure);
+  return answer.type === "held" ? { type: "held", body: answer.body } : DONE;
+}
+
+function held(installedVersion: number): ChunkReply {
+  return { type: "held", body: { installedVersion, successorFailed: false } };
+}
+
+function truncateRange(truncateBytes: number, chunkBytes: number): { offset: number; lengthBytes: number } {
+  const offset = floorToBlock(truncateBytes);
+  return { offset, lengthBytes: Math.max(0, chunkBytes - offset) };
+}

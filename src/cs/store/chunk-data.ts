@@ -1,0 +1,147 @@
+import { type FailureCode, StorageError, storageError } from "../../base/index.js";
+import type { ChunkId } from "../../chunk/index.js";
+import type { Disk, DiskFile } from "../../io/index.js";
+import type { OpenFiles } from "./open-files.js";
+import type { StorePaths } from "./paths.js";
+
+/** Where the files of all chunks are. */
+export interface StoreFiles {
+  readonly disk: Disk;
+  readonly paths: StorePaths;
+  readonly files: OpenFiles;
+}
+
+const ZEROS = new Uint8Array(256 * 1024);
+
+/**
+ * The data file of a chunk: sparse, its bytes where they are in the chunk, its size the high-water mark. So the end
+ * of the last byte ever written is as safe as the bytes themselves.
+ */
+export class ChunkData {
+  readonly #store: StoreFiles;
+  readonly #chunkId: ChunkId;
+  #sizeBytes: number | undefined;
+  /** Changes made by this process, and how many of them a sync has covered. */
+  #changeCount = 0;
+  #syncedCount = 0;
+
+  constructor(store: StoreFiles, chunkId: ChunkId) {
+    this.#store = store;
+    this.#chunkId = chunkId;
+  }
+
+  /** Known once `open` has resolved. */
+  get sizeBytes(): number {
+    return this.#sizeBytes ?? 0;
+  }
+
+  get isOpen(): boolean {
+    return this.#sizeBytes !== undefined;
+  }
+
+  get isSynced(): boolean {
+    return this.#changeCount === this.#syncedCount;
+  }
+
+  async open(): Promise<void> {
+    if (this.#sizeBytes !== undefined) return;
+    const size = await this.#existing(0, (file) => file.sizeBytes("cs.data.size"));
+    this.#sizeBytes ??= size;
+  }
+
+  /** Nothing is there yet: spares asking the disk. */
+  begin(): void {
+    this.#sizeBytes = 0;
+  }
+
+  /** Fills the buffer; beyond the end there are zeros. */
+  async read(buffer: Uint8Array, offset: number): Promise<void> {
+    const count = await this.#existing(0, (file) => file.read(buffer, offset, "cs.data.read"));
+    buffer.fill(0, count);
+  }
+
+  async write(bytes: Uint8Array, offset: number): Promise<void> {
+    if (bytes.length === 0) return;
+    this.#sizeBytes = Math.max(this.sizeBytes, offset + bytes.length);
+    await this.#change((file) => file.write([bytes], offset, "cs.data.write"));
+  }
+
+  /** Zeros up to the end give their space back; before it they are written. */
+  async zero(offset: number, lengthBytes: number): Promise<void> {
+    const size = this.sizeBytes;
+    if (offset >= size) return;
+    if (offset + lengthBytes >= size) {
+      await this.#change(async (file) => {
+        await file.truncate(offset, "cs.data.truncate");
+        await file.truncate(size, "cs.data.truncate");
+      });
+      return;
+    }
+    for (let done = 0; done < lengthBytes; done += ZEROS.length) {
+      const piece = ZEROS.subarray(0, Math.min(ZEROS.length, lengthBytes - done));
+      await this.#change((file) => file.write([piece], offset + done, "cs.data.write"));
+    }
+  }
+
+  /** Moves the end there, forwards or back. */
+  async resize(sizeBytes: number): Promise<void> {
+    if (sizeBytes === this.sizeBytes) return;
+    this.#sizeBytes = sizeBytes;
+    await this.#change((file) => file.truncate(sizeBytes, "cs.data.truncate"));
+  }
+
+  /** Everything that was written before the call becomes safe from loss of power. */
+  async sync(): Promise<void> {
+    const count = this.#changeCount;
+    if (count === this.#syncedCount) return;
+    await this.#use("create", (file) => file.sync("cs.data.sync"));
+    this.#syncedCount = Math.max(this.#syncedCount, count);
+  }
+
+  async #change(act: (file: DiskFile) => Promise<void>): Promise<void> {
+    await this.#use("create", act);
+    this.#changeCount++;
+  }
+
+  #use<T>(mode: "create" | "read-write", act: (file: DiskFile) => Promise<T>): Promise<T> {
+    return useChunkFile(this.#store, this.#chunkId, "data", mode, act);
+  }
+
+  async #existing<T>(otherwise: T, act: (file: DiskFile) => Promise<T>): Promise<T> {
+    try {
+      return await this.#use("read-write", act);
+    } catch (error) {
+      if (hasCode(error, "not_found")) return otherwise;
+      throw error;
+    }
+  }
+}
+
+/** Opens a file of the chunk, making its directory if need be. */
+export async function useChunkFile<T>(
+  store: StoreFiles,
+  chunkId: ChunkId,
+  kind: "data" | "sums",
+  mode: "create" | "read-write",
+  act: (file: DiskFile) => Promise<T>,
+): Promise<T> {
+  const path = store.paths[kind](chunkId);
+  const label = `cs.${kind}.open`;
+  try {
+    return await store.files.use(path, mode, label, act);
+  } catch (error) {
+    if (mode !== "create" || !hasCode(error, "not_found")) throw error;
+  }
+  await store.disk.makeDirectory(store.paths.directory(chunkId), "cs.directory.make");
+  await store.disk.syncDirectory(store.paths.chunks, "cs.directory.sync");
+  return await store.files.use(path, mode, label, act);
+}
+
+export function hasCode(error: unknown, code: FailureCode): boolean {
+  return error instanceof StorageError && error.code === code;
+}
+
+/** The checksum of a block, or of all its region, does not hold. */
+export function corrupt(chunkId: ChunkId, offset: number): StorageError {
+  return storageError("chunk_corrupt", `chunk ${chunkId} is damaged at byte ${offset}`);
+}

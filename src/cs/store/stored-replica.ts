@@ -1,0 +1,427 @@
+import { assert, defined, storageError } from "../../base/index.js";
+import {
+  BLOCK_BYTES,
+  blockChecksum,
+  type ChainMember,
+  type ChunkId,
+  type ChunkVersion,
+  REGION_BYTES,
+} from "../../chunk/index.js";
+import type { Clock, Kv } from "../../io/index.js";
+import { Bitmap } from "../core/bitmap.js";
+import { DirtyRegions, REGION_BLOCKS, regionsOf } from "../core/dirty-regions.js";
+import { type ChecksumPage, computePage, isEmptyPage, PAGE_BYTES } from "./checksum-page.js";
+import { ChunkData, corrupt, type StoreFiles } from "./chunk-data.js";
+import { ChunkSums } from "./chunk-sums.js";
+import { encodeRecord, type ReplicaRecord, recordKey } from "./replica-record.js";
+import { SyncGroup } from "./sync-group.js";
+
+export interface StoreContext extends StoreFiles {
+  readonly kv: Kv;
+  readonly clock: Clock;
+  /** Replicas with dirty regions; they enter by themselves, the cleaner takes them out. */
+  readonly dirtyReplicas: Set<StoredReplica>;
+}
+
+/** Whole blocks as they are stored. A block never written has checksum 0 and reads as zeros. */
+export interface StoredBlocks {
+  readonly bytes: Uint8Array;
+  readonly checksums: Uint8Array;
+}
+
+/** What `install` changes of a record. */
+export interface RecordChange {
+  readonly version: ChunkVersion;
+  readonly chain: readonly ChainMember[];
+  readonly needed: Bitmap | "all" | undefined;
+  /** The whole chain is known to be equal. */
+  readonly endSuspicion: boolean;
+}
+
+/**
+ * One replica on the disk: record, data, checksums. Keeps true that a block's checksum and data never disagree after
+ * a crash unless the block was being written: whoever changes a region calls `prepare` before and `release` after.
+ * The caller orders operations that overlap.
+ */
+export class StoredReplica {
+  readonly dirty: DirtyRegions;
+  readonly #context: StoreContext;
+  #record: Omit<ReplicaRecord, "dirty">;
+  readonly #data: ChunkData;
+  readonly #sums: ChunkSums;
+  /** Pages in memory: of all dirty regions, and of some clean ones. */
+  readonly #pages = new Map<number, ChecksumPage>();
+  readonly #loading = new Map<number, Promise<void>>();
+  readonly #syncs = new SyncGroup(() => this.#syncOnce());
+  /** Settles when the marks being made durable are, or have failed. */
+  #marking: Promise<unknown> = Promise.resolve();
+  #markingCount = 0;
+  /** Puts of the record, and how many of them are safe from loss of power. */
+  #putCount = 0;
+  #durablePutCount = 0;
+  #isNameDurable = false;
+
+  constructor(context: StoreContext, record: ReplicaRecord) {
+    this.#context = context;
+    this.#record = record;
+    this.#data = new ChunkData(context, record.chunkId);
+    this.#sums = new ChunkSums(context, record.chunkId);
+    this.dirty = new DirtyRegions(Math.ceil(record.chunkBytes / REGION_BYTES), record.dirty);
+  }
+
+  get chunkId(): ChunkId {
+    return this.#record.chunkId;
+  }
+
+  get record(): ReplicaRecord {
+    return { ...this.#record, dirty: this.dirty.toBitmap() };
+  }
+
+  /** End of the last byte ever written; known after `open` or `prepare`. */
+  get highWaterBytes(): number {
+    return this.#data.sizeBytes;
+  }
+
+  get written(): Bitmap {
+    return this.#record.written;
+  }
+
+  /** Starts empty: the first region is marked at once, for the first write nearly always goes there. */
+  async create(): Promise<void> {
+    this.#data.begin();
+    this.#pages.set(0, new Uint8Array(PAGE_BYTES));
+    const { marks } = this.dirty.plan([0], this.#nowMs);
+    this.#context.dirtyReplicas.add(this);
+    await this.#put(true, "cs.record.create");
+    this.dirty.durable(marks);
+  }
+
+  /** Makes the high-water mark known. */
+  open(): Promise<void> {
+    return this.#data.open();
+  }
+
+  async install(change: RecordChange): Promise<void> {
+    this.#record = {
+      ...this.#record,
+      version: change.version,
+      chain: change.chain,
+      needed: change.needed,
+      isSuspect: false,
+      isHostCrashed: false,
+      suspectRegions: change.endSuspicion ? new Bitmap() : this.#record.suspectRegions,
+    };
+    await this.#put(false, "cs.record.install");
+  }
+
+  /** The regions are durably marked dirty, held against cleaning, and their checksums are in memory. */
+  prepare(regions: readonly number[]): Promise<void> | undefined {
+    const { isReady, marks } = this.dirty.plan(regions, this.#nowMs);
+    this.#context.dirtyReplicas.add(this);
+    const marking = marks.length > 0 ? this.#mark(marks) : undefined;
+    // Marks ahead of the writer: if they fail, so will those it waits for.
+    marking?.catch(() => undefined);
+    if (!isReady || !this.#data.isOpen || regions.some((region) => !this.#pages.has(region))) {
+      return this.#prepareSlowly(regions, marking);
+    }
+    this.#hold(regions);
+    return undefined;
+  }
+
+  release(regions: readonly number[]): void {
+    this.dirty.unhold(regions, this.#nowMs);
+  }
+
+  /** Writes whole blocks; bytes beyond `endBytes` are zeros and are left out. */
+  async write(offset: number, payload: Uint8Array, checksums: Uint8Array, endBytes: number): Promise<void> {
+    await this.#data.write(payload.subarray(0, Math.max(0, endBytes - offset)), offset);
+    this.#setSums(offset / BLOCK_BYTES, checksums);
+  }
+
+  /** Whole blocks become zeros; the end stays where it is. Blocks of regions never written are zeros already. */
+  async zero(offset: number, lengthBytes: number): Promise<void> {
+    for (const [from, to] of this.#writtenRuns(offset, offset + lengthBytes)) {
+      await this.#data.zero(from, to - from);
+      this.#setSums(from / BLOCK_BYTES, new Uint8Array((4 * (to - from)) / BLOCK_BYTES));
+    }
+  }
+
+  /** Cuts the chunk: nothing was written beyond `endBytes` afterwards. `payload` is the block that holds the end. */
+  async truncate(
+    offset: number,
+    payload: Uint8Array,
+    checksums: Uint8Array,
+    endBytes: number,
+  ): Promise<void> {
+    await this.write(offset, payload, checksums, endBytes);
+    if (this.#data.sizeBytes > endBytes) await this.#data.resize(endBytes);
+    const end = this.#record.chunkBytes;
+    for (const [from, to] of this.#writtenRuns(offset + payload.length, end)) {
+      this.#setSums(from / BLOCK_BYTES, new Uint8Array(Math.ceil((4 * (to - from)) / BLOCK_BYTES)));
+    }
+  }
+
+  /** Reads whole blocks and verifies them; a damaged one fails with `chunk_corrupt`. */
+  async read(offset: number, lengthBytes: number): Promise<StoredBlocks> {
+    await this.#load(regionsOf(offset, lengthBytes));
+    const checksums = this.#getSums(offset / BLOCK_BYTES, lengthBytes / BLOCK_BYTES);
+    const bytes = new Uint8Array(lengthBytes);
+    if (checksums.every((byte) => byte === 0)) return { bytes, checksums };
+    await this.#data.read(bytes, offset);
+    this.#verify(offset, bytes, checksums);
+    return { bytes, checksums };
+  }
+
+  /**
+   * Puts in fetched blocks of one region, which is prepared: checksums of all its blocks, payload of those that have
+   * one. Only wanted blocks are touched; those the source never wrote become holes here.
+   */
+  async fill(
+    region: number,
+    fetched: StoredBlocks,
+    isWanted: (block: number) => boolean,
+    highWaterBytes: number,
+  ): Promise<void> {
+    const sums = new DataView(fetched.checksums.buffer, fetched.checksums.byteOffset);
+    const first = region * REGION_BLOCKS;
+    const wanted = Array.from({ length: fetched.checksums.length / 4 }, (_, index) =>
+      isWanted(first + index),
+    );
+    let position = 0;
+    for (let index = 0; index < wanted.length; ) {
+      const isHole = sums.getUint32(4 * index, true) === 0;
+      let end = index + 1;
+      while (
+        end < wanted.length &&
+        wanted[end] === wanted[index] &&
+        (sums.getUint32(4 * end, true) === 0) === isHole
+      )
+        end++;
+      const offset = (first + index) * BLOCK_BYTES;
+      const lengthBytes = (end - index) * BLOCK_BYTES;
+      const payload = fetched.bytes.subarray(position, position + lengthBytes);
+      if (!isHole) position += lengthBytes;
+      if (wanted[index] && isHole) await this.zero(offset, lengthBytes);
+      else if (wanted[index]) {
+        await this.write(offset, payload, fetched.checksums.subarray(4 * index, 4 * end), highWaterBytes);
+      }
+      index = end;
+    }
+  }
+
+  /** Moves the high-water mark up to there if it is lower. */
+  async raiseHighWater(highWaterBytes: number): Promise<void> {
+    await this.#data.open();
+    if (this.#data.sizeBytes < highWaterBytes) await this.#data.resize(highWaterBytes);
+  }
+
+  /** Everything written before the call is safe from loss of power, together with the record and the names. */
+  sync(): Promise<void> {
+    return this.#syncs.run();
+  }
+
+  /** Makes regions clean: data and checksums synced, then the marks dropped (unless written meanwhile). */
+  async clean(regions: readonly number[]): Promise<void> {
+    this.dirty.beginCleaning(regions);
+    let isSynced = false;
+    try {
+      const written = regions.filter((region) => this.#record.written.has(region));
+      const pages = written.map((region) => {
+        const page = defined(this.#pages.get(region), "a dirty region has its checksums in memory");
+        return [region, page.slice()] as const;
+      });
+      if (pages.length > 0) {
+        await this.sync();
+        await this.#sums.write(pages);
+        await this.#syncName();
+      }
+      isSynced = true;
+    } finally {
+      if (this.dirty.endCleaning(regions, isSynced).length > 0 && isSynced) {
+        await this.#put(false, "cs.record.clear");
+      }
+    }
+  }
+
+  /** After a crash: what was dirty is distrusted, and its checksums are whatever the data say now. */
+  async recover(isHostCrash: boolean): Promise<void> {
+    const { dirty } = this.record;
+    for (const region of dirty) {
+      const data = new Uint8Array(Math.min(REGION_BYTES, this.#record.chunkBytes - region * REGION_BYTES));
+      await this.#data.open();
+      if (region * REGION_BYTES < this.#data.sizeBytes) await this.#data.read(data, region * REGION_BYTES);
+      const page = computePage(data);
+      this.#record.suspectRegions.add(region);
+      // Regions that were only marked ahead of a writer hold nothing.
+      if (isEmptyPage(page) && !this.#record.written.has(region)) continue;
+      this.#pages.set(region, page);
+      this.#record.written.add(region);
+    }
+    if (dirty.isEmpty) return;
+    this.#context.dirtyReplicas.add(this);
+    const isHostCrashed = this.#record.isHostCrashed || isHostCrash;
+    this.#record = { ...this.#record, isSuspect: true, isHostCrashed };
+    await this.#put(true, "cs.record.recover");
+  }
+
+  /** Gives memory back: pages of clean regions can be read again. */
+  dropCleanPages(): void {
+    for (const region of this.#pages.keys()) if (!this.dirty.has(region)) this.#pages.delete(region);
+  }
+
+  get pageCount(): number {
+    return this.#pages.size;
+  }
+
+  /** Removes everything. */
+  async remove(): Promise<void> {
+    const { kv, files, paths, disk } = this.#context;
+    const { chunkId } = this;
+    const key = recordKey(chunkId);
+    await kv.batch([{ type: "delete", key }], { sync: false, label: "cs.record.delete" });
+    for (const path of [paths.data(chunkId), paths.sums(chunkId)]) {
+      await files.forget(path);
+      await disk.remove(path, "cs.file.remove");
+    }
+  }
+
+  get #nowMs(): number {
+    return this.#context.clock.monotonicMs();
+  }
+
+  async #prepareSlowly(regions: readonly number[], first: Promise<void> | undefined): Promise<void> {
+    await this.#data.open();
+    for (let marking = first; ; ) {
+      // Marks that somebody else is writing: if they fail, the next plan makes them ours.
+      await (marking ?? this.#marking);
+      await this.#load(regions);
+      const { isReady, marks } = this.dirty.plan(regions, this.#nowMs);
+      marking = marks.length > 0 ? this.#mark(marks) : undefined;
+      if (isReady) {
+        marking?.catch(() => undefined);
+        break;
+      }
+      assert(this.#markingCount > 0, "a mark that is not durable is being written");
+    }
+    this.#hold(regions);
+  }
+
+  #hold(regions: readonly number[]): void {
+    this.dirty.hold(regions, this.#nowMs);
+    for (const region of regions) this.#record.written.add(region);
+  }
+
+  async #mark(marks: readonly number[]): Promise<void> {
+    this.#markingCount++;
+    const putting = this.#put(true, "cs.record.mark");
+    this.#marking = Promise.allSettled([this.#marking, putting]);
+    try {
+      await putting;
+      this.dirty.durable(marks);
+    } catch (error) {
+      this.dirty.unmark(marks);
+      throw error;
+    } finally {
+      this.#markingCount--;
+    }
+  }
+
+  async #put(sync: boolean, label: string): Promise<void> {
+    const count = ++this.#putCount;
+    const value = encodeRecord(this.record);
+    await this.#context.kv.batch([{ type: "put", key: recordKey(this.chunkId), value }], { sync, label });
+    if (sync) this.#durablePutCount = Math.max(this.#durablePutCount, count);
+  }
+
+  async #syncOnce(): Promise<void> {
+    const work = [this.#data.sync()];
+    if (this.#durablePutCount < this.#putCount) work.push(this.#put(true, "cs.record.sync"));
+    if (!this.#isNameDurable && this.#data.sizeBytes > 0) work.push(this.#syncName());
+    await Promise.all(work);
+  }
+
+  async #syncName(): Promise<void> {
+    const { disk, paths } = this.#context;
+    await disk.syncDirectory(paths.directory(this.chunkId), "cs.directory.sync");
+    this.#isNameDurable = true;
+  }
+
+  /** Brings the pages of the regions into memory. */
+  async #load(regions: readonly number[]): Promise<void> {
+    for (;;) {
+      const missing = regions.filter((region) => !this.#pages.has(region));
+      if (missing.length === 0) return;
+      await Promise.all(missing.map((region) => this.#loadOne(region)));
+    }
+  }
+
+  async #loadOne(region: number): Promise<void> {
+    if (!this.#record.written.has(region)) {
+      this.#pages.set(region, new Uint8Array(PAGE_BYTES));
+      return;
+    }
+    const known = this.#loading.get(region);
+    if (known !== undefined) return await known;
+    const loading = this.#sums
+      .read(region)
+      .then((page) => {
+        if (page === undefined) throw corrupt(this.chunkId, region * REGION_BYTES);
+        if (!this.#pages.has(region)) this.#pages.set(region, page);
+      })
+      .finally(() => this.#loading.delete(region));
+    this.#loading.set(region, loading);
+    await loading;
+  }
+
+  #verify(offset: number, bytes: Uint8Array, checksums: Uint8Array): void {
+    const view = new DataView(checksums.buffer, checksums.byteOffset);
+    for (let position = 0; position < bytes.length; position += BLOCK_BYTES) {
+      const expected = view.getUint32((4 * position) / BLOCK_BYTES, true);
+      const block = bytes.subarray(position, position + BLOCK_BYTES);
+      if (expected === 0) block.fill(0);
+      else if (blockChecksum(block) !== expected) throw corrupt(this.chunkId, offset + position);
+    }
+  }
+
+  #getSums(firstBlock: number, count: number): Uint8Array {
+    const result = new Uint8Array(4 * count);
+    this.#eachPage(firstBlock, count, (page, from, to, done) => result.set(page.subarray(from, to), done));
+    return result;
+  }
+
+  #setSums(firstBlock: number, checksums: Uint8Array): void {
+    this.#eachPage(firstBlock, checksums.length / 4, (page, from, to, done) => {
+      page.set(checksums.subarray(done, done + to - from), from);
+    });
+  }
+
+  #eachPage(
+    firstBlock: number,
+    count: number,
+    visit: (page: ChecksumPage, from: number, to: number, done: number) => void,
+  ): void {
+    for (let block = firstBlock; block < firstBlock + count; ) {
+      const region = Math.floor(block / REGION_BLOCKS);
+      const end = Math.min(firstBlock + count, (region + 1) * REGION_BLOCKS);
+      const page = this.#pages.get(region);
+      if (page === undefined)
+        throw storageError("io_error", `checksums of chunk ${this.chunkId} are not there`);
+      const from = 4 * (block - region * REGION_BLOCKS);
+      visit(page, from, from + 4 * (end - block), 4 * (block - firstBlock));
+      block = end;
+    }
+  }
+
+  /** The parts of a range that lie in regions ever written. */
+  #writtenRuns(from: number, to: number): [from: number, to: number][] {
+    const runs: [number, number][] = [];
+    for (const region of this.#record.written) {
+      const start = Math.max(from, region * REGION_BYTES);
+      const end = Math.min(to, (region + 1) * REGION_BYTES);
+      const last = runs.at(-1);
+      if (last?.[1] === start) last[1] = Math.max(start, end);
+      else if (start < end) runs.push([start, end]);
+    }
+    return runs;
+  }
+}
