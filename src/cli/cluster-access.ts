@@ -1,187 +1,161 @@
-import type { HostCredential } from "../auth/index.js";
-import { type Failure, failureOf, type StorageError, storageError } from "../base/index.js";
-import type {
-  AddChunkServer,
-  AddMds,
-  ChunkServerAdded,
-  ChunkServerRemoval,
-  ClusterStatus,
-  Config,
-  ConfigEntry,
-  Events,
-  GetEvents,
-  MdsAdded,
-  RemoveChunkServer,
-  RemoveMds,
-  SetConfig,
-} from "../meta/index.js";
+import { failureOf, type StorageError, storageError } from "../base/index.js";
+import { type Cluster, connectCluster } from "../client/connect.js";
+import { Admin, type FileSystem } from "../client/index.js";
+import type { ClusterStatus } from "../meta/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
-import { ADMIN, type UnaryMethod } from "../rpc/index.js";
 import { noopLogger } from "../telemetry/index.js";
 import { clientAddressOf, parseBootstrapAddress } from "./address.js";
 import type { Host } from "./host.js";
 import type { Invocation } from "./invocation.js";
 import { ownCredential } from "./setup/own-credential.js";
 
-/** What operators ask of a cluster, whichever MDS leads it. */
-export interface ClusterAdmin {
-  getStatus(): Promise<ClusterStatus>;
-  getConfig(): Promise<Config>;
-  setConfig(change: SetConfig): Promise<ConfigEntry>;
-  getEvents(request: GetEvents): Promise<Events>;
-  addChunkServer(request: AddChunkServer): Promise<ChunkServerAdded>;
-  removeChunkServer(request: RemoveChunkServer): Promise<ChunkServerRemoval>;
-  addMds(request: AddMds): Promise<MdsAdded>;
-  removeMds(request: RemoveMds): Promise<unknown>;
-}
-
 /** A connection for administration, which its owner closes. */
 export interface AdminConnection {
-  readonly admin: ClusterAdmin;
-  /** Who answered first, and under which name the cluster knows itself. */
+  readonly admin: Admin;
+  /** As it was when the connection was made. */
   readonly status: ClusterStatus;
   close(): Promise<void>;
 }
 
-export interface AdminOptions {
+export interface AccessOptions {
   /** `HOST:PORT` of metadata servers; without any those in bs.list are asked. */
   readonly bootstrap?: readonly string[] | undefined;
   /** How long to look for the leader. */
   readonly timeoutMs?: number | undefined;
 }
 
+export interface OutputOptions {
+  /** `-b`, as it was written. */
+  readonly bootstrap?: string | undefined;
+  /** Standard output is for something else than people. */
+  readonly isSilent?: boolean | undefined;
+}
+
 /** How long a command looks for somebody who answers: longer than an election. */
-const FIND_MS = 15_000;
-const CALL_MS = 30_000;
-const PAUSE_MS = 200;
+const FIND_MS = 10_000;
 
 /** Finds the leader of the cluster. Fails with `unavailable` if nobody leads it in time. */
 export async function openAdmin(
   host: Host,
   clusterName: string,
-  options: AdminOptions = {},
+  options: AccessOptions = {},
 ): Promise<AdminConnection> {
   const credential = await ownCredential(host, clusterName);
-  const addresses = options.bootstrap ?? (await host.files.bootstrapAddresses(clusterName));
-  if (addresses.length === 0) {
-    throw storageError(
-      "unavailable",
-      `no metadata server of "${clusterName}" is known; give one with -b IP or write it to ${host.files.bootstrapFile(clusterName)}`,
-    );
-  }
-  const leader = new LeaderCalls(
-    host,
-    credential,
-    addresses.map(clientAddressOf),
-    options.timeoutMs ?? FIND_MS,
+  const addresses = await addressesOf(host, clusterName, options);
+  const { clock, random } = host.world;
+  const rpc = new GrpcRpc(
+    { credential, authorization: {}, serverRoles: { "pstorage.Admin": ["mds"] } },
+    { clock, log: noopLogger },
   );
+  const admin = new Admin({ clock, random, rpc }, addresses.map(clientAddressOf));
   try {
-    const admin = adminOver(leader);
-    const status = await admin.getStatus();
-    if (status.clusterName !== clusterName) {
-      throw storageError(
-        "wrong_cluster",
-        `${leader.address} belongs to the cluster "${status.clusterName}", not "${clusterName}"`,
-      );
-    }
-    return { admin, status, close: () => leader.close() };
+    const status = await reached(addresses, admin.status({ timeoutMs: options.timeoutMs ?? FIND_MS }));
+    requireSameName(status.clusterName, clusterName, addresses);
+    return { admin, status, close: () => rpc.close() };
   } catch (error) {
-    await leader.close();
+    await rpc.close();
     throw error;
   }
 }
 
-/**
- * Runs `work` against the cluster of the invocation. The first line of output says who answered, unless it is
- * unwanted (-q, --json).
- */
+/** Runs `work` with the administration of the cluster of the invocation, and says first who answered. */
 export async function withAdmin<T>(
   invocation: Invocation,
-  bootstrap: string | undefined,
-  work: (admin: ClusterAdmin) => Promise<T>,
-  { isSilent = false } = {},
+  work: (admin: Admin) => Promise<T>,
+  { bootstrap, isSilent = false }: OutputOptions = {},
 ): Promise<T> {
-  const addresses = bootstrap?.split(",").map(parseBootstrapAddress);
-  const { admin, status, close } = await openAdmin(invocation.host, invocation.clusterName, {
-    bootstrap: addresses,
-  });
+  const { host, clusterName } = invocation;
+  const connection = await openAdmin(host, clusterName, { bootstrap: parseList(bootstrap) });
   try {
-    if (!isSilent && !invocation.isQuiet) invocation.print(`connected to MDS#${status.mdsId}`);
-    return await work(admin);
+    if (!isSilent) sayConnected(invocation, connection.status.mdsId);
+    return await work(connection.admin);
   } finally {
-    await close();
+    await connection.close();
   }
 }
 
-function adminOver(leader: LeaderCalls): ClusterAdmin {
-  return {
-    getStatus: () => leader.call(ADMIN.getStatus, {}),
-    getConfig: () => leader.call(ADMIN.getConfig, {}),
-    setConfig: (request) => leader.call(ADMIN.setConfig, request),
-    getEvents: (request) => leader.call(ADMIN.getEvents, request),
-    addChunkServer: (request) => leader.call(ADMIN.addChunkServer, request),
-    removeChunkServer: (request) => leader.call(ADMIN.removeChunkServer, request),
-    addMds: (request) => leader.call(ADMIN.addMds, request),
-    removeMds: (request) => leader.call(ADMIN.removeMds, request),
-  };
+/** A session with the cluster, which its owner closes. */
+export async function openCluster(
+  host: Host,
+  clusterName: string,
+  options: AccessOptions = {},
+): Promise<Cluster> {
+  await ownCredential(host, clusterName);
+  const addresses = await addressesOf(host, clusterName, options);
+  const connecting = connectCluster({
+    cluster: clusterName,
+    root: host.files.root,
+    bootstrap: addresses.join(","),
+    program: "command",
+    timeoutMs: options.timeoutMs ?? FIND_MS,
+  });
+  return await reached(addresses, connecting);
 }
 
-/** Unary calls to the leader: follows hints, asks the others in turn, until one answers or the time is up. */
-class LeaderCalls {
-  readonly #rpc: GrpcRpc;
-  readonly #clock: Host["world"]["clock"];
-  readonly #addresses: readonly string[];
-  readonly #findMs: number;
-  #leader: string;
-
-  constructor({ world }: Host, credential: HostCredential, addresses: readonly string[], findMs: number) {
-    const options = { credential, authorization: {}, serverRoles: { "pstorage.Admin": ["mds"] as const } };
-    this.#rpc = new GrpcRpc(options, { clock: world.clock, log: noopLogger });
-    this.#clock = world.clock;
-    this.#addresses = addresses;
-    this.#findMs = findMs;
-    this.#leader = addresses[0] ?? "";
-  }
-
-  /** Who was asked last. */
-  get address(): string {
-    return this.#leader;
-  }
-
-  async call<Request, Reply>(method: UnaryMethod<Request, Reply>, request: Request): Promise<Reply> {
-    const endMs = this.#clock.monotonicMs() + this.#findMs;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#rpc.call(method, this.#leader, request, { deadlineMs: CALL_MS });
-      } catch (error) {
-        const failure = failureOf(error);
-        if (failure === undefined || !isElsewhere(failure)) throw error;
-        if (this.#clock.monotonicMs() >= endMs) throw this.#nobody(error);
-        await this.#moveOn(failure, attempt);
-      }
-    }
-  }
-
-  close(): Promise<void> {
-    return this.#rpc.close();
-  }
-
-  async #moveOn({ leaderHint }: Failure, attempt: number): Promise<void> {
-    const next = this.#addresses[attempt % this.#addresses.length] ?? this.#leader;
-    const isHint = leaderHint !== undefined && leaderHint !== this.#leader;
-    this.#leader = isHint ? leaderHint : next;
-    if (!isHint && attempt % this.#addresses.length === 0)
-      await this.#clock.sleep("cli.find-leader", PAUSE_MS);
-  }
-
-  #nobody(cause: unknown): StorageError {
-    const code = failureOf(cause)?.code;
-    const why = code === "not_leader" ? "no metadata server leads the cluster" : "no metadata server answers";
-    return storageError("unavailable", `${why}; asked ${this.#addresses.join(", ")}`, cause);
+/** Runs `work` with the file system of the cluster of the invocation, and says first who answered. */
+export async function withFileSystem<T>(
+  invocation: Invocation,
+  work: (fileSystem: FileSystem) => Promise<T>,
+  { bootstrap, isSilent = false }: OutputOptions = {},
+): Promise<T> {
+  const { host, clusterName } = invocation;
+  const cluster = await openCluster(host, clusterName, { bootstrap: parseList(bootstrap) });
+  try {
+    if (!isSilent && cluster.leader !== undefined) sayConnected(invocation, cluster.leader.mdsId);
+    return await work(cluster.fileSystem);
+  } finally {
+    await cluster.close();
   }
 }
 
-/** Worth asking another server: this one did not answer, or does not lead. */
-function isElsewhere({ code }: Failure): boolean {
-  return code === "not_leader" || code === "unavailable";
+/** What follows `-b`: addresses separated by commas. */
+export function parseList(bootstrap: string | undefined): string[] | undefined {
+  return bootstrap
+    ?.split(",")
+    .filter((text) => text.trim() !== "")
+    .map(parseBootstrapAddress);
+}
+
+function sayConnected(invocation: Invocation, mdsId: number): void {
+  if (!invocation.isQuiet) invocation.print(`connected to MDS#${mdsId}`);
+}
+
+async function addressesOf(
+  { files }: Host,
+  clusterName: string,
+  { bootstrap }: AccessOptions,
+): Promise<readonly string[]> {
+  const addresses = bootstrap ?? (await files.bootstrapAddresses(clusterName));
+  if (addresses.length > 0) return addresses;
+  throw storageError(
+    "unavailable",
+    `no metadata server of "${clusterName}" is known; give one with -b IP or write it to ${files.bootstrapFile(clusterName)}`,
+  );
+}
+
+/** The result, or a failure that says whom was asked in vain. */
+async function reached<T>(addresses: readonly string[], result: Promise<T>): Promise<T> {
+  try {
+    return await result;
+  } catch (error) {
+    throw unreachable(addresses, error) ?? error;
+  }
+}
+
+function unreachable(addresses: readonly string[], error: unknown): StorageError | undefined {
+  const code = failureOf(error)?.code;
+  if (code !== "unavailable" && code !== "timed_out" && code !== "not_leader") return undefined;
+  return storageError(
+    "unavailable",
+    `no leading metadata server answers; asked ${addresses.join(", ")}`,
+    error,
+  );
+}
+
+function requireSameName(found: string, clusterName: string, addresses: readonly string[]): void {
+  if (found === clusterName) return;
+  throw storageError(
+    "wrong_cluster",
+    `${addresses.join(", ")} belongs to the cluster "${found}", not "${clusterName}"`,
+  );
 }

@@ -48,8 +48,10 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     await program.parseAsync([...args], { from: "user" });
     return invocation.exitStatus;
   } catch (error) {
-    // Help that was asked for, and what commander has said already.
-    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    // Help is printed already: asked for, or because a command was missing.
+    if (error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help")) {
+      return error.exitCode;
+    }
     terminal.printError(`${terminal.programName}: ${errorLine(error)}\n`);
     return 1;
   }
@@ -66,18 +68,15 @@ function makeProgram(invocation: Invocation): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.print(text.replace(/\n$/, "")),
-      // Commander's own error lines; ours are printed where they are caught.
-      writeErr: () => undefined,
+      writeErr: (text) => terminal.printError(text),
+      // What commander has to complain about is printed where failures are caught.
+      outputError: () => undefined,
     });
   invocation.useOptions(() => program.opts<GlobalOptions>());
   for (const define of COMMANDS) define(program, invocation);
   for (const command of allCommands(program)) {
     command.exitOverride().configureOutput(program.configureOutput()).helpOption("-h, --help", "show help");
   }
-  program.action(() => {
-    program.outputHelp();
-    invocation.exitStatus = 1;
-  });
   return program;
 }
 

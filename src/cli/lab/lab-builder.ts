@@ -1,6 +1,7 @@
 import { credentialPath } from "../../auth/index.js";
 import { storageError } from "../../base/index.js";
-import { type ClusterAdmin, openAdmin } from "../cluster-access.js";
+import type { Admin } from "../../client/index.js";
+import { openAdmin } from "../cluster-access.js";
 import { HostFiles, readText } from "../host-files.js";
 import { localServices } from "../service-control.js";
 import { authenticateHost } from "../setup/authenticate-host.js";
@@ -50,7 +51,7 @@ async function authenticateHosts(lab: Lab, report: Report, signal: AbortSignal |
 
 async function makeOtherMds(
   lab: Lab,
-  admin: ClusterAdmin,
+  admin: Admin,
   report: Report,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -75,7 +76,7 @@ async function makeOtherMds(
 
 async function makeChunkServers(
   lab: Lab,
-  admin: ClusterAdmin,
+  admin: Admin,
   report: Report,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -90,8 +91,8 @@ async function makeChunkServers(
 }
 
 /** An MDS that was announced by a build that was interrupted before it had a repository. */
-async function forgetUnborn(address: string, admin: ClusterAdmin): Promise<void> {
-  const { mdsServers } = await admin.getStatus();
+async function forgetUnborn(address: string, admin: Admin): Promise<void> {
+  const { mdsServers } = await admin.status();
   const unborn = mdsServers.find((server) => server.address === address);
   if (unborn !== undefined) await admin.removeMds({ mdsId: unborn.mdsId });
 }

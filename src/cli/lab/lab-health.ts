@@ -1,6 +1,7 @@
 import { failureOf, storageError } from "../../base/index.js";
+import type { Admin } from "../../client/index.js";
 import type { ClusterStatus } from "../../meta/index.js";
-import { type ClusterAdmin, openAdmin } from "../cluster-access.js";
+import { openAdmin } from "../cluster-access.js";
 import type { Lab } from "./lab.js";
 
 const POLL_MS = 150;
@@ -37,7 +38,7 @@ export async function waitHealthy(lab: Lab, onLook: OnLook, signal?: AbortSignal
 /** Resolves when the MDS at that address takes part in the group. */
 export async function waitForMds(
   lab: Lab,
-  admin: ClusterAdmin,
+  admin: Admin,
   address: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -73,9 +74,9 @@ const activeCount = ({ chunkServers }: ClusterStatus): number =>
   chunkServers.filter((server) => server.status === "active").length;
 
 /** Undefined while nobody leads. */
-async function statusNow(admin: ClusterAdmin): Promise<ClusterStatus | undefined> {
+async function statusNow(admin: Admin): Promise<ClusterStatus | undefined> {
   try {
-    return await admin.getStatus();
+    return await admin.status();
   } catch (error) {
     if (failureOf(error) === undefined) throw error;
     return undefined;

@@ -167,7 +167,7 @@ export class Lab {
   async status(timeoutMs = 10_000): Promise<ClusterStatus> {
     const admin = await openAdmin(this.host(1), this.clusterName, { timeoutMs });
     try {
-      return await admin.admin.getStatus();
+      return admin.status;
     } finally {
       await admin.close();
     }
@@ -210,7 +210,7 @@ export function name({ kind, id }: LocalService): string {
 const ignore: Report = () => undefined;
 
 async function requireEmpty(directory: string): Promise<void> {
-  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+  const names = await readdir(directory).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === "ENOENT") return [];
     throw error;
   });

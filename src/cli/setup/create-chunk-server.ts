@@ -1,8 +1,8 @@
 import { createSocket } from "node:dgram";
 import { storageError } from "../../base/index.js";
+import type { Admin } from "../../client/index.js";
 import { createCsRepository, refuseExistingCs } from "../../cs/repository.js";
 import { clientAddressOf, hostAndPort } from "../address.js";
-import type { ClusterAdmin } from "../cluster-access.js";
 import { directoryExists, type Host, removeRepository, requireFreePort } from "../host.js";
 import { Undo } from "../undo.js";
 import { ownCredential } from "./own-credential.js";
@@ -22,7 +22,7 @@ export interface NewChunkServer {
 export async function createChunkServer(
   host: Host,
   server: NewChunkServer,
-  admin: ClusterAdmin,
+  admin: Admin,
 ): Promise<{ readonly csId: number }> {
   const { files, world } = host;
   const { clusterName, directory, tier } = server;

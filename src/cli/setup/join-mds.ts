@@ -1,6 +1,6 @@
 import { storageError } from "../../base/index.js";
+import type { Admin } from "../../client/index.js";
 import { createMdsRepository, refuseExisting } from "../../mds/repository.js";
-import type { ClusterAdmin } from "../cluster-access.js";
 import { directoryExists, type Host, removeRepository, requireFreePorts } from "../host.js";
 import { Undo } from "../undo.js";
 import { ownCredential } from "./own-credential.js";
@@ -15,11 +15,7 @@ export interface NewMds {
 }
 
 /** Takes this host's new MDS into the cluster, and makes its repository. It joins when it is started. */
-export async function joinMds(
-  host: Host,
-  mds: NewMds,
-  admin: ClusterAdmin,
-): Promise<{ readonly mdsId: number }> {
+export async function joinMds(host: Host, mds: NewMds, admin: Admin): Promise<{ readonly mdsId: number }> {
   const { files, world } = host;
   const { clusterName, address, directory } = mds;
   await refuseExisting(world.disk, directory);
@@ -56,8 +52,8 @@ export async function joinMds(
  * A server that lost its repository must not come back under its old id: it has forgotten what it promised. It is
  * removed first, and gets a new one.
  */
-async function refuseKnownAddress(address: string, admin: ClusterAdmin): Promise<void> {
-  const { mdsServers } = await admin.getStatus();
+async function refuseKnownAddress(address: string, admin: Admin): Promise<void> {
+  const { mdsServers } = await admin.status();
   const known = mdsServers.find((server) => server.address === address);
   if (known === undefined) return;
   throw storageError(

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
+import type { Admin } from "../../../client/index.js";
 import type { EventRecord } from "../../../meta/index.js";
-import { type ClusterAdmin, withAdmin } from "../../cluster-access.js";
+import { withAdmin } from "../../cluster-access.js";
 import type { Invocation } from "../../invocation.js";
 import { formatTable, formatTime, parseCount } from "../../output.js";
 
@@ -16,14 +17,14 @@ export function defineGetEvent(program: Command, invocation: Invocation): void {
     .option("--json", "print JSON")
     .action(async (flags: { readonly lines?: number; readonly json?: boolean }) => {
       const isSilent = flags.json === true;
-      const all = await withAdmin(invocation, undefined, readEvents, { isSilent });
+      const all = await withAdmin(invocation, readEvents, { isSilent });
       const events = flags.lines === undefined ? all : all.slice(Math.max(0, all.length - flags.lines));
       if (isSilent) invocation.printJson(events);
       else invocation.printLines(eventLines(events));
     });
 }
 
-async function readEvents(admin: ClusterAdmin): Promise<EventRecord[]> {
+async function readEvents(admin: Admin): Promise<EventRecord[]> {
   const all: EventRecord[] = [];
   for (;;) {
     const { events } = await admin.getEvents({ after: all.at(-1)?.number ?? 0, limit: PAGE_COUNT });

@@ -13,7 +13,10 @@ export function defineStat(program: Command, invocation: Invocation): void {
     .option("--json", "print JSON")
     .action(async (flags: { readonly json?: boolean; readonly bootstrap?: string }) => {
       const isSilent = flags.json === true;
-      const status = await withAdmin(invocation, flags.bootstrap, (admin) => admin.getStatus(), { isSilent });
+      const status = await withAdmin(invocation, (admin) => admin.status(), {
+        bootstrap: flags.bootstrap,
+        isSilent,
+      });
       if (isSilent) invocation.printJson(status);
       else invocation.printLines(statusLines(status));
     });

@@ -13,7 +13,7 @@ export function defineGetConfig(program: Command, invocation: Invocation): void 
     .option("--json", "print JSON")
     .action(async (names: readonly string[], flags: { readonly json?: boolean }) => {
       const isSilent = flags.json === true;
-      const { entries } = await withAdmin(invocation, undefined, (admin) => admin.getConfig(), { isSilent });
+      const { entries } = await withAdmin(invocation, (admin) => admin.getConfig(), { isSilent });
       const chosen = names.length === 0 ? entries : names.map((name) => entryOf(entries, name));
       if (isSilent) invocation.printJson(chosen);
       else invocation.printLines(names.length === 0 ? configLines(chosen) : chosen.map(pairOf));

@@ -12,7 +12,7 @@ export function defineSetConfig(program: Command, invocation: Invocation): void 
     .description("change settings of the cluster")
     .action(async (pairs: readonly string[]) => {
       const changes = pairs.map(parsePair);
-      await withAdmin(invocation, undefined, async (admin) => {
+      await withAdmin(invocation, async (admin) => {
         for (const change of changes) invocation.print(pairOf(await admin.setConfig(change)));
       });
     });

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { storageError } from "../../../base/index.js";
-import { parseBootstrapAddress, parseCsAddress } from "../../address.js";
-import { withAdmin } from "../../cluster-access.js";
+import { parseCsAddress } from "../../address.js";
+import { parseList, withAdmin } from "../../cluster-access.js";
 import { repositoryDirectory } from "../../host.js";
 import type { Invocation } from "../../invocation.js";
 import { createChunkServer } from "../../setup/create-chunk-server.js";
@@ -40,11 +40,14 @@ export function defineMakeCs(program: Command, invocation: Invocation): void {
       const { clusterName } = invocation;
       const directory = repositoryDirectory(flags.repository);
       const address = flags.address === undefined ? undefined : parseCsAddress(flags.address);
-      const bootstrap = flags.bootstrap?.split(",").map(parseBootstrapAddress) ?? [];
-      for (const known of bootstrap) await invocation.host.files.addBootstrapAddress(clusterName, known);
+      // The daemon needs to find the cluster too.
+      for (const known of parseList(flags.bootstrap) ?? [])
+        await invocation.host.files.addBootstrapAddress(clusterName, known);
       const server = { clusterName, directory, address, tier: Number(flags.tier) };
-      const { csId } = await withAdmin(invocation, flags.bootstrap, (admin) =>
-        createChunkServer(invocation.host, server, admin),
+      const { csId } = await withAdmin(
+        invocation,
+        (admin) => createChunkServer(invocation.host, server, admin),
+        flags,
       );
       if (!invocation.isQuiet) invocation.print(`CS#${csId} is made; start it: pstorage-csd start`);
     });

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { storageError } from "../../../base/index.js";
+import type { Admin } from "../../../client/index.js";
 import type { ChunkServerRemoval } from "../../../meta/index.js";
-import { type ClusterAdmin, withAdmin } from "../../cluster-access.js";
+import { withAdmin } from "../../cluster-access.js";
 import type { Invocation } from "../../invocation.js";
 import { parseId } from "../../output.js";
 import { Progress } from "../../progress.js";
@@ -28,18 +29,13 @@ export function defineRmCs(program: Command, invocation: Invocation): void {
       if (flags.cancel === true && (flags.force === true || flags.wait === true)) {
         throw storageError("invalid", "--cancel goes with neither --wait nor --force");
       }
-      await withAdmin(invocation, undefined, async (admin) => {
+      await withAdmin(invocation, async (admin) => {
         for (const csId of ids) await removeOne(invocation, admin, csId, flags);
       });
     });
 }
 
-async function removeOne(
-  invocation: Invocation,
-  admin: ClusterAdmin,
-  csId: number,
-  flags: Flags,
-): Promise<void> {
+async function removeOne(invocation: Invocation, admin: Admin, csId: number, flags: Flags): Promise<void> {
   if (flags.cancel === true) {
     await admin.removeChunkServer({ csId, force: false, cancel: true });
     invocation.print(`CS#${csId} stays`);
@@ -60,7 +56,7 @@ async function removeOne(
 
 async function waitForIt(
   invocation: Invocation,
-  admin: ClusterAdmin,
+  admin: Admin,
   csId: number,
   first: ChunkServerRemoval,
 ): Promise<ChunkServerRemoval> {

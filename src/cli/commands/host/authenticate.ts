@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { parseBootstrapAddress } from "../../address.js";
+import { parseList } from "../../cluster-access.js";
 import type { Invocation } from "../../invocation.js";
 import { readPassword } from "../../password.js";
 import { authenticateHost } from "../../setup/authenticate-host.js";
@@ -18,10 +18,7 @@ export function defineAuthNode(program: Command, invocation: Invocation): void {
     .option("-P", "read the password from standard input instead of asking for it")
     .action(async (flags: Flags) => {
       const { clusterName } = invocation;
-      const bootstrap = (flags.bootstrap ?? "")
-        .split(",")
-        .filter((text) => text.trim() !== "")
-        .map(parseBootstrapAddress);
+      const bootstrap = parseList(flags.bootstrap) ?? [];
       const password = await readPassword(invocation.terminal, { fromInput: flags.P === true, isNew: false });
       const credential = await authenticateHost(invocation.host, { clusterName, password, bootstrap });
       if (!invocation.isQuiet)

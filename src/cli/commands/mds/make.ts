@@ -64,8 +64,10 @@ async function makeAnother(invocation: Invocation, flags: Flags): Promise<void> 
       "only a new cluster (-I) is given a password; this host is authenticated by auth-node",
     );
   }
-  const { mdsId } = await withAdmin(invocation, flags.bootstrap, (admin) =>
-    joinMds(invocation.host, { clusterName, address, directory }, admin),
+  const { mdsId } = await withAdmin(
+    invocation,
+    (admin) => joinMds(invocation.host, { clusterName, address, directory }, admin),
+    flags,
   );
   if (!invocation.isQuiet)
     invocation.print(`MDS#${mdsId} at ${address} is made; start it: pstorage-mdsd start`);

@@ -13,7 +13,7 @@ export function defineRmMds(program: Command, invocation: Invocation): void {
     )
     .action(async (text: string) => {
       const mdsId = parseId("MDS", text);
-      await withAdmin(invocation, undefined, async (admin) => {
+      await withAdmin(invocation, async (admin) => {
         invocation.print(`Removing MDS#${mdsId} ...`);
         await admin.removeMds({ mdsId });
         invocation.print("done");
