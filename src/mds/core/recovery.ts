@@ -77,9 +77,13 @@ export function dropRecovery(context: Context, ino: InodeNumber): void {
   wakeWaiters(context, ino);
 }
 
-/** Fences the next chunks, or ends the recovery if there are none. */
+/** Fences the next chunks when half of the last ones are done, or ends the recovery if there are none. */
 function continueRecovery(context: Context, recovery: RecoveryRecord): void {
   const { tables } = context;
+  if (recovery.chunks.length > FENCES_AT_ONCE / 2 && tables.recoveries.get(recovery.ino) !== undefined) {
+    tables.recoveries.put(recovery, recovery.ino);
+    return;
+  }
   const next = nextChunks(context, recovery);
   const chunks = [...recovery.chunks, ...next];
   const sessions = recovery.sessions.filter((sessionId) => hasWriters(tables, recovery.ino, sessionId));
