@@ -123,12 +123,20 @@ export class Raft {
     return this.#node.history.latestIndex;
   }
 
-  /** Everybody this node may have to reach: the members, and on a leader those that are just leaving. */
+  /**
+   * Everybody this node may have to reach: the members; while a removal is not committed also who is being removed,
+   * who may be the leader that waits for the answers; and on a leader those that are just leaving.
+   */
   get peers(): readonly Member[] {
-    const leaving = [...(this.#node.leading?.departing ?? [])].map(
+    const { history, log, leading } = this.#node;
+    const isFinal = history.latestIndex <= log.commit;
+    const before = isFinal ? [] : history.at(history.latestIndex - 1).members;
+    const leaving = [...(leading?.departing ?? [])].map(
       ([id, { address }]): Member => ({ id, address, role: "learner" }),
     );
-    return [...this.membership.members, ...leaving];
+    const peers = new Map<RaftId, Member>();
+    for (const member of [...leaving, ...before, ...history.latest.members]) peers.set(member.id, member);
+    return [...peers.values()];
   }
 
   /** Time passes. */
