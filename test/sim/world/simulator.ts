@@ -55,6 +55,11 @@ export class Simulator {
     return this.#nowMs;
   }
 
+  /** Whether anybody reads the notes: making them may cost more than what they tell of. */
+  get isTraced(): boolean {
+    return this.#trace !== undefined;
+  }
+
   /** Events fired so far. */
   get eventCount(): number {
     return this.#eventCount;

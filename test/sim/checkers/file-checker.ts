@@ -1,0 +1,298 @@
+import { BLOCK_BYTES } from "../../../src/chunk/index.js";
+import { type BlockAction, BlockModel, type Candidate, type Source, ZEROS } from "./block-model.js";
+import { describeOperation, type FileHistory, type FileOperation } from "./file-history.js";
+import { checkLinearizable, type Model, type Operation } from "./linearizability.js";
+
+/** What is wrong with the contents of a file, one text for each fault found; at most a few. */
+export function checkFile(history: FileHistory): string[] {
+  return [...checkBlocks(history), ...checkSize(history)];
+}
+
+const COMPLAINTS_MAX = 3;
+
+interface Event {
+  readonly operation: FileOperation | undefined;
+  readonly from: number;
+  readonly to: number;
+  readonly source: Source;
+}
+
+/** Every 4 KiB block is one register, whatever the size of the requests. */
+function checkBlocks(history: FileHistory): string[] {
+  const complaints: string[] = [];
+  const touched = touchedBlocks(history);
+  const lowest = [...touched].sort((a, b) => a - b);
+  for (const index of lowest) {
+    if (complaints.length >= COMPLAINTS_MAX) break;
+    const operations = blockOperations(history, index);
+    const verdict = checkLinearizable(new BlockModel(index), operations);
+    if (verdict.type === "ok") continue;
+    if (verdict.type === "unknown") {
+      complaints.push(`${history.name} block ${index}: too many possible orders to check`);
+      continue;
+    }
+    complaints.push(explainBlock(history, index, operations, verdict.stuckAt));
+  }
+  return complaints;
+}
+
+/** Those written, and those read. */
+function touchedBlocks({ operations }: FileHistory): Set<number> {
+  const touched = new Set<number>();
+  for (const { action } of operations) {
+    const range = rangeOf(action);
+    if (range === undefined || range.to === Number.POSITIVE_INFINITY) continue;
+    for (let at = Math.floor(range.from / BLOCK_BYTES); at * BLOCK_BYTES < range.to; at++) touched.add(at);
+  }
+  return touched;
+}
+
+/** What of the file an action sets or tells, with the end of file at infinity. */
+function rangeOf(action: FileOperation["action"]): { from: number; to: number } | undefined {
+  switch (action.type) {
+    case "write":
+      return { from: action.offset, to: action.offset + action.bytes.length };
+    case "punch":
+      return { from: action.offset, to: action.offset + action.lengthBytes };
+    case "truncate":
+      return { from: action.sizeBytes, to: Number.POSITIVE_INFINITY };
+    case "read":
+      return action.bytes && { from: action.offset, to: action.offset + action.bytes.length };
+    default:
+      return undefined;
+  }
+}
+
+interface Placed extends Operation<BlockAction> {
+  readonly operation: FileOperation | undefined;
+}
+
+function blockOperations(history: FileHistory, index: number): Placed[] {
+  const placed: Placed[] = [];
+  for (const operation of history.operations) {
+    const event = eventOf(operation, index);
+    if (event === undefined) continue;
+    const { calledAt, returnedAt } = operation;
+    const type = operation.action.type === "read" ? "read" : "set";
+    const { from, to, source } = event;
+    const isOptional = operation.outcome !== "ok" && returnedAt !== Number.POSITIVE_INFINITY;
+    placed.push({ operation, calledAt, returnedAt, isOptional, action: { type, from, to, source } });
+  }
+  for (const { at } of history.powerFailures) {
+    const action: BlockAction = { type: "powerFailure", candidates: survivors(history, index, at) };
+    placed.push({ operation: undefined, calledAt: at, returnedAt: at + 0.5, action });
+  }
+  return placed;
+}
+
+/** What the operation means to that block, if anything. Reads without an answer mean nothing. */
+function eventOf(operation: FileOperation, index: number): Event | undefined {
+  const { action, number } = operation;
+  if (action.type === "read" && operation.outcome !== "ok") return undefined;
+  const range = rangeOf(action);
+  if (range === undefined) return undefined;
+  const start = index * BLOCK_BYTES;
+  const from = Math.max(0, range.from - start);
+  const to = Math.min(BLOCK_BYTES, range.to - start);
+  if (from >= to) return undefined;
+  const source =
+    action.type === "write"
+      ? { number, offset: action.offset, bytes: action.bytes }
+      : action.type === "read" && action.bytes !== undefined
+        ? { number, offset: action.offset, bytes: action.bytes }
+        : ZEROS;
+  return { operation, from, to, source };
+}
+
+/**
+ * What may be in a block after a loss of power at that position: anything that was set before, except what was
+ * replaced by something synced.
+ */
+function survivors(history: FileHistory, index: number, at: number): Candidate[] {
+  const sets: { readonly event: Event; readonly operation: FileOperation }[] = [];
+  for (const operation of history.operations) {
+    if (operation.calledAt > at || operation.action.type === "read") continue;
+    const event = eventOf(operation, index);
+    if (event !== undefined) sets.push({ event, operation });
+  }
+  const durable = sets.filter(({ operation }) => isSynced(history, operation, at));
+  const candidates: Candidate[] = [];
+  const add = (from: number, to: number, source: Source, before: number): void => {
+    // Cut away what a later durable operation has replaced.
+    let parts = [{ from, to }];
+    for (const { event, operation } of durable) {
+      if (operation.calledAt <= before) continue;
+      parts = parts.flatMap((part) => [
+        { from: part.from, to: Math.min(part.to, event.from) },
+        { from: Math.max(part.from, event.to), to: part.to },
+      ]);
+      parts = parts.filter((part) => part.from < part.to);
+    }
+    candidates.push(...parts.map((part) => ({ ...part, source })));
+  };
+  add(0, BLOCK_BYTES, ZEROS, 0);
+  for (const { event, operation } of sets) add(event.from, event.to, event.source, operation.returnedAt);
+  return candidates;
+}
+
+/** A sync by the same process began after the operation was acknowledged, and ended before the power was lost. */
+function isSynced(history: FileHistory, operation: FileOperation, at: number): boolean {
+  if (operation.outcome !== "ok") return false;
+  // Sizes are the MDS's business, and its log is always synced.
+  if (operation.action.type === "truncate") return operation.returnedAt < at;
+  return history.operations.some(
+    (other) =>
+      other.action.type === "sync" &&
+      other.outcome === "ok" &&
+      other.process === operation.process &&
+      other.calledAt > operation.returnedAt &&
+      other.returnedAt < at &&
+      !history.powerFailures.some(
+        (failure) => failure.at > operation.calledAt && failure.at < other.returnedAt,
+      ),
+  );
+}
+
+function explainBlock(
+  history: FileHistory,
+  index: number,
+  operations: readonly Placed[],
+  stuckAt: Operation<BlockAction>,
+): string {
+  const stuck = stuckAt as Placed;
+  const lines = operations
+    .filter(({ calledAt }) => calledAt <= stuck.returnedAt)
+    .sort((a, b) => a.calledAt - b.calledAt)
+    .slice(-12)
+    .map(({ operation, action }) => {
+      const what = operation === undefined ? "loss of power" : describeOperation(operation);
+      const seen = action.type === "read" ? ` saw ${describeContents(history, index, action)}` : "";
+      return `    ${what}${seen}`;
+    });
+  const what = stuck.operation === undefined ? "a loss of power" : describeOperation(stuck.operation);
+  return [
+    `${history.name} block ${index} is not linearizable, no place for ${what}. History:`,
+    ...lines,
+  ].join("\n");
+}
+
+/** Whose bytes a read saw. */
+function describeContents(
+  history: FileHistory,
+  index: number,
+  action: Extract<BlockAction, { type: "read" }>,
+): string {
+  const start = index * BLOCK_BYTES;
+  const runs: { who: string; from: number; to: number }[] = [];
+  for (let at = action.from; at < action.to; at++) {
+    const position = start + at;
+    const byte = action.source.bytes[position - action.source.offset] ?? 0;
+    const last = runs.at(-1);
+    const who =
+      last !== undefined && isByteOf(history, last.who, position, byte)
+        ? last.who
+        : ownerOf(history, position, byte);
+    if (last?.who === who) last.to = at + 1;
+    else runs.push({ who, from: at, to: at + 1 });
+  }
+  return runs
+    .slice(0, 8)
+    .map(({ who, from, to }) => `${who}[${from},${to})`)
+    .join(" ");
+}
+
+function ownerOf(history: FileHistory, position: number, byte: number): string {
+  const writers = history.operations.filter((operation) =>
+    isByteOf(history, `#${operation.number}`, position, byte),
+  );
+  // The eight bytes around tell more than one.
+  return writers.length > 0 ? `#${writers.at(-1)?.number ?? 0}` : byte === 0 ? "zeros" : "nobody";
+}
+
+function isByteOf(history: FileHistory, who: string, position: number, byte: number): boolean {
+  if (who === "zeros") return byte === 0;
+  if (who === "nobody") return false;
+  const action = history.operations[Number(who.slice(1)) - 1]?.action;
+  if (action?.type !== "write") return false;
+  const at = position - action.offset;
+  return at >= 0 && at < action.bytes.length && action.bytes[at] === byte;
+}
+
+type SizeAction =
+  | { readonly type: "grow"; readonly to: number }
+  | { readonly type: "set"; readonly to: number }
+  | { readonly type: "is"; readonly min: number; readonly max: number }
+  /** It may be anything from then on, until somebody looks. */
+  | { readonly type: "lose" };
+
+const sizeModel: Model<number, SizeAction> = {
+  initial: 0,
+  step: (state, action) => {
+    switch (action.type) {
+      case "grow":
+        return state < 0 ? state : Math.max(state, action.to);
+      case "set":
+        return action.to;
+      case "is":
+        if (state < 0) return action.min === action.max ? action.min : state;
+        return action.min <= state && state <= action.max ? state : undefined;
+      case "lose":
+        return -1;
+    }
+  },
+  key: (state) => String(state),
+};
+
+/** The size is one register, which writes can only let grow. */
+function checkSize(history: FileHistory): string[] {
+  const operations: (Operation<SizeAction> & { readonly operation: FileOperation | undefined })[] = [];
+  for (const operation of history.operations) {
+    const action = sizeActionOf(operation);
+    if (action === undefined) continue;
+    const { calledAt, returnedAt } = operation;
+    const isOptional = operation.outcome !== "ok" && returnedAt !== Number.POSITIVE_INFINITY;
+    operations.push({ action, calledAt, returnedAt, isOptional, operation });
+  }
+  for (const { at } of history.powerFailures) {
+    operations.push({ action: { type: "lose" }, calledAt: at, returnedAt: at + 0.5, operation: undefined });
+  }
+  const verdict = checkLinearizable(sizeModel, operations);
+  if (verdict.type === "ok") return [];
+  if (verdict.type === "unknown") return [`${history.name} size: too many possible orders to check`];
+  const stuck = verdict.stuckAt as (typeof operations)[number];
+  const lines = operations
+    .filter(({ calledAt }) => calledAt <= stuck.returnedAt)
+    .slice(-14)
+    .map(
+      ({ operation }) => `    ${operation === undefined ? "loss of power" : describeOperation(operation)}`,
+    );
+  const what = stuck.operation === undefined ? "a loss of power" : describeOperation(stuck.operation);
+  return [[`${history.name} size is not linearizable, no place for ${what}. History:`, ...lines].join("\n")];
+}
+
+function sizeActionOf({ action, outcome }: FileOperation): SizeAction | undefined {
+  switch (action.type) {
+    case "write":
+      return action.bytes.length === 0
+        ? undefined
+        : { type: "grow", to: action.offset + action.bytes.length };
+    case "truncate":
+      return { type: "set", to: action.sizeBytes };
+    case "size":
+      return outcome !== "ok" || action.sizeBytes === undefined
+        ? undefined
+        : { type: "is", min: action.sizeBytes, max: action.sizeBytes };
+    case "read":
+      if (outcome !== "ok" || action.bytes === undefined || action.lengthBytes === 0) return undefined;
+      return seenSize(action.offset, action.lengthBytes, action.bytes.length);
+    default:
+      return undefined;
+  }
+}
+
+/** What the length of the answer tells of the size. */
+function seenSize(offset: number, wanted: number, got: number): SizeAction {
+  if (got === wanted) return { type: "is", min: offset + wanted, max: Number.POSITIVE_INFINITY };
+  if (got === 0) return { type: "is", min: 0, max: offset };
+  return { type: "is", min: offset + got, max: offset + got };
+}

@@ -1,0 +1,39 @@
+import { Cluster } from "../../../src/client/index.js";
+import { NetRpc } from "../../../src/rpc/inproc/index.js";
+import { type NodeWorld, SimNode } from "./sim-node.js";
+
+/** A host with a program that uses the client library. */
+export class ClientNode extends SimNode {
+  /** Of the present life, once connected. */
+  cluster: Cluster | undefined;
+  readonly #mdsAddresses: () => readonly string[];
+
+  constructor(world: NodeWorld, mdsAddresses: () => readonly string[]) {
+    super(world);
+    this.#mdsAddresses = mdsAddresses;
+  }
+
+  protected override async begin(): Promise<void> {
+    const { host, hostId, log, life, name } = this;
+    const { clusterId, clusterName } = this.world;
+    const { clock, random } = host;
+    const rpc = new NetRpc(host.net, clock, { identity: this.identity("client", "admin") });
+    const cluster = await Cluster.connect({
+      clusterName,
+      clusterId,
+      hostId,
+      mdsAddresses: this.#mdsAddresses(),
+      world: { clock, random },
+      rpc,
+      log,
+      hostname: name,
+      program: "library",
+      onClosed: () => rpc.close(),
+    });
+    if (life === this.life) this.cluster = cluster;
+  }
+
+  protected override died(): void {
+    this.cluster = undefined;
+  }
+}

@@ -1,0 +1,217 @@
+import { Prng } from "../../src/base/index.js";
+import { Positions } from "./checkers/file-history.js";
+import type { ClientNode } from "./cluster/client-node.js";
+import { SimCluster } from "./cluster/sim-cluster.js";
+import type { SimNode } from "./cluster/sim-node.js";
+import type { Violation } from "./cluster/violations.js";
+import { whatIsMissing } from "./faults/damage.js";
+import { describePlan, drawFaultPlan, type FaultPlan } from "./faults/fault-plan.js";
+import { FaultInjector } from "./faults/injector.js";
+import { FileWorkload } from "./workloads/file-workload.js";
+import type { Actor, Workload } from "./workloads/workload.js";
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly trace?: ((line: string) => void) | undefined;
+  /** Virtual time under faults; drawn from the seed unless given. */
+  readonly safetyMs?: number | undefined;
+  /** Instead of the one drawn from the seed. */
+  readonly plan?: Partial<FaultPlan> | undefined;
+}
+
+export interface SimulationReport {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  readonly description: string;
+  readonly virtualMs: number;
+  readonly eventCount: number;
+  readonly begun: number;
+  readonly succeeded: number;
+  readonly faults: number;
+}
+
+/** After the faults every client must come to an end within this time. */
+const STOP_MS_MAX = 120_000;
+/** And every chunk must have all its replicas within this. */
+const WHOLE_MS_MAX = 180_000;
+
+/** One run: safety under faults, then everything is healed and must converge, then everything is looked at. */
+export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
+  const run = new Run(options);
+  return await run.run();
+}
+
+class Run {
+  readonly #options: SimulationOptions;
+  readonly #prng: Prng;
+  readonly #plan: FaultPlan;
+  readonly #safetyMs: number;
+  readonly #working = new Set<Promise<void>>();
+  #workloads: Workload[] = [];
+  #isStopping = false;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    this.#prng = new Prng(options.seed ^ 0x5eed);
+    this.#plan = { ...drawFaultPlan(this.#prng.fork()), ...options.plan };
+    const drawnMs = this.#prng.between(10_000, 40_000);
+    this.#safetyMs = options.safetyMs ?? drawnMs;
+  }
+
+  async run(): Promise<SimulationReport> {
+    const { seed, trace } = this.#options;
+    const shape = {
+      mdsCount: this.#prng.pick([1, 3, 3, 3, 5]),
+      csCount: this.#prng.between(3, 6),
+      clientCount: this.#prng.between(1, 4),
+    };
+    const bugs: unknown[] = [];
+    const onBug = (error: unknown): void => void bugs.push(error);
+    process.on("unhandledRejection", onBug);
+    let cluster: SimCluster | undefined;
+    let faults = 0;
+    const failures: Violation[] = [];
+    try {
+      cluster = await SimCluster.create({ seed, trace, ...shape });
+      faults = await this.#phases(cluster, bugs);
+    } catch (error) {
+      failures.push({
+        checker: "the run",
+        message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        atMs: cluster?.simulator.nowMs ?? 0,
+      });
+    } finally {
+      process.off("unhandledRejection", onBug);
+    }
+    const atMs = cluster?.simulator.nowMs ?? 0;
+    for (const bug of bugs) {
+      const message = bug instanceof Error ? (bug.stack ?? bug.message) : String(bug);
+      failures.push({ checker: "unhandled bug", message, atMs });
+    }
+    return {
+      seed,
+      violations: [...(cluster?.violations.all ?? []), ...failures],
+      description: `${shape.mdsCount} mds ${shape.csCount} cs ${shape.clientCount} clients, ${Math.round(this.#safetyMs)} ms; ${describePlan(this.#plan)}`,
+      virtualMs: atMs,
+      eventCount: cluster?.simulator.eventCount ?? 0,
+      begun: this.#workloads.reduce((sum, { counts }) => sum + counts.begun, 0),
+      succeeded: this.#workloads.reduce((sum, { counts }) => sum + counts.succeeded, 0),
+      faults,
+    };
+  }
+
+  async #phases(cluster: SimCluster, bugs: readonly unknown[]): Promise<number> {
+    const { simulator, violations } = cluster;
+    const positions = new Positions();
+    const replicasMax = Math.min(3, cluster.options.csCount);
+    const world = { simulation: cluster, positions };
+    this.#workloads = [new FileWorkload(world, this.#prng.fork(), this.#prng.between(1, 4), replicasMax)];
+    await simulator.run(this.#setUp(cluster), "the workloads to be set up");
+
+    for (const node of cluster.clients) this.#work(node);
+    const injector = new FaultInjector(cluster, this.#plan, this.#prng.fork(), 2, {
+      restart: (node) => this.#restart(cluster, node),
+    });
+    injector.begin();
+    await this.#runFor(cluster, this.#safetyMs, bugs);
+    injector.heal();
+    this.#isStopping = true;
+    await simulator.runUntil(
+      () => this.#working.size === 0 || violations.all.length > 0,
+      "the clients to end",
+      {
+        timeoutMs: STOP_MS_MAX,
+      },
+    );
+    if (violations.all.length > 0) return total(injector);
+    await this.#converge(cluster);
+    await this.#readBack(cluster);
+    for (const workload of this.#workloads) {
+      for (const complaint of workload.check()) violations.add(workload.name, complaint);
+    }
+    return total(injector);
+  }
+
+  async #setUp(cluster: SimCluster): Promise<void> {
+    const first = cluster.clients[0]?.cluster;
+    if (first === undefined) throw new Error("the first client is not connected");
+    for (const workload of this.#workloads) await workload.setUp(first);
+  }
+
+  /** In slices, so that a bug ends the run soon. */
+  async #runFor(cluster: SimCluster, durationMs: number, bugs: readonly unknown[]): Promise<void> {
+    const { simulator, violations } = cluster;
+    const endMs = simulator.nowMs + durationMs;
+    while (simulator.nowMs < endMs) {
+      await simulator.runFor(Math.min(500, endMs - simulator.nowMs));
+      if (violations.all.length > 0 || bugs.length > 0) return;
+    }
+  }
+
+  #restart(cluster: SimCluster, node: SimNode): void {
+    const client = cluster.clients.find((one) => one === node);
+    if (client === undefined) void node.start();
+    else void client.start().then(() => this.#work(client));
+  }
+
+  /** The program of one life of a client: works until it dies or is told to stop. */
+  #work(node: ClientNode): void {
+    const { cluster } = node;
+    if (cluster === undefined) return;
+    const actor: Actor = {
+      process: `${node.name}#${node.life}`,
+      node,
+      cluster,
+      prng: this.#prng.fork(),
+      isStopping: () => this.#isStopping,
+    };
+    const working = this.#loop(actor);
+    this.#working.add(working);
+    const isOver = (): void => void this.#working.delete(working);
+    node.host.onDeath(isOver);
+    void working.then(isOver);
+  }
+
+  async #loop(actor: Actor): Promise<void> {
+    while (!this.#isStopping) await actor.prng.pick(this.#workloads).work(actor);
+    await actor.cluster.close();
+  }
+
+  /** Within bounded time every chunk has all its replicas, and stays so for a while. */
+  async #converge(cluster: SimCluster): Promise<void> {
+    const { simulator, violations } = cluster;
+    const endMs = simulator.nowMs + WHOLE_MS_MAX;
+    let missing: string | undefined = "nothing was looked at";
+    while (missing !== undefined && simulator.nowMs < endMs) {
+      await simulator.runFor(1000);
+      missing = await simulator.run(whatIsMissing(cluster), "a look at the chunks");
+    }
+    if (missing !== undefined) violations.add("convergence", `after ${WHOLE_MS_MAX} ms: ${missing}`);
+  }
+
+  async #readBack(cluster: SimCluster): Promise<void> {
+    const { simulator } = cluster;
+    const node = cluster.clients[0];
+    if (node === undefined) return;
+    node.kill();
+    await simulator.run(node.start(), "a client for reading back", { timeoutMs: 60_000 });
+    if (node.cluster === undefined) throw new Error("the client is not connected");
+    const actor: Actor = {
+      process: `${node.name}#${node.life}`,
+      node,
+      cluster: node.cluster,
+      prng: this.#prng.fork(),
+      isStopping: () => false,
+    };
+    for (const workload of this.#workloads) {
+      await simulator.run(workload.readBack(actor), `${workload.name} to be read back`, {
+        timeoutMs: 120_000,
+      });
+    }
+    await simulator.run(actor.cluster.close(), "the reader to end", { timeoutMs: 60_000 });
+  }
+}
+
+function total({ counts }: FaultInjector): number {
+  return [...counts.values()].reduce((sum, count) => sum + count, 0);
+}

@@ -1,0 +1,234 @@
+import { type Prng, toUtf8 } from "../../../src/base/index.js";
+import { BLOCK_BYTES } from "../../../src/chunk/index.js";
+import type { Cluster, FileHandle } from "../../../src/client/index.js";
+import { type Access, type InodeNumber, MODE_FILE, ROOT_INODE } from "../../../src/meta/index.js";
+import { checkFile } from "../checkers/file-checker.js";
+import { type FileAction, FileHistory, type FileOperation } from "../checkers/file-history.js";
+import { contentOf } from "./content.js";
+import { type Actor, codeOf, type Workload, type WorkloadWorld } from "./workload.js";
+
+/** How one file is used, drawn once. */
+interface FilePlan {
+  readonly chunkBytes: number;
+  readonly replicas: number;
+  readonly replicasMinimum: number;
+  /** No operation reaches farther, except a few that leave a hole. */
+  readonly sizeBytesMax: number;
+  readonly requestBytesMax: number;
+  /** Chance of an open to demand to be the only writer. */
+  readonly exclusiveRate: number;
+  readonly readerRate: number;
+  readonly syncRate: number;
+  readonly truncateRate: number;
+  readonly punchRate: number;
+  /** Requests under way on one handle. */
+  readonly depthMax: number;
+}
+
+interface SimFile {
+  readonly plan: FilePlan;
+  readonly history: FileHistory;
+  ino: InodeNumber;
+  /** Who may write, and since when, while it has the file open as the only writer. */
+  holder: { readonly process: string; readonly since: number } | undefined;
+}
+
+/** An open may wait for the lease of a dead client. */
+const OPEN_MS_MAX = 15_000;
+const READ_BACK_BYTES = 1 << 20;
+
+/** Contents of files: written, read, cut and synced by several clients at once. */
+export class FileWorkload implements Workload {
+  readonly name = "files";
+  readonly counts = { begun: 0, succeeded: 0 };
+  readonly #world: WorkloadWorld;
+  readonly #files: SimFile[] = [];
+  readonly #complaints: string[] = [];
+  #writeCount = 0;
+
+  constructor(world: WorkloadWorld, prng: Prng, fileCount: number, replicasMax: number) {
+    this.#world = world;
+    const nowMs = (): number => world.simulation.simulator.nowMs;
+    for (let i = 0; i < fileCount; i++) {
+      this.#files.push({
+        plan: drawPlan(prng, replicasMax),
+        history: new FileHistory(`file${i}`, world.positions, nowMs),
+        ino: ROOT_INODE,
+        holder: undefined,
+      });
+    }
+  }
+
+  get histories(): readonly FileHistory[] {
+    return this.#files.map(({ history }) => history);
+  }
+
+  async setUp(cluster: Cluster): Promise<void> {
+    const { inodes } = cluster.fileSystem;
+    for (const file of this.#files) {
+      const { chunkBytes, replicas, replicasMinimum } = file.plan;
+      const name = toUtf8(file.history.name);
+      const { ino } = await inodes.create({ parent: ROOT_INODE, name, mode: MODE_FILE | 0o644 });
+      await inodes.setStorage(ino, { chunkBytes, replicas, replicasMinimum });
+      file.ino = ino;
+    }
+  }
+
+  async work(actor: Actor): Promise<void> {
+    const { prng } = actor;
+    const file = prng.pick(this.#files);
+    const { plan } = file;
+    const access: Access = prng.chance(plan.readerRate)
+      ? "read"
+      : prng.chance(plan.exclusiveRate)
+        ? "exclusive"
+        : "write";
+    const handle = await this.#open(actor, file, access);
+    if (handle === undefined) return;
+    const lanes = prng.between(1, plan.depthMax);
+    const count = prng.between(1, 12);
+    await Promise.all(
+      Array.from({ length: lanes }, () => this.#lane(actor, file, handle, prng.fork(), count)),
+    );
+    await this.#close(actor, file, handle);
+  }
+
+  async readBack(actor: Actor): Promise<void> {
+    for (const file of this.#files) {
+      const handle = await actor.cluster.fileSystem.inodes.open(file.ino, "read");
+      const size = { type: "size" as const };
+      await this.#do(actor, file, handle, size);
+      const sizeBytes = (size as { sizeBytes?: number }).sizeBytes ?? 0;
+      for (let offset = 0; offset <= sizeBytes; offset += READ_BACK_BYTES) {
+        await this.#do(actor, file, handle, { type: "read", offset, lengthBytes: READ_BACK_BYTES });
+      }
+      await handle.close();
+    }
+  }
+
+  fence(isDead: (process: string) => boolean): void {
+    for (const { history } of this.#files) history.fence(isDead);
+  }
+
+  check(): string[] {
+    return [...this.#complaints, ...this.#files.flatMap(({ history }) => checkFile(history))];
+  }
+
+  async #open(actor: Actor, file: SimFile, access: Access): Promise<FileHandle | undefined> {
+    try {
+      const { inodes } = actor.cluster.fileSystem;
+      const handle = await inodes.open(file.ino, access, { timeoutMs: OPEN_MS_MAX });
+      if (access === "exclusive") {
+        file.holder = { process: actor.process, since: this.#world.positions.next() };
+        // There is only one writer now: whatever others began is over.
+        file.history.fence((process) => process !== actor.process);
+      }
+      return handle;
+    } catch (error) {
+      codeOf(error);
+      await actor.node.host.clock.sleep("workload.pause", actor.prng.between(1, 200));
+      return undefined;
+    }
+  }
+
+  async #close(actor: Actor, file: SimFile, handle: FileHandle): Promise<void> {
+    if (file.holder?.process === actor.process && handle.access === "exclusive") file.holder = undefined;
+    try {
+      await handle.close();
+    } catch (error) {
+      codeOf(error);
+    }
+  }
+
+  /** Operations one after the other; other lanes of the handle run beside. Ends early when the lease is lost. */
+  async #lane(actor: Actor, file: SimFile, handle: FileHandle, prng: Prng, count: number): Promise<void> {
+    for (let i = 0; i < count && !actor.isStopping(); i++) {
+      if (!(await this.#do(actor, file, handle, this.#draw(file.plan, handle.access, prng)))) return;
+      if (prng.chance(0.2)) await actor.node.host.clock.sleep("workload.think", prng.between(1, 80));
+    }
+  }
+
+  #draw(plan: FilePlan, access: Access, prng: Prng): FileAction {
+    const { offset, lengthBytes } = drawRange(plan, prng);
+    if (access === "read" || prng.chance(0.4)) {
+      return prng.chance(0.08) ? { type: "size" } : { type: "read", offset, lengthBytes };
+    }
+    if (prng.chance(plan.syncRate)) return { type: "sync" };
+    if (prng.chance(plan.truncateRate)) {
+      return { type: "truncate", sizeBytes: prng.chance(0.2) ? 0 : offset + lengthBytes };
+    }
+    if (prng.chance(plan.punchRate)) return { type: "punch", offset, lengthBytes };
+    return { type: "write", offset, bytes: contentOf(++this.#writeCount, offset, lengthBytes) };
+  }
+
+  /** False if the handle is of no more use. */
+  async #do(actor: Actor, file: SimFile, handle: FileHandle, action: FileAction): Promise<boolean> {
+    this.counts.begun++;
+    const operation = file.history.call(actor.process, action);
+    try {
+      await carryOut(handle, action);
+      file.history.succeeded(operation);
+      this.counts.succeeded++;
+      this.#checkHolder(file, operation);
+      return true;
+    } catch (error) {
+      file.history.failed(operation, codeOf(error));
+      return false;
+    }
+  }
+
+  #checkHolder({ holder, history }: SimFile, { process, action, calledAt }: FileOperation): void {
+    if (action.type === "read" || action.type === "size" || action.type === "sync") return;
+    if (holder === undefined || holder.process === process || calledAt < holder.since) return;
+    this.#complaints.push(`${history.name}: ${process} wrote while ${holder.process} was the only writer`);
+  }
+}
+
+async function carryOut(handle: FileHandle, action: FileAction): Promise<void> {
+  switch (action.type) {
+    case "write":
+      return await handle.write(action.bytes, action.offset);
+    case "punch":
+      return await handle.punch(action.offset, action.lengthBytes);
+    case "truncate":
+      return await handle.truncate(action.sizeBytes);
+    case "sync":
+      return await handle.sync();
+    case "size":
+      action.sizeBytes = await handle.size();
+      return;
+    case "read":
+      action.bytes = await handle.read(action.offset, action.lengthBytes);
+      return;
+  }
+}
+
+function drawPlan(prng: Prng, replicasMax: number): FilePlan {
+  const replicas = prng.between(Math.min(2, replicasMax), replicasMax);
+  return {
+    chunkBytes: prng.pick([64, 64, 128, 256, 1024]) * 1024,
+    replicas,
+    replicasMinimum: prng.chance(0.7) ? 1 : replicas - 1 || 1,
+    sizeBytesMax: prng.pick([20_000, 200_000, 700_000, 3_000_000]),
+    requestBytesMax: prng.pick([5000, 40_000, 150_000, 2 << 20]),
+    exclusiveRate: prng.pick([0, 0.3, 1]),
+    readerRate: prng.pick([0.1, 0.3, 0.5]),
+    syncRate: prng.pick([0, 0.05, 0.3]),
+    truncateRate: prng.pick([0, 0.02, 0.15]),
+    punchRate: prng.pick([0, 0.02, 0.1]),
+    depthMax: prng.pick([1, 2, 4]),
+  };
+}
+
+/** Aligned or not, small or large, mostly where something is already. */
+function drawRange(plan: FilePlan, prng: Prng): { offset: number; lengthBytes: number } {
+  const size = prng.pick([1, 100, 4096, plan.requestBytesMax, plan.requestBytesMax]);
+  let lengthBytes = Math.min(prng.between(1, size), plan.sizeBytesMax);
+  let offset = prng.below(Math.max(1, plan.sizeBytesMax - lengthBytes));
+  if (prng.chance(0.4)) {
+    offset -= offset % BLOCK_BYTES;
+    lengthBytes = Math.max(BLOCK_BYTES, lengthBytes - (lengthBytes % BLOCK_BYTES));
+  }
+  if (prng.chance(0.02)) offset += plan.sizeBytesMax;
+  return { offset, lengthBytes };
+}
