@@ -21,6 +21,8 @@ export interface InstallerWorld {
   readonly links: CsLinks;
   readonly sessions: SessionHub;
   readonly propose: Propose;
+  /** The replica there may differ from its peers: it must not be installed as if it did not. */
+  readonly isSuspect: (chunkId: ChunkId, csId: CsId) => boolean;
 }
 
 interface MemberAnswer {
@@ -116,6 +118,10 @@ export class ChunkInstaller {
   async #installOn(record: ChunkRecord, csId: CsId): Promise<MemberAnswer> {
     const body = installCommand(this.#world.tables, record, csId);
     if (body === undefined) return { csId, highWaterBytes: 0, failure: "not registered" };
+    const isSyncing = record.chain.some((member) => member.csId === csId && member.syncing);
+    if (!isSyncing && this.#world.isSuspect(record.chunkId, csId)) {
+      return { csId, highWaterBytes: 0, failure: "suspect after an unclean stop" };
+    }
     try {
       const done = await this.#world.links.command(csId, { type: "install", body }, INSTALL_TIMEOUT_MS);
       return { csId, highWaterBytes: done.highWaterBytes, failure: undefined };

@@ -3,10 +3,12 @@ import type { CommandDone, CsCommand, CsHeartbeat, CsId, NumberedCsCommand } fro
 import type { Clock } from "../io/index.js";
 import type { CallServer } from "../rpc/index.js";
 
+/** A server that says what it holds is ready in a moment. */
+const EXPECTED_POLL_MS = 20;
+
 /** A chunk server connected to this leader. */
 interface Link {
   readonly connection: CallServer<NumberedCsCommand>;
-  readonly incarnation: number;
   heardMs: number;
   heartbeat: CsHeartbeat | undefined;
   readonly pending: Map<number, PendingCommand>;
@@ -21,16 +23,19 @@ interface PendingCommand {
 export class CsLinks {
   readonly #clock: Clock;
   readonly #links = new Map<CsId, Link>();
+  /** Registered, and on their way to be connected. */
+  readonly #expected = new Map<CsId, CallServer<NumberedCsCommand>>();
   #nextCommand = 1;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  connect(csId: CsId, connection: CallServer<NumberedCsCommand>, incarnation: number): void {
+  connect(csId: CsId, connection: CallServer<NumberedCsCommand>): void {
+    if (this.#expected.get(csId) === connection) this.#expected.delete(csId);
     const older = this.#links.get(csId);
     const heardMs = this.#clock.monotonicMs();
-    this.#links.set(csId, { connection, incarnation, heardMs, heartbeat: undefined, pending: new Map() });
+    this.#links.set(csId, { connection, heardMs, heartbeat: undefined, pending: new Map() });
     if (older === undefined) return;
     failAll(older, storageError("unavailable", `CS#${csId} connected again`));
     if (older.connection !== connection) older.connection.close(storageError("closed", "registered again"));
@@ -38,6 +43,7 @@ export class CsLinks {
 
   /** True if that was its present connection. */
   disconnect(csId: CsId, connection: CallServer<NumberedCsCommand>): boolean {
+    if (this.#expected.get(csId) === connection) this.#expected.delete(csId);
     const link = this.#links.get(csId);
     if (link?.connection !== connection) return false;
     this.#links.delete(csId);
@@ -73,10 +79,23 @@ export class CsLinks {
     for (const link of this.#links.values()) link.heardMs = nowMs;
   }
 
+  /** The server has registered, and will be connected when it has said what it holds: commands wait for that. */
+  expect(csId: CsId, connection: CallServer<NumberedCsCommand>): void {
+    this.#expected.set(csId, connection);
+  }
+
   /** Gives a command and resolves with its answer. Fails with what the server says, `unavailable` or `timed_out`. */
-  command(csId: CsId, command: CsCommand, timeoutMs: number): Promise<CommandDone> {
+  async command(csId: CsId, command: CsCommand, timeoutMs: number): Promise<CommandDone> {
+    const endMs = this.#clock.monotonicMs() + timeoutMs;
+    while (this.#expected.has(csId) && !this.#links.has(csId) && this.#clock.monotonicMs() < endMs) {
+      await this.#clock.sleep("mds.cs.expected", EXPECTED_POLL_MS);
+    }
     const link = this.#links.get(csId);
-    if (link === undefined) return Promise.reject(storageError("unavailable", `CS#${csId} is not connected`));
+    if (link === undefined) throw storageError("unavailable", `CS#${csId} is not connected`);
+    return await this.#give(csId, link, command, timeoutMs);
+  }
+
+  #give(csId: CsId, link: Link, command: CsCommand, timeoutMs: number): Promise<CommandDone> {
     const commandId = this.#nextCommand++;
     return new Promise((resolve, reject) => {
       const timer = this.#clock.after("mds.cs.command", timeoutMs, () => {

@@ -1,7 +1,8 @@
 import { failureOf, storageError } from "../base/index.js";
-import type { CsId } from "../chunk/index.js";
+import type { ChunkId, CsId, NumberedCsCommand, ReplicaReport } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { InodeNumber, SessionId } from "../meta/index.js";
+import type { CallServer } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { AttributeAsks } from "./attribute-asks.js";
 import { ChunkInstaller } from "./chunk-installer.js";
@@ -14,6 +15,7 @@ import { Maintenance } from "./maintenance.js";
 import type { Propose } from "./proposals.js";
 import type { Replica } from "./replica.js";
 import { SessionHub } from "./session-hub.js";
+import { ChunkCensus } from "./status-report.js";
 import type { MetadataStore } from "./store/metadata-store.js";
 import { Waiters } from "./waiters.js";
 
@@ -23,6 +25,15 @@ export interface LeadershipWorld {
   readonly store: MetadataStore;
   readonly replica: Replica;
   readonly propose: Propose;
+  readonly load: () => MdsLoad;
+}
+
+/** Of this process, since a moment ago. */
+export interface MdsLoad {
+  readonly commitsPerSecond: number;
+  readonly cpuPercent: number;
+  readonly memoryBytes: number;
+  readonly uptimeSeconds: number;
 }
 
 /**
@@ -40,6 +51,9 @@ export class Leadership {
   readonly sessions: SessionHub;
   readonly links: CsLinks;
   readonly waiters: Waiters;
+  readonly census: ChunkCensus;
+  /** What this process costs, for `stat`. */
+  readonly load: () => MdsLoad;
   readonly #propose: Propose;
   readonly #installer: ChunkInstaller;
   readonly #maintenance: Maintenance;
@@ -55,6 +69,8 @@ export class Leadership {
     this.term = term;
     this.beganMs = this.clock.monotonicMs();
     this.#propose = world.propose;
+    this.load = world.load;
+    this.census = new ChunkCensus(this);
     const sessions = [...this.tables.sessions.values()].map(({ sessionId }) => sessionId);
     this.sessions = new SessionHub(this.clock, sessions);
     this.links = new CsLinks(this.clock);
@@ -159,8 +175,30 @@ export class Leadership {
     });
   }
 
-  /** A chunk server's connection came, went or brought news. */
-  chunkServerChanged(csId: CsId): void {
+  /** A server that may be believed to have a chunk's data. */
+  isSuspect(chunkId: ChunkId, csId: CsId): boolean {
+    return this.#maintenance.repair.isSuspect(chunkId, csId);
+  }
+
+  /** Takes a chunk server in, once it has said what it holds: from then on it is given commands. */
+  async attach(
+    csId: CsId,
+    connection: CallServer<NumberedCsCommand>,
+    inventory: readonly ReplicaReport[],
+  ): Promise<void> {
+    const { repair } = this.#maintenance;
+    const verdicts = await repair.judge(csId, inventory);
+    if (connection.isClosed) return;
+    repair.note(csId, verdicts);
+    this.links.connect(csId, connection);
+    this.#maintenance.chunkServerChanged(csId);
+    await repair.settle(csId, verdicts);
+  }
+
+  /** A chunk server's connection is gone. */
+  detach(csId: CsId, connection: CallServer<NumberedCsCommand>): void {
+    if (!this.links.disconnect(csId, connection)) return;
+    this.#maintenance.repair.forget(csId);
     this.#maintenance.chunkServerChanged(csId);
   }
 

@@ -7,6 +7,7 @@ import { GrpcRpc } from "../rpc/grpc/index.js";
 import { type LogLevel, openLog } from "../telemetry/index.js";
 import { MDS_AUTHORIZATION, MDS_SERVER_ROLES } from "./authorization.js";
 import { MetadataServer } from "./metadata-server.js";
+import { processLoad } from "./process-load.js";
 import { loadGenesis, loadMdsIdentity } from "./repository.js";
 
 /**
@@ -59,7 +60,18 @@ async function main(): Promise<void> {
     process.stderr.write(`mdsd: ${messageOf(error)}\n`);
     process.exit(1);
   };
-  const server = await MetadataServer.start({ identity, directory, genesis }, { ...world, rpc, log }, halt);
+  let applied = (): number => 0;
+  const load = processLoad(world.clock, {
+    cpuMs: () => (process.cpuUsage().user + process.cpuUsage().system) / 1000,
+    memoryBytes: () => process.memoryUsage.rss(),
+    applied: () => applied(),
+  });
+  const server = await MetadataServer.start(
+    { identity, directory, genesis },
+    { ...world, rpc, log, load },
+    halt,
+  );
+  applied = () => server.replica.status().appliedIndex;
   let isStopping = false;
   const stop = async (): Promise<void> => {
     if (isStopping) return;

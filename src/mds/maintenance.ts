@@ -28,7 +28,7 @@ type WorkEffect = Exclude<
 export class Maintenance {
   readonly #leadership: Leadership;
   readonly #liveness: CsLiveness;
-  readonly #repair: RepairLoop;
+  readonly repair: RepairLoop;
   readonly #beat: Heartbeat;
   readonly #jobs: readonly BackgroundJobs<number>[];
   readonly #reclaims: BackgroundJobs<number>;
@@ -40,7 +40,7 @@ export class Maintenance {
   constructor(leadership: Leadership) {
     this.#leadership = leadership;
     this.#liveness = new CsLiveness(leadership);
-    this.#repair = new RepairLoop(leadership);
+    this.repair = new RepairLoop(leadership);
     this.#beat = new Heartbeat(leadership.clock, "mds.maintenance", BEAT_MS, (lateMs) => this.#tick(lateMs));
     this.#reclaims = new BackgroundJobs(8, (ino) => dropFileChunks(leadership, inodeNumber(ino)));
     this.#sweeps = new BackgroundJobs(4, (ino) => sweepFileChunks(leadership, inodeNumber(ino)));
@@ -55,7 +55,7 @@ export class Maintenance {
   start(): void {
     for (const { csId: id } of this.#leadership.tables.chunkServers.values()) this.#deletions.add(id);
     this.#beat.start();
-    this.#repair.start();
+    this.repair.start();
   }
 
   /** Takes up what an applied command called for. */
@@ -78,7 +78,7 @@ export class Maintenance {
         return;
       case "repair":
       case "chunkServersChanged":
-        this.#repair.kick();
+        this.repair.kick();
         return;
       case "mdsServersChanged":
         void followMembership(this.#leadership);
@@ -94,12 +94,12 @@ export class Maintenance {
     const change = this.#liveness.changed(id);
     if (change !== undefined) void this.#leadership.proposeQuietly(change);
     this.#deletions.add(id);
-    this.#repair.kick();
+    this.repair.kick();
   }
 
   close(): void {
     this.#beat.close();
-    this.#repair.close();
+    this.repair.close();
     for (const jobs of this.#jobs) jobs.close();
   }
 

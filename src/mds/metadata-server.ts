@@ -7,7 +7,7 @@ import { AdminService } from "./admin-service.js";
 import { ClientService } from "./client-service.js";
 import { clientAddress, type MdsConfig } from "./config.js";
 import { defineEnrollment } from "./enrollment-service.js";
-import { Leadership } from "./leadership.js";
+import { Leadership, type MdsLoad } from "./leadership.js";
 import { Proposals } from "./proposals.js";
 import { RaftLink } from "./raft-link.js";
 import { RegistryService } from "./registry-service.js";
@@ -23,6 +23,8 @@ export interface MdsWorld {
   readonly rpc: Rpc;
   readonly random: Random;
   readonly log: Logger;
+  /** What this process costs, for `stat`. */
+  readonly load?: (() => MdsLoad) | undefined;
 }
 
 /**
@@ -165,10 +167,10 @@ export class MetadataServer {
       if (!this.#isStill(term)) return;
       await this.#genesis();
       if (!this.#isStill(term)) return;
-      const { clock, log } = this.#world;
+      const { clock, log, load } = this.#world;
       const propose = this.#proposals.propose;
       this.#leadership = new Leadership(
-        { clock, log, store: this.#store, replica: this.#replica, propose },
+        { clock, log, store: this.#store, replica: this.#replica, propose, load: load ?? (() => NO_LOAD) },
         term,
       );
       log.info("this MDS leads", { mdsId: this.#config.identity.mdsId, term });
@@ -220,6 +222,8 @@ export class MetadataServer {
     return new StorageError({ code: "not_leader", detail: "this MDS does not lead", leaderHint });
   }
 }
+
+const NO_LOAD: MdsLoad = { commitsPerSecond: 0, cpuPercent: 0, memoryBytes: 0, uptimeSeconds: 0 };
 
 /** The log of the first server was there once: an empty one now means that it was lost, not that the cluster is new. */
 function refuseEmptied({ genesis }: MdsConfig, store: MetadataStore): void {

@@ -10,6 +10,7 @@ import type {
 } from "../chunk/index.js";
 import { type CallServer, type Channel, REGISTRY_ATTACH, type Service, serveCalls } from "../rpc/index.js";
 import { leaveOut } from "./chunk-reports.js";
+import { isNews } from "./core/chunk-servers.js";
 import { configNumber } from "./core/cluster-config.js";
 import type { Leadership } from "./leadership.js";
 
@@ -70,7 +71,7 @@ class Attachment {
       case "inventory":
         this.#inventory.push(...request.body.replicas);
         if (!request.body.isLast) return OK;
-        await leadership.reconcile(csId, this.#inventory);
+        await leadership.attach(csId, connection, this.#inventory);
         this.#inventory = [];
         return OK;
       case "heartbeat":
@@ -93,8 +94,7 @@ class Attachment {
 
   end(connection: CallServer<NumberedCsCommand>): void {
     if (this.#csId === undefined || this.#leadership === undefined) return;
-    if (this.#leadership.links.disconnect(this.#csId, connection))
-      this.#leadership.chunkServerChanged(this.#csId);
+    this.#leadership.detach(this.#csId, connection);
   }
 
   async #register(
@@ -123,8 +123,7 @@ class Attachment {
     leadership.requireLeading();
     this.#csId = csId;
     this.#leadership = leadership;
-    leadership.links.connect(csId, connection, incarnation);
-    leadership.chunkServerChanged(csId);
+    leadership.links.expect(csId, connection);
     const heartbeatMs = configNumber(leadership.tables, "mds.wd.heartbeat_period");
     const leaseMs = configNumber(leadership.tables, "mds.wd.inactive_tout");
     return { type: "registered", body: { heartbeatMs, leaseMs } };
@@ -133,7 +132,8 @@ class Attachment {
   async #heartbeat(leadership: Leadership, csId: CsId, heartbeat: CsHeartbeat): Promise<void> {
     leadership.links.heartbeat(csId, heartbeat);
     const { space, replicaCount, flags } = heartbeat;
-    if (leadership.isNews(csId, heartbeat)) {
+    const server = leadership.tables.chunkServers.get(csId);
+    if (server !== undefined && isNews(server, heartbeat)) {
       await leadership.proposeQuietly({ type: "updateCs", body: { csId, space, replicaCount, flags } });
     }
   }

@@ -35,6 +35,11 @@ export class Waiters {
     for (const resume of waiting ?? []) resume();
   }
 
+  /** Somebody waits for that at this moment. */
+  isWaitedFor(key: WaitKey): boolean {
+    return this.#waiting.has(keyText(key));
+  }
+
   /** Wakes everybody, for good: the requests must look at the world again. */
   wakeAll(): void {
     this.#number++;

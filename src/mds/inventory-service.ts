@@ -1,0 +1,85 @@
+import type { ChunkId, CsId, ReplicaReport } from "../chunk/index.js";
+import type { ChunkAt, ReconfigureChunk } from "./core/command.js";
+import { judgeReplica, type LostEvidence } from "./core/inventory.js";
+import type { ChunkRecord } from "./core/records.js";
+import type { Leadership } from "./leadership.js";
+
+const PAGE = 1000;
+const UNKNOWN_PER_COMMAND = 1000;
+
+/** What an inventory calls for. Computed before the server is given commands, carried out afterwards. */
+export interface InventoryVerdicts {
+  /** Members that do not have what they should. */
+  readonly remove: readonly ReconfigureChunk[];
+  /** Replicas that nobody needs. */
+  readonly useless: readonly ChunkAt[];
+  /** Complete, but doubtful after an unclean stop. */
+  readonly suspects: ReadonlyMap<ChunkId, { readonly hostCrashed: boolean }>;
+  /** What is there of replicas that the state counts as lost. */
+  readonly evidence: ReadonlyMap<ChunkId, LostEvidence>;
+}
+
+/** Compares what a server says it has with what the state says it should have. */
+export async function judgeInventory(
+  { tables, store }: Leadership,
+  csId: CsId,
+  reports: readonly ReplicaReport[],
+): Promise<InventoryVerdicts> {
+  const remove: ReconfigureChunk[] = [];
+  const useless: ChunkAt[] = [];
+  const suspects = new Map<ChunkId, { hostCrashed: boolean }>();
+  const evidence = new Map<ChunkId, LostEvidence>();
+  const reported = new Set<ChunkId>();
+  for (const report of reports) {
+    const { chunkId, version, hostCrashed } = report;
+    reported.add(chunkId);
+    const record = tables.chunks.get(chunkId);
+    switch (judgeReplica(tables, csId, report)) {
+      case "current":
+        break;
+      case "suspect":
+        suspects.set(chunkId, { hostCrashed });
+        break;
+      case "behind":
+        if (record !== undefined) remove.push(removal(record, csId, "its replica is out of date"));
+        break;
+      case "lost":
+        evidence.set(chunkId, hostCrashed ? "hostCrashed" : report.suspect ? "suspect" : "complete");
+        break;
+      case "useless":
+        useless.push({ chunkId, version });
+    }
+  }
+  let after: ChunkId | undefined;
+  for (;;) {
+    const page = await store.csChunksPage(csId, after, PAGE);
+    for (const chunkId of page) {
+      if (reported.has(chunkId)) continue;
+      const record = tables.chunks.get(chunkId);
+      const member = record?.chain.find((other) => other.csId === csId);
+      if (record === undefined || member?.create === true) continue;
+      if (member === undefined) evidence.set(chunkId, "missing");
+      else remove.push(removal(record, csId, "its replica is missing"));
+    }
+    after = page.at(-1);
+    if (page.length < PAGE) break;
+  }
+  return { remove, useless, suspects, evidence };
+}
+
+/** Carries out what does not need another look at other servers. */
+export async function settleInventory(
+  leadership: Leadership,
+  csId: CsId,
+  { remove, useless }: InventoryVerdicts,
+): Promise<void> {
+  for (const body of remove) await leadership.proposeQuietly({ type: "reconfigureChunk", body });
+  for (let from = 0; from < useless.length; from += UNKNOWN_PER_COMMAND) {
+    const unknown = useless.slice(from, from + UNKNOWN_PER_COMMAND);
+    await leadership.proposeQuietly({ type: "adoptReplicas", body: { csId, unknown } });
+  }
+}
+
+function removal({ chunkId, version }: ChunkRecord, csId: CsId, why: string): ReconfigureChunk {
+  return { chunkId, version, remove: [csId], areSurplus: false, add: [], reason: `CS#${csId}: ${why}` };
+}

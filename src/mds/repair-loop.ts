@@ -1,0 +1,140 @@
+import type { ChunkId, CsId, ReplicaReport } from "../chunk/index.js";
+import { Heartbeat } from "./background-jobs.js";
+import type { LostEvidence } from "./core/inventory.js";
+import type { ChunkRecord } from "./core/records.js";
+import { planRepairs } from "./core/repair-plan.js";
+import { type InventoryVerdicts, judgeInventory, settleInventory } from "./inventory-service.js";
+import type { Leadership } from "./leadership.js";
+import { Suspects } from "./suspects.js";
+
+const PERIOD_MS = 500;
+/** Chunks looked at in one round, of each kind: what is urgent is found by the records, the rest comes later. */
+const PAGE = 1000;
+const STEPS_PER_ROUND = 200;
+
+/** Keeps chunks at their wanted number of replicas: looks at those that may not be, round by round. */
+export class RepairLoop {
+  readonly #leadership: Leadership;
+  readonly #suspects: Suspects;
+  readonly #beat: Heartbeat;
+  /** What the inventories said about replicas that the state counts as lost. */
+  readonly #evidence = new Map<CsId, ReadonlyMap<ChunkId, LostEvidence>>();
+  /** Where the next page of a list begins, by list. */
+  readonly #cursors = new Map<string, ChunkId>();
+  #isDue = true;
+  #suppressed: string | undefined;
+
+  constructor(leadership: Leadership) {
+    this.#leadership = leadership;
+    this.#suspects = new Suspects(leadership);
+    this.#beat = new Heartbeat(leadership.clock, "mds.repair", PERIOD_MS, () => this.#round());
+  }
+
+  start(): void {
+    this.#beat.start();
+  }
+
+  /** Something changed: the next round looks at everything. */
+  kick(): void {
+    this.#isDue = true;
+  }
+
+  isSuspect(chunkId: ChunkId, csId: CsId): boolean {
+    return this.#suspects.isSuspect(chunkId, csId);
+  }
+
+  /** First half of taking a server in: what its inventory means. Nothing is done yet. */
+  judge(csId: CsId, reports: readonly ReplicaReport[]): Promise<InventoryVerdicts> {
+    return judgeInventory(this.#leadership, csId, reports);
+  }
+
+  /** Second half: acts on it, once the server takes commands. */
+  async settle(csId: CsId, verdicts: InventoryVerdicts): Promise<void> {
+    await settleInventory(this.#leadership, csId, verdicts);
+    this.kick();
+  }
+
+  /** What the inventory said is known from now on. Called before the server takes commands. */
+  note(csId: CsId, { suspects, evidence }: InventoryVerdicts): void {
+    this.#suspects.reported(csId, suspects);
+    this.#evidence.set(csId, evidence);
+  }
+
+  /** The server went away: what it had is open again. */
+  forget(csId: CsId): void {
+    this.#suspects.forget(csId);
+    this.#evidence.delete(csId);
+  }
+
+  close(): void {
+    this.#beat.close();
+  }
+
+  async #round(): Promise<void> {
+    for (const step of this.#suspects.steps()) {
+      if (await this.#leadership.proposeQuietly({ type: "reconfigureChunk", body: step })) {
+        this.#suspects.settled(step.chunkId);
+      }
+    }
+    if (!this.#isDue) return;
+    this.#isDue = false;
+    const records = await this.#candidates();
+    if (records.length === 0 || this.#leadership.isClosed) return;
+    // What is left over now may be possible in the next round.
+    this.#isDue = true;
+    const { tables, waiters, clock } = this.#leadership;
+    const plan = planRepairs(
+      {
+        tables,
+        stampMs: clock.wallMs(),
+        isAwaited: (chunkId) => waiters.isWaitedFor({ type: "chunk", chunkId }),
+        evidenceOf: (csId, chunkId) => this.#evidence.get(csId)?.get(chunkId) ?? "unknown",
+      },
+      records,
+    );
+    await this.#tell(plan.suppressed);
+    for (const body of plan.steps.slice(0, STEPS_PER_ROUND)) {
+      await this.#leadership.proposeQuietly({ type: "reconfigureChunk", body });
+    }
+  }
+
+  /** Chunks with too few replicas, and those on servers that are gone or shall go. */
+  async #candidates(): Promise<ChunkRecord[]> {
+    const { store, tables } = this.#leadership;
+    const ids = await this.#page("degraded", (after) => store.degradedPage(after, PAGE));
+    for (const { csId, activity, administration } of tables.chunkServers.values()) {
+      if (activity !== "offline" && administration === "normal") continue;
+      ids.push(...(await this.#page(`CS ${csId}`, (after) => store.csChunksPage(csId, after, PAGE))));
+    }
+    const records: ChunkRecord[] = [];
+    for (const chunkId of ids) {
+      const record = tables.chunks.get(chunkId);
+      if (record !== undefined) records.push(record);
+    }
+    return records;
+  }
+
+  /** The next page of a list that is gone through again and again. */
+  async #page(list: string, read: (after: ChunkId | undefined) => Promise<ChunkId[]>): Promise<ChunkId[]> {
+    const page = await read(this.#cursors.get(list));
+    const last = page.at(-1);
+    if (page.length < PAGE || last === undefined) this.#cursors.delete(list);
+    else this.#cursors.set(list, last);
+    return page;
+  }
+
+  /** Once for each time that repair is held up. */
+  async #tell(suppressed: string | undefined): Promise<void> {
+    if (suppressed === this.#suppressed) return;
+    this.#suppressed = suppressed;
+    const message =
+      suppressed === undefined
+        ? "Automatic replication goes on"
+        : `Automatic replication is suppressed: ${suppressed}`;
+    const severity = suppressed === undefined ? "info" : "warn";
+    await this.#leadership.proposeQuietly({
+      type: "recordEvent",
+      body: { system: "MDS", severity, message },
+    });
+  }
+}

@@ -1,0 +1,154 @@
+import type { ChunkId } from "../chunk/index.js";
+import {
+  type ClientStatus,
+  type ClusterStatus,
+  type CsStatus,
+  type MdsStatus,
+  ROOT_INODE,
+} from "../meta/index.js";
+import { raftId } from "../raft/index.js";
+import { clientAddress } from "./config.js";
+import { ChunkStateCounter } from "./core/chunk-states.js";
+import { configNumber } from "./core/cluster-config.js";
+import type { CsRecord } from "./core/records.js";
+import { csStatusWord, filesystemCounts, healthWord, spaceStatus } from "./core/statistics.js";
+import type { Leadership } from "./leadership.js";
+
+const PAGE = 2000;
+/** Counting chunks by state goes through all of them: done at most once in that time, and never twice at a time. */
+const COUNT_EVERY_MS = 2000;
+
+/** The chunks of the cluster by state, counted now and then. */
+export class ChunkCensus {
+  readonly #leadership: Leadership;
+  #latest: Promise<ChunkStateCounter> | undefined;
+  #latestMs = 0;
+
+  constructor(leadership: Leadership) {
+    this.#leadership = leadership;
+  }
+
+  /** As of `COUNT_EVERY_MS` ago at most, for a small cluster; a count of many chunks takes its time. */
+  count(): Promise<ChunkStateCounter> {
+    const nowMs = this.#leadership.clock.monotonicMs();
+    if (this.#latest === undefined || nowMs - this.#latestMs > COUNT_EVERY_MS) {
+      this.#latestMs = nowMs;
+      this.#latest = this.#count();
+    }
+    return this.#latest;
+  }
+
+  async #count(): Promise<ChunkStateCounter> {
+    const { store, tables, waiters } = this.#leadership;
+    const counter = new ChunkStateCounter();
+    let after: ChunkId | undefined;
+    for (;;) {
+      const page = await store.chunksPage(after, PAGE);
+      for (const record of page) {
+        const isAwaited = waiters.isWaitedFor({ type: "chunk", chunkId: record.chunkId });
+        counter.add(tables, record, isAwaited);
+      }
+      after = page.at(-1)?.chunkId;
+      if (page.length < PAGE) break;
+    }
+    for (const { csId } of tables.chunkServers.values()) {
+      counter.addDeletions((await store.deletionsPage(csId, undefined, PAGE)).length);
+    }
+    return counter;
+  }
+}
+
+/** Everything behind `stat`. `answeringId`: the MDS that says it. */
+export async function clusterStatus(leadership: Leadership, answeringId: number): Promise<ClusterStatus> {
+  const { tables, clock } = leadership;
+  const chunks = await leadership.census.count();
+  const cluster = tables.cluster.get();
+  const storage = tables.inodes.get(ROOT_INODE)?.storage;
+  return {
+    clusterName: cluster?.name ?? "",
+    clusterId: cluster?.clusterId ?? "",
+    health: healthWord(tables),
+    mdsId: answeringId,
+    mdsServers: mdsStatuses(leadership, answeringId),
+    chunkServers: [...tables.chunkServers.values()].map((server) => csStatus(leadership, server, chunks)),
+    clients: clientStatuses(leadership),
+    space: spaceStatus(tables),
+    chunks: chunks.counts,
+    filesystem: filesystemCounts(tables),
+    replicas: storage?.replicas ?? 0,
+    replicasMinimum: storage?.replicasMinimum ?? 0,
+    epochUptimeSeconds: (clock.monotonicMs() - leadership.beganMs) / 1000,
+  };
+}
+
+/** More entries behind than that is worth a warning, as in the original. */
+const STALE_ENTRIES = 1000;
+
+function mdsStatuses({ replica, tables, load }: Leadership, answeringId: number): MdsStatus[] {
+  const { members, lastIndex } = replica.status();
+  const statuses: MdsStatus[] = [];
+  for (const { mdsId, address } of tables.mdsServers.values()) {
+    const isLeader = mdsId === answeringId;
+    const member = members.find(({ id }) => id === raftId(mdsId));
+    const own = load();
+    statuses.push({
+      mdsId,
+      address: clientAddress(address),
+      isLeader,
+      status: isLeader ? "avail" : memberStatus(member, lastIndex),
+      appliedIndex: isLeader ? replica.status().appliedIndex : (member?.matchIndex ?? 0),
+      commitsPerSecond: isLeader ? own.commitsPerSecond : 0,
+      cpuPercent: isLeader ? own.cpuPercent : 0,
+      memoryBytes: isLeader ? own.memoryBytes : 0,
+      uptimeSeconds: isLeader ? own.uptimeSeconds : 0,
+    });
+  }
+  return statuses;
+}
+
+function memberStatus(
+  member: ReturnType<Leadership["replica"]["status"]>["members"][number] | undefined,
+  lastIndex: number,
+): string {
+  if (member === undefined || !member.isActive) return "unavail";
+  if (member.role === "learner") return "learner";
+  return lastIndex - member.matchIndex > STALE_ENTRIES ? "stale" : "avail";
+}
+
+function csStatus({ links, tables }: Leadership, server: CsRecord, chunks: ChunkStateCounter): CsStatus {
+  const heartbeat = links.lastHeartbeat(server.csId);
+  const load = heartbeat?.load;
+  // Loads are counted from one heartbeat to the next.
+  const seconds = configNumber(tables, "mds.wd.heartbeat_period") / 1000;
+  return {
+    csId: server.csId,
+    status: csStatusWord(server),
+    address: server.address,
+    hostId: server.hostId,
+    location: server.location,
+    tier: server.tier,
+    totalBytes: heartbeat?.space.totalBytes ?? server.totalBytes,
+    freeBytes: heartbeat?.space.freeBytes ?? server.freeBytes,
+    replicaCount: heartbeat?.replicaCount ?? server.replicaCount,
+    uniqueCount: chunks.uniqueOn(server.csId),
+    ioWaitPercent: load?.ioWaitPercent ?? 0,
+    latencyMsAverage: load?.latencyMsAverage ?? 0,
+    latencyMsMax: load?.latencyMsMax ?? 0,
+    queueDepth: load?.queueDepth ?? 0,
+    readBytesPerSecond: (load?.readBytes ?? 0) / seconds,
+    writeBytesPerSecond: (load?.writeBytes ?? 0) / seconds,
+    readsPerSecond: (load?.readCount ?? 0) / seconds,
+    writesPerSecond: (load?.writeCount ?? 0) / seconds,
+    flags: server.flags,
+  };
+}
+
+function clientStatuses({ tables, sessions }: Leadership): ClientStatus[] {
+  return [...tables.sessions.values()].map(({ sessionId, hostname, program }) => ({
+    sessionId,
+    hostname,
+    program,
+    leaseCount: [...tables.sessionOpens.valuesOf(sessionId)].length,
+    address: sessions.addressOf(sessionId),
+  }));
+}
