@@ -16,6 +16,8 @@ export interface LeaderConnection {
   readonly address: string;
   /** When the hello was sent, by the monotonic clock. */
   readonly sentAtMs: number;
+  /** Has the handler get what the MDS says unasked, also what it said before its welcome. To be called once. */
+  listen(handler: (push: MetadataPush) => void): void;
   /** Resolves when the stream is closed, with the failure that closed it if there was one. */
   readonly closed: Promise<StorageError | undefined>;
 }
@@ -53,17 +55,11 @@ export class LeaderFinder {
 
   /**
    * Fails only by the signal, or, unless `isPatient`, when a whole round of servers ended with a refusal.
-   * `onPush` gets what the MDS says unasked from the first moment on.
    */
-  async find(
-    hello: () => Hello,
-    onPush: (push: MetadataPush) => void,
-    isPatient: boolean,
-    signal: AbortSignal,
-  ): Promise<LeaderConnection> {
+  async find(hello: () => Hello, isPatient: boolean, signal: AbortSignal): Promise<LeaderConnection> {
     const { clock, log } = this.#world;
     for (let round = 1; ; round++) {
-      const failure = await this.#tryEach(hello, onPush, signal);
+      const failure = await this.#tryEach(hello, signal);
       if ("welcome" in failure) return failure;
       if (!isPatient && FATAL.has(failure.code)) throw failure;
       log.debug("no metadata server leads yet", { round, code: failure.code });
@@ -79,16 +75,12 @@ export class LeaderFinder {
   }
 
   /** One round. Returns the last failure if nobody leads; a refusal counts more than not being there. */
-  async #tryEach(
-    hello: () => Hello,
-    onPush: (push: MetadataPush) => void,
-    signal: AbortSignal,
-  ): Promise<LeaderConnection | StorageError> {
+  async #tryEach(hello: () => Hello, signal: AbortSignal): Promise<LeaderConnection | StorageError> {
     let last = storageError("unavailable", "no address of a metadata server is known");
     this.#candidates.beginRound((addresses) => this.#shuffle(addresses));
     for (let address = this.#candidates.next(); address !== undefined; address = this.#candidates.next()) {
       try {
-        return await this.#greet(address, hello(), onPush, signal);
+        return await this.#greet(address, hello(), signal);
       } catch (error) {
         throwIfAborted(signal);
         const failure = failureOf(error);
@@ -102,25 +94,26 @@ export class LeaderFinder {
     return last;
   }
 
-  async #greet(
-    address: string,
-    hello: Hello,
-    onPush: (push: MetadataPush) => void,
-    signal: AbortSignal,
-  ): Promise<LeaderConnection> {
+  async #greet(address: string, hello: Hello, signal: AbortSignal): Promise<LeaderConnection> {
     const { rpc, clock } = this.#world;
     const calls: MdsCalls = new CallClient<MetadataRequest, MetadataReply, MetadataPush>(
       rpc.open(METADATA_SESSION, address),
       clock,
     );
-    calls.onPush(onPush);
+    const early: MetadataPush[] = [];
+    let deliver = (push: MetadataPush): void => void early.push(push);
+    calls.onPush((push) => deliver(push));
+    const listen = (handler: typeof deliver): void => {
+      deliver = handler;
+      for (const push of early.splice(0)) handler(push);
+    };
     const closed = new Promise<StorageError | undefined>((resolve) => calls.onClose(resolve));
     const sentAtMs = clock.monotonicMs();
     try {
       const reply = await calls.request({ type: "hello", body: hello }, { deadlineMs: HELLO_MS, signal });
       if (reply.type !== "welcome") throw storageError("malformed", "a hello was answered by something else");
       this.#candidates.leads(address);
-      return { calls, welcome: reply.body, address, sentAtMs, closed };
+      return { calls, welcome: reply.body, address, sentAtMs, listen, closed };
     } catch (error) {
       calls.close();
       throw error;

@@ -1,4 +1,4 @@
-import { failureOf, StorageError, storageError } from "../base/index.js";
+import { type Failure, failureOf, StorageError, storageError } from "../base/index.js";
 import type { Clock, Random } from "../io/index.js";
 import type {
   MetadataMutation,
@@ -14,7 +14,7 @@ import { LeaseClock } from "./core/lease-clock.js";
 import { afterMetadataFailure } from "./core/retry-policy.js";
 import { SequenceWindow } from "./core/sequence-window.js";
 import { type FinderWorld, type LeaderConnection, LeaderFinder } from "./leader-finder.js";
-import { abortFailure, Room, throwIfAborted, Wakeup } from "./waiting.js";
+import { abortFailure, forMany, Room, throwIfAborted, Wakeup } from "./waiting.js";
 
 export interface SessionConfig {
   readonly clusterId: string;
@@ -64,8 +64,13 @@ interface Pending {
   readonly reject: (error: StorageError) => void;
   /** Of a mutation that was sent. */
   sequence: number | undefined;
+  /** A mutation was sent, and no answer says that it was not carried out. */
+  mayBeDone: boolean;
   attempt: number;
 }
+
+/** The session is over, but this stream may still bring answers to what was asked before. */
+const RETIRE_MS = 200;
 
 /** A request that waited that long at the MDS is asked again. */
 const REQUEST_MS = 30_000;
@@ -91,10 +96,14 @@ export class Session {
   readonly #rooms = { ordinary: new Room(ORDINARY_MAX), patient: new Room(PATIENT_MAX) };
   /** In the order they were made. */
   readonly #pending = new Set<Pending>();
-  readonly #stop = new AbortController();
+  readonly #stop = forMany(new AbortController());
   #mutations = new SequenceWindow();
   #sessionId = 0;
   #connection: LeaderConnection | undefined;
+  /** The present connection, when its session is over. */
+  #retiring: LeaderConnection | undefined;
+  /** Sent over the present connection. */
+  readonly #unanswered = new Set<Pending>();
   #running: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -211,6 +220,7 @@ export class Session {
         isMutation,
         options,
         sequence: undefined,
+        mayBeDone: false,
         attempt: 0,
         resolve: (reply) => {
           ended();
@@ -239,21 +249,39 @@ export class Session {
   /** Sends the request over the present connection, if there is one; the next connection sends it again. */
   async #send(pending: Pending): Promise<void> {
     const connection = this.#connection;
-    if (connection === undefined) return;
+    if (connection === undefined || this.#retiring === connection) return;
     if (pending.isMutation) pending.sequence ??= this.#mutations.next();
     const id = { sequence: pending.sequence ?? 0, answeredBelow: this.#mutations.openFrom };
+    const wasMaybeDone = pending.mayBeDone;
+    pending.mayBeDone = pending.isMutation;
+    this.#unanswered.add(pending);
     try {
       const reply = await connection.calls.request(pending.make(id), { deadlineMs: REQUEST_MS });
+      this.#unanswered.delete(pending);
       this.#settle(pending, reply);
+      this.#closeIfRetired(connection);
     } catch (error) {
-      await this.#recover(pending, connection, error);
+      const failure = failureOf(error);
+      if (failure === undefined) throw error;
+      if (connection !== this.#connection || connection.calls.isClosed) return;
+      this.#unanswered.delete(pending);
+      // It was refused because of the session, so it was not carried out, at least not this time.
+      if (failure.code === "session_lost") pending.mayBeDone = wasMaybeDone;
+      await this.#recover(pending, connection, failure, error);
     }
   }
 
-  async #recover(pending: Pending, connection: LeaderConnection, error: unknown): Promise<void> {
-    const failure = failureOf(error);
-    if (failure === undefined) throw error;
-    if (connection !== this.#connection || connection.calls.isClosed || !this.#pending.has(pending)) return;
+  async #recover(
+    pending: Pending,
+    connection: LeaderConnection,
+    failure: Failure,
+    error: unknown,
+  ): Promise<void> {
+    if (!this.#pending.has(pending)) return;
+    if (failure.code === "session_lost") {
+      this.#retire(connection);
+      return;
+    }
     const step = afterMetadataFailure(failure.code, pending.attempt++, this.#chance());
     if (step.type === "fail") {
       this.#settle(pending, storageError(failure.code, failure.detail, error));
@@ -264,6 +292,21 @@ export class Session {
     if (pending.options.repeat === "always") this.#renumber(pending);
     if (step.type === "again") await this.#send(pending);
     else connection.calls.close(failure.code === "not_leader" ? new StorageError(failure) : undefined);
+  }
+
+  /** Nothing more is sent over this connection; it is closed when what was asked has been answered. */
+  #retire(connection: LeaderConnection): void {
+    if (connection !== this.#connection) return;
+    if (this.#retiring !== connection) {
+      this.#retiring = connection;
+      this.#lease.end();
+      this.#clock.after("client.retire", RETIRE_MS, () => connection.calls.close());
+    }
+    this.#closeIfRetired(connection);
+  }
+
+  #closeIfRetired(connection: LeaderConnection): void {
+    if (this.#retiring === connection && this.#unanswered.size === 0) connection.calls.close();
   }
 
   #renumber(pending: Pending): void {
@@ -306,7 +349,6 @@ export class Session {
         protocolVersion: PROTOCOL_VERSION,
         program,
       }),
-      (push) => this.#hear(push),
       isPatient,
       this.#stop.signal,
     );
@@ -327,8 +369,10 @@ export class Session {
       resumed: wasResumed,
     });
     this.#connection = connection;
+    this.#unanswered.clear();
     this.#lease.renew(sentAtMs, welcome.leaseMs);
     for (const pending of [...this.#pending]) void this.#send(pending);
+    connection.listen((push) => this.#hear(push));
     this.#usable.all();
   }
 
@@ -337,9 +381,12 @@ export class Session {
     this.#lease.end();
     const failure = storageError("session_lost", "the session ended before the answer came");
     for (const pending of [...this.#pending]) {
-      const isUnknown = pending.sequence !== undefined && (pending.options.repeat ?? "no") === "no";
+      const isUnknown = pending.mayBeDone && (pending.options.repeat ?? "no") === "no";
       if (isUnknown || pending.options.isBound === true) this.#settle(pending, failure);
-      else pending.sequence = undefined;
+      else {
+        pending.sequence = undefined;
+        pending.mayBeDone = false;
+      }
     }
     this.#mutations = new SequenceWindow();
     this.#events.onLost();
@@ -369,8 +416,7 @@ export class Session {
   #hear(push: MetadataPush): void {
     if (push.type === "sessionEnded") {
       this.#log.info("the metadata server ended the session", { reason: push.body.reason });
-      this.#lease.end();
-      this.#connection?.calls.close();
+      if (this.#connection !== undefined) this.#retire(this.#connection);
       return;
     }
     this.#events.onPush(push);

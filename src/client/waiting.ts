@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { assert, StorageError, storageError } from "../base/index.js";
 import type { Clock } from "../io/index.js";
 
@@ -17,7 +18,8 @@ export async function withinLimits<T>(
 ): Promise<T> {
   const { signal, timeoutMs } = options ?? {};
   if (signal === undefined && timeoutMs === undefined) return await work(undefined);
-  const limit = new AbortController();
+  const limit = forMany(new AbortController());
+  if (signal !== undefined) setMaxListeners(0, signal);
   const onAbort = (): void => limit.abort(storageError("cancelled", "the caller gave up"));
   if (signal?.aborted === true) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
@@ -38,6 +40,12 @@ export async function withinLimits<T>(
     timer?.cancel();
     signal?.removeEventListener("abort", onAbort);
   }
+}
+
+/** Its signal stands for many waits at once: that is no leak, and Node need not warn of it. */
+export function forMany(controller: AbortController): AbortController {
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 /** Why the signal was aborted, as a failure. */

@@ -1,0 +1,185 @@
+import { describe, expect, test } from "vitest";
+import { equalBytes, Prng } from "../../../src/base/index.js";
+import type { Cluster, FileHandle } from "../../../src/client/index.js";
+import { CHUNK_BYTES, ClientWorld } from "./doubles/client-world.js";
+import { codeOfFailure } from "./doubles/fake-mds.js";
+
+async function twoClients(): Promise<{ world: ClientWorld; ann: Cluster; bob: Cluster }> {
+  const world = await ClientWorld.start();
+  return { world, ann: await world.client("ann"), bob: await world.client("bob") };
+}
+
+const writing = { access: "write", create: true } as const;
+
+describe("two clients and one file", () => {
+  test("what one has written the other sees, whether it asks for attributes or reads", async () => {
+    const { world, ann, bob } = await twoClients();
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    await world.run(handle.write(new Uint8Array(1000).fill(1), 0));
+
+    expect((await world.run(bob.fileSystem.stat("/f"))).sizeBytes).toBe(1000);
+    expect((await world.run(bob.fileSystem.readFile("/f"))).length).toBe(1000);
+    await world.run(handle.write(new Uint8Array(10).fill(2), 1000));
+    expect((await world.run(bob.fileSystem.stat("/f"))).sizeBytes).toBe(1010);
+  });
+
+  test("both write side by side, each write seen by the other as soon as it is acknowledged", async () => {
+    const { world, ann, bob } = await twoClients();
+    const annHandle = await world.run(ann.fileSystem.open("/f", writing));
+    await world.run(annHandle.write(new Uint8Array(10).fill(1), 0));
+    const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
+    await world.run(bobHandle.write(new Uint8Array(10).fill(2), CHUNK_BYTES));
+    await world.run(annHandle.write(new Uint8Array(10).fill(3), 2 * CHUNK_BYTES));
+
+    const seen = await world.run(bobHandle.read(0, 10 * CHUNK_BYTES));
+    expect(seen.length).toBe(2 * CHUNK_BYTES + 10);
+    expect([seen[0], seen[CHUNK_BYTES], seen[2 * CHUNK_BYTES]]).toEqual([1, 2, 3]);
+    expect(await world.run(annHandle.size())).toBe(2 * CHUNK_BYTES + 10);
+  });
+
+  test("a truncation by the other one is seen by the next read, and a write after it counts", async () => {
+    const { world, ann, bob } = await twoClients();
+    const annHandle = await world.run(ann.fileSystem.open("/f", writing));
+    const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
+    await world.run(annHandle.write(new Uint8Array(3 * CHUNK_BYTES).fill(1), 0));
+    await world.run(bobHandle.truncate(5));
+    expect((await world.run(annHandle.read(0, 100))).length).toBe(5);
+    await world.run(annHandle.write(Uint8Array.of(9), 7));
+
+    expect(await world.run(bobHandle.read(0, 100))).toEqual(Uint8Array.of(1, 1, 1, 1, 1, 0, 0, 9));
+  });
+
+  test("a write while the lease is being recalled is neither lost nor seen half", async () => {
+    const { world, ann, bob } = await twoClients();
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    const writes = Promise.all(
+      Array.from({ length: 20 }, (_, i) => handle.write(new Uint8Array(8192).fill(i + 1), 8192 * i)),
+    );
+    const opened = bob.fileSystem.open("/f", { access: "write" });
+    await world.run(writes);
+    const other = await world.run(opened);
+
+    const bytes = await world.run(other.read(0, 20 * 8192));
+    expect(bytes.length).toBe(20 * 8192);
+    for (let i = 0; i < 20; i++) expect(bytes[8192 * i + 4000]).toBe(i + 1);
+  });
+
+  test("where one writer is demanded a second one is refused", async () => {
+    const { world, ann, bob } = await twoClients();
+    await world.run(ann.fileSystem.writeFile("/f", "x"));
+    const first = await world.run(ann.fileSystem.open("/f", { access: "exclusive" }));
+    const second = codeOfFailure(bob.fileSystem.open("/f", { access: "exclusive" }));
+
+    expect(await world.run(second)).toBe("lease_conflict");
+    await world.run(first.close());
+    await world.run((await world.run(bob.fileSystem.open("/f", { access: "exclusive" }))).close());
+  });
+
+  test("a revoked writer cannot change a byte any more", async () => {
+    const { world, ann, bob } = await twoClients();
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    await world.run(handle.write(new Uint8Array(100).fill(1), 0));
+    await world.run(bob.fileSystem.revoke("/f"));
+    await world.pass(50);
+
+    expect(await world.run(codeOfFailure(handle.write(Uint8Array.of(2), 0)))).toBe("lease_lost");
+    expect((await world.run(bob.fileSystem.readFile("/f")))[0]).toBe(1);
+    await world.run(codeOfFailure(handle.close()));
+    const again = await world.run(ann.fileSystem.open("/f", writing));
+    await world.run(again.write(Uint8Array.of(3), 0));
+    expect((await world.run(bob.fileSystem.readFile("/f")))[0]).toBe(3);
+  });
+
+  test("appending is refused while the other one has the file open, and works again afterwards", async () => {
+    const { world, ann, bob } = await twoClients();
+    const annHandle = await world.run(ann.fileSystem.open("/f", writing));
+    const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
+    expect(await world.run(codeOfFailure(annHandle.append(Uint8Array.of(1))))).toBe("unsupported");
+    await world.run(bobHandle.close());
+
+    expect(await world.run(annHandle.append(Uint8Array.of(1)))).toBe(0);
+    expect(await world.run(annHandle.append(Uint8Array.of(1)))).toBe(1);
+  });
+
+  test("a file opened by a caller that gave up is closed again", async () => {
+    const { world, ann } = await twoClients();
+    const aborted = new AbortController();
+    const opened = codeOfFailure(ann.fileSystem.open("/f", { ...writing, signal: aborted.signal }));
+    await world.pass(1);
+    aborted.abort();
+    expect(await world.run(opened)).toBe("cancelled");
+    await world.pass(100);
+
+    expect([...world.mds.tables.opens.values()]).toEqual([]);
+  });
+});
+
+describe("random work under faults", () => {
+  /** One writer at a time does what a dumb twin does too; in between leaders change, servers die, others look. */
+  async function soak(seed: number): Promise<void> {
+    const world = await ClientWorld.start({ seed, csCount: 4 });
+    const prng = new Prng(seed);
+    const clients = [await world.client("ann"), await world.client("bob")];
+    const handles: FileHandle[] = [];
+    for (const client of clients) handles.push(await world.run(client.fileSystem.open("/f", writing)));
+    let twin = new Uint8Array(0);
+    let crashedCount = 0;
+    const put = (offset: number, bytes: Uint8Array): void => {
+      const grown = new Uint8Array(Math.max(twin.length, offset + bytes.length));
+      grown.set(twin);
+      grown.set(bytes, offset);
+      twin = grown;
+    };
+    for (let step = 0; step < 60; step++) {
+      const handle = prng.pick(handles);
+      const offset = prng.below(4 * CHUNK_BYTES);
+      const length = 1 + prng.below(30_000);
+      const what = prng.below(10);
+      if (what < 5) {
+        // Some at once, overlapping each other: they count in the order they were made.
+        const writes: Promise<void>[] = [];
+        for (let i = prng.below(5); i >= 0; i--) {
+          const bytes = prng.bytes(1 + prng.below(30_000));
+          const at = offset + prng.below(20_000);
+          writes.push(handle.write(bytes, at));
+          put(at, bytes);
+        }
+        if (prng.chance(0.1)) {
+          await world.pass(prng.below(5));
+          const next = (world.mds.leader + 1) % 3;
+          world.mds.lead(next);
+        }
+        if (crashedCount < 2 && prng.chance(0.05)) {
+          await world.pass(prng.below(4));
+          world.servers[crashedCount++]?.host.crash();
+        }
+        await world.run(Promise.all(writes));
+      } else if (what < 8) {
+        const bytes = await world.run(handle.read(offset, length));
+        expect(equalBytes(bytes, twin.subarray(offset, offset + length)), `seed ${seed} step ${step}`).toBe(
+          true,
+        );
+      } else if (what === 8) {
+        const size = prng.below(4 * CHUNK_BYTES);
+        await world.run(handle.truncate(size));
+        const cut = new Uint8Array(size);
+        cut.set(twin.subarray(0, size));
+        twin = cut;
+      } else {
+        await world.run(handle.punch(offset, length));
+        twin.fill(0, offset, offset + length);
+        if (prng.chance(0.5)) await world.run(handle.sync());
+      }
+    }
+    for (const handle of handles) {
+      const all = await world.run(handle.read(0, twin.length + 1));
+      expect(equalBytes(all, twin), `seed ${seed} at the end`).toBe(true);
+      await world.run(handle.close());
+    }
+    for (const client of clients) await world.run(client.close());
+  }
+
+  for (const seed of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) {
+    test(`two writers that take turns always see what a dumb twin has (seed ${seed})`, () => soak(seed));
+  }
+});
