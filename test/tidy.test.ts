@@ -112,7 +112,7 @@ test("rooms import only what lies below them, and through the door", () => {
       const isDoor = target === `src/${targetRoom}/index.js`;
       const isComposed =
         isRoot(path) &&
-        /^src\/(io\/real|rpc\/(grpc|channel|inproc))\/index\.js$|^src\/(mds|cs)\/[a-z-]+\.js$/.test(target);
+        /^src\/(io\/real|rpc\/(grpc|channel|inproc))\/index\.js$|^src\/(mds|cs|client)\/[a-z-]+\.js$/.test(target);
       if (!isDoor && !isComposed)
         offences.push(`${path}: imports ${target}; use the door src/${targetRoom}/index.js.`);
     }

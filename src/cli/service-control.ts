@@ -135,8 +135,13 @@ export function reloadService(service: LocalService): void {
   signal(service.pid, "SIGHUP");
 }
 
-export function describeService({ kind, id, clusterName, directory }: LocalService): string {
-  return `${kind.toUpperCase()}#${id} of ${clusterName} (${directory})`;
+/** `MDS#1`, `CS#1025`. */
+export function serviceName({ kind, id }: LocalService): string {
+  return `${kind.toUpperCase()}#${id}`;
+}
+
+export function describeService(service: LocalService): string {
+  return `${serviceName(service)} of ${service.clusterName} (${service.directory})`;
 }
 
 function daemonProgram(kind: ServiceKind): string {

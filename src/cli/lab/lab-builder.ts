@@ -3,7 +3,7 @@ import { storageError } from "../../base/index.js";
 import type { Admin } from "../../client/index.js";
 import { openAdmin } from "../cluster-access.js";
 import { HostFiles, readText } from "../host-files.js";
-import { localServices } from "../service-control.js";
+import { localServices, serviceName } from "../service-control.js";
 import { authenticateHost } from "../setup/authenticate-host.js";
 import { createChunkServer } from "../setup/create-chunk-server.js";
 import { createCluster } from "../setup/create-cluster.js";
@@ -22,11 +22,17 @@ export async function buildLab(lab: Lab, report: Report, signal: AbortSignal | u
   const connection = await openAdmin(lab.host(1), lab.clusterName);
   try {
     await makeOtherMds(lab, connection.admin, report, signal);
+    await tellAddresses(lab);
     await makeChunkServers(lab, connection.admin, report, signal);
   } finally {
     await connection.close();
   }
-  await Promise.all(range(1, lab.size.csCount).map((host) => lab.startOne("cs", host)));
+  await Promise.all(
+    range(1, lab.size.csCount).map(async (host) => {
+      await lab.startOne("cs", host);
+      report(`${serviceName(await lab.service("cs", host))} started`);
+    }),
+  );
 }
 
 async function makeFirstMds(lab: Lab, report: Report): Promise<void> {
@@ -87,6 +93,14 @@ async function makeChunkServers(
     const server = { clusterName: lab.clusterName, address: "127.0.0.1:0", directory, tier: 0 };
     const { csId } = await createChunkServer(lab.host(host), server, admin);
     report(`CS#${csId} made on host ${host}`);
+  }
+}
+
+/** Every host knows every MDS, so that it finds the cluster whichever of them are down. */
+async function tellAddresses(lab: Lab): Promise<void> {
+  for (const host of range(1, lab.hostCount)) {
+    const files = new HostFiles(lab.root(host));
+    for (const address of lab.mdsAddresses) await files.addBootstrapAddress(lab.clusterName, address);
   }
 }
 

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { errorLine } from "../error-line.js";
 import { HostFiles } from "../host-files.js";
-import { type Lab, type LabService, name, type Report } from "./lab.js";
+import { serviceName } from "../service-control.js";
+import type { Lab, LabService, Report } from "./lab.js";
 
 const LOOK_MS = 500;
 /** Before a daemon that ended by itself is started again. */
@@ -48,7 +49,9 @@ async function care(lab: Lab, service: LabService, falls: Map<string, Fall>, rep
   if (fall.count >= RESTARTS_MAX) return;
   if (fall.restartAtMs === undefined) {
     fall.restartAtMs = clock.monotonicMs() + RESTART_PAUSE_MS;
-    report(`${name(service)} ended by itself (log: ${service.directory}/logs); starting it again in 2 s`);
+    report(
+      `${serviceName(service)} ended by itself (log: ${service.directory}/logs); starting it again in 2 s`,
+    );
     return;
   }
   if (clock.monotonicMs() < fall.restartAtMs) return;
@@ -56,10 +59,10 @@ async function care(lab: Lab, service: LabService, falls: Map<string, Fall>, rep
   fall.count += 1;
   try {
     await lab.startOne(service.kind, service.host);
-    report(`${name(service)} started`);
+    report(`${serviceName(service)} started`);
   } catch (error) {
     report(errorLine(error));
   }
   if (fall.count >= RESTARTS_MAX)
-    report(`${name(service)} is not started a ${fall.count + 1}th time if it ends again`);
+    report(`${serviceName(service)} is not started a ${fall.count + 1}th time if it ends again`);
 }

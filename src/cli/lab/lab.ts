@@ -10,6 +10,7 @@ import {
   killService,
   type LocalService,
   localServices,
+  serviceName,
   startService,
   stopService,
 } from "../service-control.js";
@@ -143,7 +144,7 @@ export class Lab {
       await Promise.all(
         running.map(async (service) => {
           await stopService(new HostFiles(this.root(service.host)), service);
-          report(`${name(service)} stopped`);
+          report(`${serviceName(service)} stopped`);
         }),
       );
     }
@@ -196,15 +197,10 @@ export class Lab {
     await Promise.all(
       idle.map(async (service) => {
         await startService(new HostFiles(this.root(service.host)), service);
-        report(`${name(service)} started`);
+        report(`${serviceName(service)} started`);
       }),
     );
   }
-}
-
-/** `MDS#1`, `CS#1025`. */
-export function name({ kind, id }: LocalService): string {
-  return `${kind.toUpperCase()}#${id}`;
 }
 
 const ignore: Report = () => undefined;

@@ -7,6 +7,7 @@ import {
   saveCredential,
 } from "../../auth/index.js";
 import { type FailureCode, failureOf, type StorageError, storageError } from "../../base/index.js";
+import type { ClusterStatus } from "../../meta/index.js";
 import { GrpcRpc } from "../../rpc/grpc/index.js";
 import { ADMIN, ENROLLMENT } from "../../rpc/index.js";
 import { noopLogger } from "../../telemetry/index.js";
@@ -26,7 +27,9 @@ const CALL_MS = 15_000;
 /** Answers that another server may give differently. */
 const UNREACHABLE: readonly FailureCode[] = ["unavailable", "timed_out", "not_leader"];
 /** An election takes a second or two; a cluster without a leader for longer cannot tell its name. */
-const NAME_MS = 3000;
+const STATUS_MS = 3000;
+/** Servers that say who leads, one after the other. */
+const HOPS_MAX = 2;
 
 /**
  * Proves the cluster password and keeps the credential that this host gets for it. Repeating it is safe: the new
@@ -50,9 +53,10 @@ export async function authenticateHost(
   const known = expectedClusterId === undefined ? {} : { expectedClusterId };
   const request = { password, hostId, roles: ROLES, ...known };
   const { credential, address } = await enrollAtAny(host, addresses, request);
-  await requireName(host, credential, address, clusterName);
+  const servers = await serversOf(host, credential, address, clusterName);
   await saveCredential(world.disk, files.root, clusterName, credential);
-  for (const known of bootstrap) await files.addBootstrapAddress(clusterName, known);
+  // Any server that answers is enough to find the cluster: the more this host knows, the better.
+  for (const known of [...bootstrap, ...servers]) await files.addBootstrapAddress(clusterName, known);
   return credential;
 }
 
@@ -110,37 +114,42 @@ async function enrollAt(
   }
 }
 
-/** A password may be right for a cluster of another name. Without a leader nobody can tell, and the host is let in. */
-async function requireName(
+/**
+ * Addresses of all metadata servers. Throws `wrong_cluster` if the cluster has another name: its password may be the
+ * same. Without a leader nobody can tell, and the host is let in.
+ */
+async function serversOf(
   { world }: Host,
   credential: HostCredential,
   mdsAddress: string,
   clusterName: string,
-): Promise<void> {
+): Promise<string[]> {
   const rpc = new GrpcRpc(
     { credential, authorization: {}, serverRoles: {} },
     { clock: world.clock, log: noopLogger },
   );
   try {
-    const found = await nameAt(rpc, clientAddressOf(mdsAddress), 2);
-    if (found === undefined || found === clusterName) return;
+    const status = await statusAt(rpc, clientAddressOf(mdsAddress), HOPS_MAX);
+    if (status === undefined || status.clusterName === clusterName) {
+      return (status?.mdsServers ?? []).map(({ address }) => address);
+    }
     throw storageError(
       "wrong_cluster",
-      `the metadata server at ${mdsAddress} belongs to the cluster "${found}", not "${clusterName}"`,
+      `the metadata server at ${mdsAddress} belongs to the cluster "${status.clusterName}", not "${clusterName}"`,
     );
   } finally {
     await rpc.close();
   }
 }
 
-/** The name of the cluster, from its leader; `hopsMax`: how many hints to follow. */
-async function nameAt(rpc: GrpcRpc, address: string, hopsMax: number): Promise<string | undefined> {
+/** What the leader says; undefined if there is none. */
+async function statusAt(rpc: GrpcRpc, address: string, hopsMax: number): Promise<ClusterStatus | undefined> {
   try {
-    return (await rpc.call(ADMIN.getStatus, address, {}, { deadlineMs: NAME_MS })).clusterName;
+    return await rpc.call(ADMIN.getStatus, address, {}, { deadlineMs: STATUS_MS });
   } catch (error) {
     const failure = failureOf(error);
     if (failure === undefined || !UNREACHABLE.includes(failure.code)) throw error;
     if (failure.leaderHint === undefined || hopsMax === 0) return undefined;
-    return await nameAt(rpc, failure.leaderHint, hopsMax - 1);
+    return await statusAt(rpc, failure.leaderHint, hopsMax - 1);
   }
 }

@@ -1,5 +1,6 @@
 import { createSocket } from "node:dgram";
 import { storageError } from "../../base/index.js";
+import { csId as asCsId } from "../../chunk/index.js";
 import type { Admin } from "../../client/index.js";
 import { createCsRepository, refuseExistingCs } from "../../cs/repository.js";
 import { clientAddressOf, hostAndPort } from "../address.js";
@@ -36,15 +37,22 @@ export async function createChunkServer(
   return await Undo.around(async (undo) => {
     const { csId } = await admin.addChunkServer({ hostId, location, tier });
     undo.add(async () => void (await admin.removeChunkServer({ csId, force: true, cancel: false })));
-    undo.add(() => removeRepository(directory, existedBefore, ["identity.json", "chunks", "logs"]));
+    undo.add(() =>
+      removeRepository(directory, existedBefore, [
+        "identity.json",
+        "state.json",
+        "chunks",
+        "replicas",
+        "logs",
+      ]),
+    );
     await createCsRepository(world.disk, directory, {
-      formatVersion: 1,
       clusterId,
       clusterName,
-      csId,
-      hostId,
-      address,
+      csId: asCsId(csId),
       tier,
+      createdAtMs: world.clock.wallMs(),
+      address,
     });
     undo.add(() => files.removeService("cs", directory));
     await files.addService({ kind: "cs", clusterName, directory });
