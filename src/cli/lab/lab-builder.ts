@@ -19,14 +19,9 @@ export async function buildLab(lab: Lab, report: Report, signal: AbortSignal | u
   await makeFirstMds(lab, report);
   await lab.startOne("mds", 1);
   await authenticateHosts(lab, report, signal);
-  const connection = await openAdmin(lab.host(1), lab.clusterName);
-  try {
-    await makeOtherMds(lab, connection.admin, report, signal);
-    await tellAddresses(lab);
-    await makeChunkServers(lab, connection.admin, report, signal);
-  } finally {
-    await connection.close();
-  }
+  for (const host of range(2, lab.size.mdsCount)) await makeMds(lab, host, report, signal);
+  await tellAddresses(lab);
+  for (const host of range(1, lab.size.csCount)) await makeChunkServer(lab, host, report, signal);
   await Promise.all(
     range(1, lab.size.csCount).map(async (host) => {
       await lab.startOne("cs", host);
@@ -55,15 +50,15 @@ async function authenticateHosts(lab: Lab, report: Report, signal: AbortSignal |
   }
 }
 
-async function makeOtherMds(
+async function makeMds(
   lab: Lab,
-  admin: Admin,
+  host: number,
   report: Report,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  for (const host of range(2, lab.size.mdsCount)) {
-    signal?.throwIfAborted();
-    const address = addressOf(lab, host);
+  signal?.throwIfAborted();
+  const address = addressOf(lab, host);
+  await asHost(lab, host, async (admin) => {
     if (!(await hasRepository(lab, "mds", host))) {
       await forgetUnborn(address, admin);
       const directory = lab.repository("mds", host);
@@ -77,22 +72,30 @@ async function makeOtherMds(
     await lab.startOne("mds", host);
     // One change of the group at a time: the next one joins when this one counts.
     await waitForMds(lab, admin, address, signal);
-  }
+  });
 }
 
-async function makeChunkServers(
+async function makeChunkServer(
   lab: Lab,
-  admin: Admin,
+  host: number,
   report: Report,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  for (const host of range(1, lab.size.csCount)) {
-    signal?.throwIfAborted();
-    if (await hasRepository(lab, "cs", host)) continue;
-    const directory = lab.repository("cs", host);
-    const server = { clusterName: lab.clusterName, address: "127.0.0.1:0", directory, tier: 0 };
-    const { csId } = await createChunkServer(lab.host(host), server, admin);
-    report(`CS#${csId} made on host ${host}`);
+  signal?.throwIfAborted();
+  if (await hasRepository(lab, "cs", host)) return;
+  const directory = lab.repository("cs", host);
+  const server = { clusterName: lab.clusterName, address: "127.0.0.1:0", directory, tier: 0 };
+  const { csId } = await asHost(lab, host, (admin) => createChunkServer(lab.host(host), server, admin));
+  report(`CS#${csId} made on host ${host}`);
+}
+
+/** Administration with the certificate of that host: a server is added by the host it belongs to. */
+async function asHost<T>(lab: Lab, host: number, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const connection = await openAdmin(lab.host(host), lab.clusterName);
+  try {
+    return await work(connection.admin);
+  } finally {
+    await connection.close();
   }
 }
 

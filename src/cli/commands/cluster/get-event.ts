@@ -17,20 +17,26 @@ export function defineGetEvent(program: Command, invocation: Invocation): void {
     .option("--json", "print JSON")
     .action(async (flags: { readonly lines?: number; readonly json?: boolean }) => {
       const isSilent = flags.json === true;
-      const all = await withAdmin(invocation, readEvents, { isSilent });
-      const events = flags.lines === undefined ? all : all.slice(Math.max(0, all.length - flags.lines));
+      const countMax = flags.lines ?? Number.POSITIVE_INFINITY;
+      const events = await withAdmin(invocation, (admin) => readEvents(admin, countMax), { isSilent });
       if (isSilent) invocation.printJson(events);
       else invocation.printLines(eventLines(events));
     });
 }
 
-async function readEvents(admin: Admin): Promise<EventRecord[]> {
-  const all: EventRecord[] = [];
-  for (;;) {
-    const { events } = await admin.getEvents({ after: all.at(-1)?.number ?? 0, limit: PAGE_COUNT });
-    all.push(...events);
-    if (events.length === 0) return all;
+/** The last ones, or all that are kept. The cluster gives the latest page first, and others by number. */
+async function readEvents(admin: Admin, countMax: number): Promise<EventRecord[]> {
+  const all = [...(await admin.getEvents({ after: 0, limit: Math.min(countMax, PAGE_COUNT) })).events];
+  while (all.length < countMax) {
+    const first = all[0]?.number ?? 0;
+    if (first <= 2) break;
+    const after = Math.max(1, first - 1 - PAGE_COUNT);
+    const { events } = await admin.getEvents({ after, limit: PAGE_COUNT });
+    const earlier = events.filter(({ number }) => number < first);
+    if (earlier.length === 0) break;
+    all.unshift(...earlier);
   }
+  return all.slice(Math.max(0, all.length - countMax));
 }
 
 export function eventLines(events: readonly EventRecord[]): string[] {
