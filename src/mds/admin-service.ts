@@ -2,7 +2,7 @@ import { storageError } from "../base/index.js";
 import { csId } from "../chunk/index.js";
 import type { AddMds, Config, Events, GetEvents, MdsAdded, RemoveMds } from "../meta/index.js";
 import { raftId } from "../raft/index.js";
-import { ADMIN, type Peer, type Service } from "../rpc/index.js";
+import { ADMIN, type Service } from "../rpc/index.js";
 import { configEntries } from "./core/cluster-config.js";
 import type { Change } from "./core/command.js";
 import type { Leadership } from "./leadership.js";
@@ -44,8 +44,7 @@ export class AdminService {
       return entry;
     });
     service.unary(ADMIN.getEvents, (request) => this.#events(request));
-    service.unary(ADMIN.addChunkServer, async (request, peer) => {
-      requireOwnHost(peer, request.hostId);
+    service.unary(ADMIN.addChunkServer, async (request) => {
       const leadership = await this.#current();
       return { csId: await proposeNumber(leadership, { type: "addCs", body: request }) };
     });
@@ -56,7 +55,7 @@ export class AdminService {
       const isDropped = leadership.tables.chunkServers.get(csId(id))?.administration === "dropped";
       return { remainingCount, isDropped };
     });
-    service.unary(ADMIN.addMds, (request, peer) => this.#addMds(request, peer));
+    service.unary(ADMIN.addMds, (request) => this.#addMds(request));
     service.unary(ADMIN.removeMds, (request) => this.#removeMds(request));
   }
 
@@ -75,8 +74,7 @@ export class AdminService {
     return { events: await store.eventsPage(from, count) };
   }
 
-  async #addMds({ address, hostId }: AddMds, peer: Peer): Promise<MdsAdded> {
-    requireOwnHost(peer, hostId);
+  async #addMds({ address, hostId }: AddMds): Promise<MdsAdded> {
     const leadership = await this.#current();
     const mdsId = await proposeNumber(leadership, { type: "addMds", body: { address, hostId } });
     await until(leadership, () => leadership.replica.members().some(({ id }) => id === raftId(mdsId)));
@@ -109,11 +107,6 @@ export class AdminService {
     await until(leadership, () => !leadership.replica.members().some(({ id }) => id === mdsId));
     return {};
   }
-}
-
-/** A host registers its own servers only: what it claims must be what its certificate says. */
-function requireOwnHost(peer: Peer, hostId: string): void {
-  if (peer.hostId !== hostId) throw storageError("unauthorized", "the certificate is not of that host");
 }
 
 async function proposeNumber(leadership: Leadership, change: Change): Promise<number> {

@@ -7,7 +7,6 @@ import {
   ROOT_INODE,
 } from "../meta/index.js";
 import { raftId } from "../raft/index.js";
-import { clientAddress } from "./config.js";
 import { ChunkStateCounter } from "./core/chunk-states.js";
 import { configNumber } from "./core/cluster-config.js";
 import type { CsRecord } from "./core/records.js";
@@ -93,7 +92,7 @@ function mdsStatuses({ replica, tables, load }: Leadership, answeringId: number)
     const own = load();
     statuses.push({
       mdsId,
-      address: clientAddress(address),
+      address,
       isLeader,
       status: isLeader ? "avail" : memberStatus(member, lastIndex),
       appliedIndex: isLeader ? replica.status().appliedIndex : (member?.matchIndex ?? 0),
