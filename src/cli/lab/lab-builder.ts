@@ -1,7 +1,7 @@
 import { credentialPath } from "../../auth/index.js";
 import { storageError } from "../../base/index.js";
 import type { Admin } from "../../client/index.js";
-import { openAdmin } from "../cluster-access.js";
+import { openAdmin, openCluster } from "../cluster-access.js";
 import { HostFiles, readText } from "../host-files.js";
 import { localServices, serviceName } from "../service-control.js";
 import { authenticateHost } from "../setup/authenticate-host.js";
@@ -10,6 +10,9 @@ import { createCluster } from "../setup/create-cluster.js";
 import { joinMds } from "../setup/join-mds.js";
 import type { Lab, Report } from "./lab.js";
 import { waitForMds } from "./lab-health.js";
+
+/** What the original recommends. */
+const REPLICAS = 3;
 
 /**
  * Makes what is missing of a lab, step by step, and starts it. Each step looks first whether it was done: a lab whose
@@ -28,6 +31,22 @@ export async function buildLab(lab: Lab, report: Report, signal: AbortSignal | u
       report(`${serviceName(await lab.service("cs", host))} started`);
     }),
   );
+  await protectRoot(lab, report);
+}
+
+/** New files are kept in as many copies as is recommended and as there are hosts for. Somebody's choice stays. */
+async function protectRoot(lab: Lab, report: Report): Promise<void> {
+  const cluster = await openCluster(lab.host(1), lab.clusterName);
+  try {
+    const { storage } = await cluster.fileSystem.stat("/");
+    const replicas = Math.min(REPLICAS, lab.size.csCount);
+    const replicasMinimum = Math.max(1, replicas - 1);
+    if (storage.replicas > 1 || replicas === 1) return;
+    await cluster.fileSystem.setStorage("/", { replicas, replicasMinimum });
+    report(`new files are kept in ${replicas} copies (replicas=${replicas}:${replicasMinimum})`);
+  } finally {
+    await cluster.close();
+  }
 }
 
 async function makeFirstMds(lab: Lab, report: Report): Promise<void> {

@@ -69,7 +69,7 @@ export async function planFor(present: LabPlan | undefined, size: LabSize): Prom
     );
   }
   const mdsAddresses = [...(present?.mdsAddresses ?? [])];
-  while (mdsAddresses.length < mdsCount) mdsAddresses.push(await freeAddress(mdsAddresses));
+  while (mdsAddresses.length < mdsCount) mdsAddresses.push(await freeMdsAddress(mdsAddresses));
   const isUnchanged = mdsCount === present?.mdsCount && csCount === present.csCount;
   return {
     formatVersion: 1,
@@ -92,7 +92,7 @@ export async function labPassword(directory: string): Promise<string> {
 }
 
 /** A free pair of ports that no other MDS of the lab has. */
-async function freeAddress(taken: readonly string[]): Promise<string> {
+export async function freeMdsAddress(taken: readonly string[]): Promise<string> {
   for (let attempt = 0; attempt < 1000; attempt++) {
     const port = PORT_MIN + 2 * randomInt((PORT_MAX - PORT_MIN) / 2);
     const address = `${LOOPBACK}:${port}`;
