@@ -1,10 +1,11 @@
 import { Prng } from "../../src/base/index.js";
 import { Positions } from "./checkers/file-history.js";
+import { checkQuietState } from "./checkers/quiet-state.js";
+import { whatIsUnfinished } from "./checkers/unfinished.js";
 import type { ClientNode } from "./cluster/client-node.js";
 import { SimCluster } from "./cluster/sim-cluster.js";
 import type { SimNode } from "./cluster/sim-node.js";
 import type { Violation } from "./cluster/violations.js";
-import { whatIsMissing } from "./faults/damage.js";
 import { describePlan, drawFaultPlan, type FaultPlan } from "./faults/fault-plan.js";
 import { FaultInjector } from "./faults/injector.js";
 import { FileWorkload } from "./workloads/file-workload.js";
@@ -32,8 +33,8 @@ export interface SimulationReport {
 
 /** After the faults every client must come to an end within this time. */
 const STOP_MS_MAX = 120_000;
-/** And every chunk must have all its replicas within this. */
-const WHOLE_MS_MAX = 180_000;
+/** And the cluster must have nothing left to do within this. */
+const QUIET_MS_MAX = 180_000;
 
 /** One run: safety under faults, then everything is healed and must converge, then everything is looked at. */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
@@ -125,6 +126,7 @@ class Run {
     );
     if (violations.all.length > 0) return total(injector);
     await this.#converge(cluster);
+    if (violations.all.length > 0) return total(injector);
     await this.#readBack(cluster);
     for (const workload of this.#workloads) {
       for (const complaint of workload.check()) violations.add(workload.name, complaint);
@@ -177,16 +179,17 @@ class Run {
     await actor.cluster.close();
   }
 
-  /** Within bounded time every chunk has all its replicas, and stays so for a while. */
+  /** Within bounded time everything that was begun is finished, and every chunk has all its replicas. */
   async #converge(cluster: SimCluster): Promise<void> {
     const { simulator, violations } = cluster;
-    const endMs = simulator.nowMs + WHOLE_MS_MAX;
-    let missing: string | undefined = "nothing was looked at";
-    while (missing !== undefined && simulator.nowMs < endMs) {
+    const endMs = simulator.nowMs + QUIET_MS_MAX;
+    let unfinished: string | undefined = "nothing was looked at";
+    while (unfinished !== undefined && simulator.nowMs < endMs) {
       await simulator.runFor(1000);
-      missing = await simulator.run(whatIsMissing(cluster), "a look at the chunks");
+      unfinished = await simulator.run(whatIsUnfinished(cluster), "a look at what is unfinished");
     }
-    if (missing !== undefined) violations.add("convergence", `after ${WHOLE_MS_MAX} ms: ${missing}`);
+    if (unfinished !== undefined) violations.add("convergence", `after ${QUIET_MS_MAX} ms: ${unfinished}`);
+    else await simulator.run(checkQuietState(cluster), "a look at the quiet state");
   }
 
   async #readBack(cluster: SimCluster): Promise<void> {

@@ -29,6 +29,19 @@ export class CsNode extends SimNode {
     await createRepository(CS_DIRECTORY, identity, this.host.disk);
   }
 
+  /** `IP:PORT` of its chunk service. */
+  get address(): string {
+    return `${this.host.ip}:2600`;
+  }
+
+  /** The chunks it has files of. */
+  storedChunks(): number[] {
+    return this.host.media
+      .paths(`${CS_DIRECTORY}/chunks`)
+      .filter((path) => path.endsWith(".data"))
+      .map((path) => Number.parseInt(path.slice(path.lastIndexOf("/") + 1), 16));
+  }
+
   /** How many times it was started, as it tells the MDS. */
   async incarnation(): Promise<number> {
     const bytes = await this.host.disk.readFile(`${CS_DIRECTORY}/state.json`, "sim.read");
@@ -44,7 +57,7 @@ export class CsNode extends SimNode {
       {
         clusterId: this.world.clusterId,
         directory: CS_DIRECTORY,
-        bindAddress: `${host.ip}:2600`,
+        bindAddress: this.address,
         hostId,
         location: "0.0.0",
         mdsAddresses: this.#mdsAddresses(),

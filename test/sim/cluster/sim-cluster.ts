@@ -45,6 +45,7 @@ export class SimCluster {
   readonly mds: MdsNode[] = [];
   readonly chunkServers: CsNode[] = [];
   readonly clients: ClientNode[] = [];
+  readonly operatorNode: OperatorNode;
   readonly operator: Admin;
   readonly options: SimClusterOptions;
 
@@ -62,7 +63,8 @@ export class SimCluster {
     for (let i = 1; i <= options.clientCount; i++) {
       this.clients.push(new ClientNode(this.nodeWorld(`client${i}`), () => this.mdsClientAddresses()));
     }
-    this.operator = new OperatorNode(this.nodeWorld("operator")).admin(this.mdsClientAddresses());
+    this.operatorNode = new OperatorNode(this.nodeWorld("operator"));
+    this.operator = this.operatorNode.admin(this.mdsClientAddresses());
   }
 
   /** A cluster that is up: every server runs, every client is connected. */
@@ -124,7 +126,18 @@ export class SimCluster {
       await this.operator.setConfig({ name, value });
     }
     for (const node of this.mds.slice(1)) await this.joinMds(node);
+    await this.#allVote();
     for (const node of this.chunkServers) await this.addChunkServer(node);
     await Promise.all(this.clients.map((client) => client.start()));
+  }
+
+  /** Who joins is a learner first. */
+  async #allVote(): Promise<void> {
+    const { clock } = this.operatorNode.host;
+    for (;;) {
+      const members = this.leader?.server?.replica.members() ?? [];
+      if (members.filter(({ role }) => role === "voter").length === this.mds.length) return;
+      await clock.sleep("sim.voters", 20);
+    }
   }
 }

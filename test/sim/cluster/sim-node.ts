@@ -1,5 +1,6 @@
 import type { Role } from "../../../src/auth/index.js";
 import { Admin } from "../../../src/client/index.js";
+import type { Rpc } from "../../../src/rpc/index.js";
 import { type ClaimedIdentity, NetRpc } from "../../../src/rpc/inproc/index.js";
 import type { Logger } from "../../../src/telemetry/index.js";
 import type { SimHost, Simulator } from "../world/index.js";
@@ -63,9 +64,13 @@ export abstract class SimNode {
 
   /** The tools of an operator on this host; good for the present life. */
   admin(mdsAddresses: readonly string[]): Admin {
-    const { clock, random, net } = this.host;
-    const rpc = new NetRpc(net, clock, { identity: this.identity("client", "admin") });
-    return new Admin({ clock, random, rpc }, mdsAddresses);
+    const { clock, random } = this.host;
+    return new Admin({ clock, random, rpc: this.rpc() }, mdsAddresses);
+  }
+
+  /** Calls of an operator on this host; good for the present life. */
+  rpc(): Rpc {
+    return new NetRpc(this.host.net, this.host.clock, { identity: this.identity("client", "admin") });
   }
 
   protected abstract begin(): Promise<void>;
