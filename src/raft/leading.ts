@@ -28,8 +28,8 @@ export function becomeLeader(node: Node): void {
     heartbeatTicks: 0,
   };
   followMembership(node, node.leading, node.log.lastIndex + 1);
+  // Its append tells everybody who leads: no heartbeat is needed.
   appendOwn(node, node.leading, "empty", [new Uint8Array(0)]);
-  sendHeartbeats(node, node.leading);
 }
 
 /** Appends new entries of this term. They go out with the next Ready. Returns the index of the first. */
@@ -137,7 +137,8 @@ export function onAppendReply(node: Node, leading: Leading, message: AppendReply
   if (!progress.accepted(message.index)) return;
   maybeCommit(node, leading);
   if (node.leading !== leading) return;
-  if (wasPaused) sendAppend(node, leading, message.from, true);
+  // It may have missed the commit index while it was paused.
+  if (wasPaused && leading.broadcast !== "commit") sendAppend(node, leading, message.from, true);
   sendMore(node, leading, message.from);
   continueTransfer(node, leading);
 }
