@@ -20,8 +20,6 @@ import type { StoredReplica } from "./store/stored-replica.js";
 interface Entry {
   readonly replica: Replica;
   filler: Filler | undefined;
-  /** Everything was fetched and synced. */
-  isFilled: boolean;
   /** Settles when the newest install has; whoever repeats it hears the same. */
   installed: Promise<void>;
 }
@@ -88,7 +86,9 @@ export class ReplicaTable {
 
   /** Replicas that were filled and are still called `syncing`: the MDS may not have heard. */
   tellFilled(): void {
-    for (const { replica, isFilled } of this.#entries.values()) {
+    for (const { replica } of this.#entries.values()) {
+      const { needed, isSuspect } = replica.stored.record;
+      const isFilled = needed === undefined && !isSuspect;
       if (isFilled && replica.isSyncing) this.#onFilled(replica.chunkId, replica.version);
     }
   }
@@ -150,7 +150,7 @@ export class ReplicaTable {
     const { replica } = entry;
     const { needed, chain } = replica.stored.record;
     if (replica.failure !== undefined) throw new StorageError(replica.failure);
-    if (needed !== undefined && !entry.isFilled) throw storageError("refused", "this replica is incomplete");
+    if (needed !== undefined) throw storageError("refused", "this replica is incomplete");
     if (!keepsOrder(chain, command.chain) && !replica.isIdle) {
       throw storageError("refused", "members of a chain keep their order");
     }
@@ -167,7 +167,7 @@ export class ReplicaTable {
     if (fill !== undefined && entry.replica.isSyncing) {
       // The resynchronisation goes on: it has taken every change of the version before.
       this.#advance(command, entry, stored.record.needed);
-      if (entry.isFilled) this.#onFilled(command.chunkId, command.version);
+      if (stored.record.needed === undefined) this.#onFilled(command.chunkId, command.version);
       else this.#startFiller(entry, command);
       return entry;
     }
@@ -213,14 +213,13 @@ export class ReplicaTable {
     before?.stop();
     const begin = before?.finished ?? Promise.resolve();
     entry.filler = new Filler(this.#env, this.#fillRate, replica, fill, sources, begin, () => {
-      entry.isFilled = true;
       this.#env.log.info("replica filled", { chunkId: replica.chunkId, version: replica.version });
       this.#onFilled(replica.chunkId, replica.version);
     });
   }
 
   #enter(replica: Replica, installed: Promise<void>): Entry {
-    const entry: Entry = { replica, filler: undefined, isFilled: false, installed };
+    const entry: Entry = { replica, filler: undefined, installed };
     installed.catch(() => undefined);
     this.#entries.set(replica.chunkId, entry);
     return entry;

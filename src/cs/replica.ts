@@ -168,6 +168,7 @@ export class Replica {
     await this.#busy(async () => {
       await this.stored.raiseHighWater(highWaterBytes);
       await this.stored.sync();
+      await this.stored.filled();
     });
   }
 
@@ -237,7 +238,10 @@ export class Replica {
   #checkReadable(version: number): void {
     const refusal = this.#chain.refusalOf(version);
     if (refusal !== undefined) throw new StorageError(refusal);
-    if (this.#chain.isSyncing) throw storageError("unavailable", "this replica is being filled");
+    // The MDS calls it readable when it heard that everything is here, without a new version.
+    if (this.#chain.isSyncing && this.stored.record.needed !== undefined) {
+      throw storageError("unavailable", "this replica is being filled");
+    }
   }
 
   #request(act: (requestId: number) => ChainEffect[]): Promise<ChainAnswer> {

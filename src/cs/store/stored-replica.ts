@@ -114,6 +114,12 @@ export class StoredReplica {
     await this.#put(false, "cs.record.install");
   }
 
+  /** Everything that was needed is here and synced; durable before anybody relies on it. */
+  async filled(): Promise<void> {
+    this.#record = { ...this.#record, needed: undefined };
+    await this.#put(true, "cs.record.filled");
+  }
+
   /** The regions are durably marked dirty, held against cleaning, and their checksums are in memory. */
   prepare(regions: readonly number[]): Promise<void> | undefined {
     const { isReady, marks } = this.dirty.plan(regions, this.#nowMs);
