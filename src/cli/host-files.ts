@@ -52,18 +52,14 @@ export class HostFiles {
   async bootstrapAddresses(clusterName: string): Promise<string[]> {
     const path = this.bootstrapFile(clusterName);
     const texts = [await readText(path), await readText(path.replace(/bs\.list$/, "bs_list"))];
-    const entries = texts
-      .flatMap((text) => (text ?? "").split("\n"))
-      .map(withoutComment)
-      .filter((entry) => entry !== "");
-    return [...new Set(entries.map(parseBootstrapAddress))];
+    return [...new Set(texts.flatMap((text) => addressesIn(text ?? "")))];
   }
 
-  /** Adds an address, `HOST:PORT`, to the cluster's bs.list unless it is known already. */
+  /** Adds an address, `HOST:PORT`, to the cluster's bs.list (that is the one the daemons read) unless it is there. */
   async addBootstrapAddress(clusterName: string, address: string): Promise<void> {
-    if ((await this.bootstrapAddresses(clusterName)).includes(address)) return;
     const path = this.bootstrapFile(clusterName);
     const text = (await readText(path)) ?? "";
+    if (addressesIn(text).includes(address)) return;
     await writeText(path, `${text === "" || text.endsWith("\n") ? text : `${text}\n`}${address}\n`);
   }
 
@@ -140,6 +136,11 @@ export async function writeText(path: string, text: string, mode = 0o644): Promi
   const temporary = `${path}.${process.pid}.tmp`;
   await writeFile(temporary, text, { mode });
   await rename(temporary, path);
+}
+
+function addressesIn(text: string): string[] {
+  const entries = text.split("\n").map(withoutComment);
+  return entries.filter((entry) => entry !== "").map(parseBootstrapAddress);
 }
 
 function withoutComment(line: string): string {

@@ -56,7 +56,7 @@ export async function authenticateHost(
   const servers = await serversOf(host, credential, address, clusterName);
   await saveCredential(world.disk, files.root, clusterName, credential);
   // Any server that answers is enough to find the cluster: the more this host knows, the better.
-  for (const known of [...bootstrap, ...servers]) await files.addBootstrapAddress(clusterName, known);
+  for (const known of [...addresses, ...servers]) await files.addBootstrapAddress(clusterName, known);
   return credential;
 }
 

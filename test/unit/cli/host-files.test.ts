@@ -39,6 +39,13 @@ test("an address is added to bs.list once, and what people wrote there stays", a
   expect(await readFile(files.bootstrapFile("c1"), "utf8")).toBe("# mine\n10.0.0.2:2510\n");
 });
 
+test("an address that only bs_list has is added to bs.list, which the daemons read", async () => {
+  const files = await withLists({ bs_list: "10.0.0.1\n" });
+  await files.addBootstrapAddress("c1", "10.0.0.1:2510");
+  expect(await readFile(files.bootstrapFile("c1"), "utf8")).toBe("10.0.0.1:2510\n");
+  expect(await files.bootstrapAddresses("c1")).toEqual(["10.0.0.1:2510"]);
+});
+
 test("services are remembered once for each directory, and directories may have spaces", async () => {
   const files = new HostFiles(await temporaryRoot());
   const service = { kind: "cs" as const, clusterName: "c1", directory: "/disks/the first #1" };
