@@ -64,6 +64,70 @@ describe("two clients and one file", () => {
     for (let i = 0; i < 20; i++) expect(bytes[8192 * i + 4000]).toBe(i + 1);
   });
 
+  test("a recall is not answered while a write is under way", async () => {
+    const { world, ann, bob } = await twoClients();
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    await world.run(handle.write(Uint8Array.of(1), 0));
+    for (const server of world.servers) server.answerDelayMs = 500;
+    const write = handle.write(Uint8Array.of(2), 0);
+    await world.pass(50);
+    const opened = bob.fileSystem.open("/f");
+    await world.pass(300);
+    const held = [...world.mds.tables.opens.values()];
+    expect(held.map(({ lease, recallTo }) => [lease, recallTo])).toEqual([["exclusive", "shared"]]);
+    await world.run(write);
+    const other = await world.run(opened);
+
+    expect(await world.run(other.read(0, 1))).toEqual(Uint8Array.of(2));
+  });
+
+  test("what was found unwritten while nobody else could write is looked up again when somebody can", async () => {
+    const { world, ann, bob } = await twoClients();
+    const annHandle = await world.run(ann.fileSystem.open("/f", writing));
+    await world.run(annHandle.truncate(1000));
+    expect((await world.run(annHandle.read(0, 1)))[0]).toBe(0);
+    const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
+    await world.run(bobHandle.write(Uint8Array.of(5), 0));
+
+    expect((await world.run(annHandle.read(0, 1)))[0]).toBe(5);
+  });
+
+  test("what was read by a map that was recalled meanwhile is read again", async () => {
+    const { world, ann, bob } = await twoClients();
+    await world.run(ann.fileSystem.writeFile("/f", "old"));
+    const annHandle = await world.run(ann.fileSystem.open("/f"));
+    const bobHandle = await world.run(bob.fileSystem.open("/f", { access: "write" }));
+    for (const server of world.servers) server.answerDelayMs = 300;
+    const read = annHandle.read(0, 3);
+    await world.pass(100);
+    for (const server of world.servers) server.answerDelayMs = 0;
+    const [chunk] = world.mds.tables.chunks.values();
+    if (chunk === undefined) throw new Error("there is a chunk");
+    const last = chunk.chain.at(-1);
+    if (last !== undefined) world.mds.leaveOut(chunk.chunkId, chunk.version, last.csId);
+    await world.run(bobHandle.write(new TextEncoder().encode("new"), 0));
+    expect(world.world.simulator.nowMs).toBeGreaterThan(100);
+
+    expect(new TextDecoder().decode(await world.run(read))).toBe("new");
+  });
+
+  test("what is written where a truncation cut chunks off is seen by others", async () => {
+    const { world, ann, bob } = await twoClients();
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    await world.run(handle.write(new Uint8Array(3 * CHUNK_BYTES).fill(1), 0));
+    await world.run(handle.truncate(10));
+    await world.run(handle.write(Uint8Array.of(7), 2 * CHUNK_BYTES));
+    await world.run(handle.close());
+
+    const bytes = await world.run(bob.fileSystem.readFile("/f"));
+    expect([bytes.length, bytes[9], bytes[10], bytes[2 * CHUNK_BYTES]]).toEqual([
+      2 * CHUNK_BYTES + 1,
+      1,
+      0,
+      7,
+    ]);
+  });
+
   test("where one writer is demanded a second one is refused", async () => {
     const { world, ann, bob } = await twoClients();
     await world.run(ann.fileSystem.writeFile("/f", "x"));

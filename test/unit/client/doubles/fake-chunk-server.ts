@@ -8,6 +8,7 @@ import {
   checksumsOf,
   findMismatch,
   type InstallChunk,
+  type ReadChunk,
   type WriteId,
 } from "../../../../src/chunk/index.js";
 import { CHUNK_CHANNEL, type ChunkAnswer, type ChunkCall, serveCalls } from "../../../../src/rpc/index.js";
@@ -41,6 +42,8 @@ export class FakeChunkServer {
   /** Requests are taken in and never answered. */
   isStuck = false;
   readCount = 0;
+  /** Answers to reads and writes leave the server so much later, ms. */
+  answerDelayMs = 0;
   readonly #peers: () => ReadonlyMap<CsId, FakeChunkServer>;
   readonly #applied = new Set<string>();
   readonly #settledBelow = new Map<number, number>();
@@ -100,13 +103,7 @@ export class FakeChunkServer {
     if (this.isStuck) await new Promise<void>(() => undefined);
     switch (request.type) {
       case "read":
-        this.readCount++;
-        return this.#read(
-          request.body.chunkId,
-          request.body.version,
-          request.body.offset,
-          request.body.lengthBytes,
-        );
+        return await this.#delayed(this.#read(request.body));
       case "write": {
         const { offset, checksums } = request.body;
         if (findMismatch(payload, offset, checksums) !== undefined) throw storageError("chunk_corrupt");
@@ -151,7 +148,7 @@ export class FakeChunkServer {
     await this.host.clock.sleep("fake.chain", STORE_MS * members.length);
     // A member that went away meanwhile has not acknowledged.
     this.#members(chunkId, version);
-    return DONE;
+    return await this.#delayed(DONE);
   }
 
   /** Everybody in the chain, if all of them are up and under that version. */
@@ -176,13 +173,19 @@ export class FakeChunkServer {
     return replica;
   }
 
-  #read(chunkId: ChunkId, version: ChunkVersion, offset: number, lengthBytes: number): ChunkAnswer {
+  #read({ chunkId, version, offset, lengthBytes }: ReadChunk): ChunkAnswer {
+    this.readCount++;
     const replica = this.#replica(chunkId, version);
     const payload = new Uint8Array(lengthBytes);
     payload.set(replica.bytes.subarray(offset, Math.min(replica.bytes.length, offset + lengthBytes)));
     const checksums = checksumsOf(payload, offset);
     if (this.corrupt.has(chunkId)) payload[0] = (payload[0] ?? 0) ^ 1;
     return { reply: { type: "data", body: { checksums } }, payload };
+  }
+
+  async #delayed(answer: ChunkAnswer): Promise<ChunkAnswer> {
+    await this.host.clock.sleep("fake.delay", this.answerDelayMs);
+    return answer;
   }
 }
 
