@@ -57,7 +57,8 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   }
 }
 
-function makeProgram(invocation: Invocation): Command {
+/** The commands, ready to parse arguments. */
+export function makeProgram(invocation: Invocation): Command {
   const { terminal } = invocation;
   const program = new Command(terminal.programName)
     .description("A replicated storage cluster: set it up, look at it, use it.")
@@ -80,6 +81,7 @@ function makeProgram(invocation: Invocation): Command {
   return program;
 }
 
-function allCommands(command: Command): Command[] {
+/** Every command below, however deep. */
+export function allCommands(command: Command): Command[] {
   return command.commands.flatMap((child) => [child, ...allCommands(child)]);
 }

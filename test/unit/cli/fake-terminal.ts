@@ -10,8 +10,8 @@ export interface CommandResult {
 
 export interface FakeInput {
   readonly env?: Readonly<Record<string, string>>;
-  /** Standard input. */
-  readonly input?: string;
+  /** Standard input, perhaps in parts. */
+  readonly input?: string | readonly string[];
   /** What is typed at the questions for a secret, in order; without any there is no terminal. */
   readonly secrets?: readonly string[];
   readonly programName?: string;
@@ -21,12 +21,8 @@ export interface FakeInput {
 export async function runCommand(args: readonly string[], fake: FakeInput = {}): Promise<CommandResult> {
   let output = "";
   let errors = "";
-  const secrets = [...(fake.secrets ?? [])];
   const terminal: Terminal = {
-    env: fake.env ?? {},
-    programName: fake.programName ?? "pstorage",
-    isWatched: false,
-    width: 80,
+    ...silentTerminal(fake),
     print: (line) => {
       output += `${line}\n`;
     },
@@ -36,13 +32,27 @@ export async function runCommand(args: readonly string[], fake: FakeInput = {}):
     write: async (bytes) => {
       output += fromUtf8(bytes);
     },
+  };
+  const status = await runCommandLine(args, terminal);
+  return { status, output, errors };
+}
+
+/** A terminal that shows nothing. */
+export function silentTerminal(fake: FakeInput): Terminal {
+  const secrets = [...(fake.secrets ?? [])];
+  return {
+    env: fake.env ?? {},
+    programName: fake.programName ?? "pstorage",
+    isWatched: false,
+    width: 80,
+    print: () => undefined,
+    printError: () => undefined,
+    write: async () => undefined,
     read: async function* () {
-      yield toUtf8(fake.input ?? "");
+      for (const part of [fake.input ?? ""].flat()) yield toUtf8(part);
     },
     askSecret: async () => secrets.shift() ?? "",
     ask: async () => undefined,
     onStop: () => undefined,
   };
-  const status = await runCommandLine(args, terminal);
-  return { status, output, errors };
 }

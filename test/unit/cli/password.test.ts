@@ -1,25 +1,10 @@
 import { expect, test } from "vitest";
-import { toUtf8 } from "../../../src/base/index.js";
 import { readPassword } from "../../../src/cli/password.js";
 import type { Terminal } from "../../../src/cli/terminal.js";
+import { silentTerminal } from "./fake-terminal.js";
 
-function terminal(parts: readonly string[], secrets: readonly string[] = []): Terminal {
-  const left = [...secrets];
-  return {
-    env: {},
-    programName: "pstorage",
-    isWatched: false,
-    width: 80,
-    print: () => undefined,
-    printError: () => undefined,
-    write: async () => undefined,
-    read: async function* () {
-      for (const part of parts) yield toUtf8(part);
-    },
-    askSecret: async () => left.shift() ?? "",
-    ask: async () => undefined,
-    onStop: () => undefined,
-  };
+function terminal(input: readonly string[], secrets: readonly string[] = []): Terminal {
+  return silentTerminal({ input, secrets });
 }
 
 test("of standard input one newline at the end does not count", async () => {
