@@ -13,6 +13,8 @@ export interface RaftSettings {
   readonly electionTicksMax: number;
   /** Ticks between two heartbeats. Default 2. Several must fit in an election timeout. */
   readonly heartbeatTicks: number;
+  /** A leader whose own disk is behind the commits for this many ticks steps down. Default 60, three seconds. */
+  readonly slowDiskTicks: number;
   /**
    * How far two machines' clock rates may differ, as a share of the lease. The leader takes its lease for shorter
    * by this. Default 0.1, hundred times more than quartz needs; it also covers a virtual machine's bad clock.
@@ -35,6 +37,7 @@ export const RAFT_DEFAULTS: RaftSettings = {
   electionTicksMin: 6,
   electionTicksMax: 12,
   heartbeatTicks: 2,
+  slowDiskTicks: 60,
   clockDrift: 0.1,
   maxMessageBytes: 512 * 1024,
   maxInflight: 64,

@@ -25,6 +25,7 @@ export function becomeLeader(node: Node): void {
     transfer: undefined,
     broadcast: "nothing",
     quorumTicks: 0,
+    slowDiskTicks: 0,
     heartbeatTicks: 0,
   };
   followMembership(node, node.leading, node.log.lastIndex + 1);
@@ -224,7 +225,21 @@ export function tickLeader(node: Node, leading: Leading): void {
     becomeFollower(node, node.term, undefined);
     return;
   }
+  if (isHeldUpByItsDisk(node, leading)) {
+    becomeFollower(node, node.term, undefined);
+    return;
+  }
   if (++leading.heartbeatTicks >= node.config.heartbeatTicks) sendHeartbeats(node, leading);
+}
+
+/**
+ * A leader that cannot write commits by the disks of the others, but applies nothing and so answers nobody. After some
+ * time it makes way for one that can.
+ */
+function isHeldUpByItsDisk(node: Node, leading: Leading): boolean {
+  const isBehind = node.log.stable < node.log.commit;
+  leading.slowDiskTicks = isBehind ? leading.slowDiskTicks + 1 : 0;
+  return leading.slowDiskTicks >= node.config.slowDiskTicks;
 }
 
 /** CheckQuorum: a leader that a majority does not answer steps down, so that its clients look elsewhere. */

@@ -24,6 +24,8 @@ export interface Leading {
   /** What to tell the followers when the next Ready is taken: many proposals become one append. */
   broadcast: "nothing" | "entries" | "commit";
   quorumTicks: number;
+  /** Ticks for which the others have had on disk what this leader has not. */
+  slowDiskTicks: number;
   heartbeatTicks: number;
 }
 
