@@ -1,4 +1,5 @@
 import { Prng } from "../../src/base/index.js";
+import { sessionId } from "../../src/meta/index.js";
 import { Positions } from "./checkers/file-history.js";
 import { checkQuietState } from "./checkers/quiet-state.js";
 import { whatIsUnfinished } from "./checkers/unfinished.js";
@@ -9,6 +10,7 @@ import type { Violation } from "./cluster/violations.js";
 import { describePlan, drawFaultPlan, type FaultPlan } from "./faults/fault-plan.js";
 import { FaultInjector } from "./faults/injector.js";
 import { FileWorkload } from "./workloads/file-workload.js";
+import { TreeWorkload } from "./workloads/tree-workload.js";
 import type { Actor, Workload } from "./workloads/workload.js";
 
 export interface SimulationOptions {
@@ -48,6 +50,8 @@ class Run {
   readonly #plan: FaultPlan;
   readonly #safetyMs: number;
   readonly #working = new Set<Promise<void>>();
+  /** Dead clients whose sessions may still live. */
+  readonly #dead = new Map<string, number>();
   #workloads: Workload[] = [];
   #isStopping = false;
 
@@ -106,7 +110,10 @@ class Run {
     const positions = new Positions();
     const replicasMax = Math.min(3, cluster.options.csCount);
     const world = { simulation: cluster, positions };
-    this.#workloads = [new FileWorkload(world, this.#prng.fork(), this.#prng.between(1, 4), replicasMax)];
+    this.#workloads = [
+      new FileWorkload(world, this.#prng.fork(), this.#prng.between(1, 4), replicasMax),
+      new TreeWorkload(world, this.#prng.between(1, 2)),
+    ];
     await simulator.run(this.#setUp(cluster), "the workloads to be set up");
 
     for (const node of cluster.clients) this.#work(node);
@@ -145,7 +152,8 @@ class Run {
     const { simulator, violations } = cluster;
     const endMs = simulator.nowMs + durationMs;
     while (simulator.nowMs < endMs) {
-      await simulator.runFor(Math.min(500, endMs - simulator.nowMs));
+      await simulator.runFor(Math.min(250, endMs - simulator.nowMs));
+      this.#fence(cluster);
       if (violations.all.length > 0 || bugs.length > 0) return;
     }
   }
@@ -170,8 +178,26 @@ class Run {
     const working = this.#loop(actor);
     this.#working.add(working);
     const isOver = (): void => void this.#working.delete(working);
-    node.host.onDeath(isOver);
+    node.host.onDeath(() => {
+      isOver();
+      this.#dead.set(actor.process, cluster.sessionId);
+    });
     void working.then(isOver);
+  }
+
+  /** Whose session has ended, and whose files are recovered, can change nothing any more. */
+  #fence(cluster: SimCluster): void {
+    const over = new Set<string>();
+    for (const { server } of cluster.mds) {
+      const tables = server?.store.tables;
+      if (tables === undefined || tables.recoveries.size > 0) continue;
+      for (const [process, id] of this.#dead) {
+        const isKnown = (tables.counters.get()?.session ?? 0) >= id;
+        if (isKnown && tables.sessions.get(sessionId(id)) === undefined) over.add(process);
+      }
+    }
+    for (const process of over) this.#dead.delete(process);
+    if (over.size > 0) for (const workload of this.#workloads) workload.fence((process) => over.has(process));
   }
 
   async #loop(actor: Actor): Promise<void> {
@@ -186,6 +212,7 @@ class Run {
     let unfinished: string | undefined = "nothing was looked at";
     while (unfinished !== undefined && simulator.nowMs < endMs) {
       await simulator.runFor(1000);
+      this.#fence(cluster);
       unfinished = await simulator.run(whatIsUnfinished(cluster), "a look at what is unfinished");
     }
     if (unfinished !== undefined) violations.add("convergence", `after ${QUIET_MS_MAX} ms: ${unfinished}`);
