@@ -35,6 +35,7 @@ interface OldMap {
   readonly members: readonly CsId[];
 }
 
+const REPEATED: readonly string[] = ["reconfigureChunk", "chunkInstalled", "replicaSynced", "adoptReplicas"];
 export const CHUNK_BYTES = 4096;
 const FILE_COUNT = 3;
 
@@ -52,6 +53,9 @@ export class ChunkModel {
   readonly #files: InodeNumber[] = [];
   readonly #acknowledged = new Map<ChunkId, Map<number, Write>>();
   #maps: OldMap[] = [];
+  /** What is to be gone from a chunk when its next version is installed. */
+  readonly #cuts = new Map<ChunkId, { readonly offset: number; readonly lastWrite: number }[]>();
+  readonly #past: Change[] = [];
   #nextWrite = 1;
   #destroyedCount = 0;
 
@@ -88,6 +92,8 @@ export class ChunkModel {
       [3, () => this.#fence()],
       [6, () => this.#delete()],
       [1, () => this.#giveUp()],
+      [6, () => this.#careless()],
+      [6, () => this.#repeat()],
     ];
     let pick = this.#prng.below(actions.reduce((sum, [weight]) => sum + weight, 0));
     for (const [weight, act] of actions) {
@@ -164,7 +170,29 @@ export class ChunkModel {
   }
 
   #apply(change: Change): Outcome {
+    if (REPEATED.includes(change.type)) this.#past.push(change);
     return this.world.apply(change).outcome;
+  }
+
+  /** A command of an earlier leader arrives late, or twice. */
+  #repeat(): void {
+    if (this.#past.length > 0) this.#apply(this.#prng.pick(this.#past.slice(-20)));
+  }
+
+  /** A leader that has lost its wits: whatever it asks for, nothing that was acknowledged may go. */
+  #careless(): void {
+    const record = this.#pickChunk();
+    if (record === undefined) return;
+    const ids = [...this.servers.keys()];
+    const some = (chance: number): CsId[] => ids.filter(() => this.#prng.chance(chance));
+    this.#reconfigure({
+      ...at(record),
+      remove: some(0.4),
+      areSurplus: this.#prng.chance(0.5),
+      add: some(0.3).map((csId) => ({ csId, keepContents: this.#prng.chance(0.5) })),
+      revive: this.#prng.chance(0.3) ? this.#prng.pick(ids) : undefined,
+      reason: "careless",
+    });
   }
 
   #chunks(): ChunkRecord[] {
@@ -253,11 +281,16 @@ export class ChunkModel {
     return "done";
   }
 
-  #checkTruncated({ chunkId, chain, truncateBytes }: ChunkRecord): void {
-    if (truncateBytes === undefined) return;
-    for (const { csId } of chain) {
+  #checkTruncated({ chunkId, chain }: ChunkRecord): void {
+    const cuts = this.#cuts.get(chunkId) ?? [];
+    this.#cuts.delete(chunkId);
+    for (const { csId, syncing } of chain) {
+      if (syncing) continue;
       const writes = [...(this.servers.get(csId)?.replicas.get(chunkId)?.writes.values() ?? [])];
-      expect(writes.filter(({ offset }) => offset >= truncateBytes)).toEqual([]);
+      const left = writes.filter(({ id, offset }) =>
+        cuts.some((cut) => offset >= cut.offset && id <= cut.lastWrite),
+      );
+      expect(left, `CS#${csId} has cut chunk ${chunkId}`).toEqual([]);
     }
   }
 
@@ -383,7 +416,11 @@ export class ChunkModel {
     this.world.mutate(this.#session, "truncate", { ino, sizeBytes });
     for (const { chunkId, index, ino: owner } of this.#chunks()) {
       const writes = this.#acknowledged.get(chunkId);
-      if (owner !== ino || writes === undefined) continue;
+      if (owner !== ino) continue;
+      const offset = Math.max(0, sizeBytes - index * CHUNK_BYTES);
+      const cut = { offset, lastWrite: this.#nextWrite - 1 };
+      if (offset < CHUNK_BYTES) this.#cuts.set(chunkId, [...(this.#cuts.get(chunkId) ?? []), cut]);
+      if (writes === undefined) continue;
       for (const { id, offset } of writes.values()) {
         if (index * CHUNK_BYTES + offset >= sizeBytes) writes.delete(id);
       }
