@@ -1,4 +1,4 @@
-import { StorageError, storageError } from "../../base/index.js";
+import { StorageError, storageError, toUtf8 } from "../../base/index.js";
 import type { ChainMember, ChunkId, ChunkVersion } from "../../chunk/index.js";
 import type { Clock, Disk, DiskSpace, Kv } from "../../io/index.js";
 import { Bitmap } from "../core/bitmap.js";
@@ -12,6 +12,9 @@ import { type StoreContext, StoredReplica } from "./stored-replica.js";
 
 /** Pages of checksums kept in memory for clean regions: 1 KiB for each MiB of data. */
 const PAGE_COUNT_MAX = 32_768;
+
+/** Holds the incarnation that last ended in order. */
+const STAMP_KEY = toUtf8("stamp");
 
 /** A replica to be created empty. */
 export interface NewReplica {
@@ -146,6 +149,10 @@ export class ChunkStore {
     const { disk, paths, files, kv } = this.#context;
     await files.close();
     const isAllClean = isClean && [...this.#replicas.values()].every((replica) => replica.dirty.count === 0);
+    // The last batches dropped the marks without a sync: this one makes them safe from loss of power.
+    const stamp = toUtf8(String(this.incarnation));
+    const put = { type: "put", key: STAMP_KEY, value: stamp } as const;
+    if (isAllClean) await kv.batch([put], { sync: true, label: "cs.record.stamp" });
     await kv.close();
     if (!isAllClean) return;
     await writeRunState(disk, paths, { bootId: disk.bootId(), incarnation: this.incarnation, isClean: true });
@@ -156,7 +163,6 @@ export class ChunkStore {
       const record = decodeRecord(value);
       this.#replicas.set(record.chunkId, new StoredReplica(this.#context, record));
     }
-    // Marks can be left after an orderly end, too, when the last batch that dropped them was lost with the power.
     for (const replica of this.#replicas.values()) await replica.recover(this.lastEnd === "host_crash");
     if (this.lastEnd !== "clean") await this.#removeOrphans();
   }

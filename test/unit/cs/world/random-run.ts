@@ -1,5 +1,6 @@
 import { assert, Prng } from "../../../../src/base/index.js";
 import type { CsId } from "../../../../src/chunk/index.js";
+import type { DiskFaultRule } from "../../../sim/world/index.js";
 import { CHUNK, ChainWorld } from "./chain-world.js";
 
 export interface RandomRun {
@@ -9,6 +10,8 @@ export interface RandomRun {
   readonly faults: readonly ("kill" | "kill_all" | "power_loss" | "partition" | "pause" | "stop")[];
   readonly chunkBytes?: number;
   readonly truncates?: boolean;
+  /** A fault of the disk of the first server, put in after some steps. */
+  readonly diskFault?: DiskFaultRule;
 }
 
 interface Pending {
@@ -53,6 +56,8 @@ class Run {
     for (let step = 0; step < this.#options.steps; step++) {
       this.#operate();
       if (this.#options.faults.length > 0 && this.#prng.chance(0.06)) await this.#fault();
+      if (step === 10 && this.#options.diskFault !== undefined) this.#breakDisk(this.#options.diskFault);
+      await this.#restartDead();
       if (this.#prng.chance(0.02) && this.#options.truncates === true) await this.#truncate();
       await this.#chain.runFor(this.#prng.float() * 8);
       if (this.#failure !== undefined) throw this.#failure;
@@ -126,6 +131,22 @@ class Run {
     this.#running.add(watched);
   }
 
+  #breakDisk(rule: DiskFaultRule): void {
+    const [id] = this.#chain.csIds;
+    assert(id !== undefined, "there are servers");
+    this.#chain.host(id).diskFaults.add(rule);
+  }
+
+  /** A fault of a disk may be the death of its server. */
+  async #restartDead(): Promise<void> {
+    for (const id of this.#chain.csIds) {
+      const host = this.#chain.host(id);
+      if (host.isAlive || this.#down.has(id)) continue;
+      host.diskFaults.clear();
+      await this.#chain.start(id);
+    }
+  }
+
   /** At most one server is away at a time, so that nothing acknowledged can be lost. */
   async #fault(): Promise<void> {
     const [id] = this.#down;
@@ -179,6 +200,8 @@ class Run {
 
   async #heal(): Promise<void> {
     for (const id of [...this.#down]) await this.#bringBack(id);
+    await this.#restartDead();
+    for (const id of this.#chain.csIds) this.#chain.host(id).diskFaults.clear();
     await this.#chain.healed(this.#options.csCount);
   }
 

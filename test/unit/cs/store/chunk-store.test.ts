@@ -1,0 +1,237 @@
+import { expect, test } from "vitest";
+import { defined } from "../../../../src/base/index.js";
+import { chunkId, chunkVersion, csId } from "../../../../src/chunk/index.js";
+import { createRepository } from "../../../../src/cs/repository.js";
+import type { ChunkStore } from "../../../../src/cs/store/chunk-store.js";
+import { TEST_CLUSTER } from "../world/constants.js";
+import { StoreWorld } from "../world/store-world.js";
+
+const CHUNK = chunkId(7);
+const DATA = "/cs/chunks/07/0000000000000007.data";
+const SUMS = "/cs/chunks/07/0000000000000007.sums";
+const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
+const find = (store: ChunkStore) => defined(store.find(CHUNK), "the replica is there");
+const IDENTITY = { clusterId: TEST_CLUSTER, clusterName: "test", csId: csId(1025), tier: 0 };
+
+test("the data file has the chunk's bytes where they are in the chunk, and ends at the high-water mark", async () => {
+  const world = await StoreWorld.made(1);
+  const replica = await world.create(await world.open());
+  await world.write(replica, 8192, filled(4096, 5), 8292);
+
+  const bytes = await world.run(world.host.disk.readFile(DATA, "test"));
+
+  expect(bytes.length).toBe(8292);
+  expect(bytes.subarray(8192)).toEqual(filled(100, 5));
+});
+
+test("after a crash of the process a dirty region is distrusted, and reads as it was written", async () => {
+  const world = await StoreWorld.made(2);
+  await world.write(await world.create(await world.open()), 0, filled(4096, 5));
+  world.host.crash();
+  const replica = find(await world.open());
+
+  expect(replica.record.isSuspect).toBe(true);
+  expect(replica.record.isHostCrashed).toBe(false);
+  expect([...replica.record.suspectRegions]).toContain(0);
+  expect(await world.read(replica, 0, 4096)).toEqual(filled(4096, 5));
+});
+
+test("after a loss of power what was dirty is distrusted as lost with the host", async () => {
+  const world = await StoreWorld.made(3);
+  const replica = await world.create(await world.open());
+  await world.write(replica, 0, filled(4096, 5));
+  await world.run(replica.sync());
+  world.host.powerLoss();
+  const after = find(await world.open());
+
+  expect(after.record.isHostCrashed).toBe(true);
+  expect(await world.read(after, 0, 4096)).toEqual(filled(4096, 5));
+});
+
+test("a region that was cleaned is trusted after a loss of power", async () => {
+  const world = await StoreWorld.made(4);
+  const replica = await world.create(await world.open());
+  await world.write(replica, 0, filled(4096, 5));
+  await world.run(replica.clean(replica.dirty.cleanable(Number.POSITIVE_INFINITY)));
+  // The mark is dropped lazily: any later synced batch carries it.
+  await world.run(
+    replica.install({ version: chunkVersion(2), chain: [], needed: undefined, endSuspicion: false }),
+  );
+  await world.run(replica.sync());
+  world.host.powerLoss();
+  const after = find(await world.open());
+
+  expect(after.record.isSuspect).toBe(false);
+  expect(await world.read(after, 0, 4096)).toEqual(filled(4096, 5));
+});
+
+test("distrust survives further restarts until a newer version is installed", async () => {
+  const world = await StoreWorld.made(5);
+  await world.write(await world.create(await world.open()), 0, filled(4096, 5));
+  world.host.crash();
+  const suspect = await world.open();
+  await world.run(find(suspect).clean(find(suspect).dirty.cleanable(Number.POSITIVE_INFINITY)));
+  await world.run(suspect.close(true));
+  world.host.crash();
+  const again = find(await world.open());
+  expect(again.record.isSuspect).toBe(true);
+
+  await world.run(
+    again.install({ version: chunkVersion(2), chain: [], needed: undefined, endSuspicion: true }),
+  );
+
+  expect(again.record.isSuspect).toBe(false);
+  expect(again.record.suspectRegions.isEmpty).toBe(true);
+});
+
+test("an orderly stop leaves nothing to distrust", async () => {
+  const world = await StoreWorld.made(6);
+  const store = await world.open();
+  const replica = await world.create(store);
+  await world.write(replica, 0, filled(4096, 5));
+  await world.run(replica.clean(replica.dirty.cleanable(Number.POSITIVE_INFINITY)));
+  await world.run(store.close(true));
+  world.host.powerLoss();
+  const after = await world.open();
+
+  expect(after.lastEnd).toBe("clean");
+  expect(find(after).record.isSuspect).toBe(false);
+  expect(await world.read(find(after), 0, 4096)).toEqual(filled(4096, 5));
+});
+
+test("a byte that changed on the disk makes the read fail", async () => {
+  const world = await StoreWorld.made(7);
+  const replica = await world.create(await world.open());
+  await world.write(replica, 0, filled(8192, 5));
+  await world.damage(DATA, 5000, filled(1, 6));
+
+  await expect(world.read(replica, 4096, 4096)).rejects.toThrow("chunk_corrupt");
+  expect(await world.read(replica, 0, 4096)).toEqual(filled(4096, 5));
+});
+
+async function cleanedAndClosed(seed: number): Promise<StoreWorld> {
+  const world = await StoreWorld.made(seed);
+  const store = await world.open();
+  const replica = await world.create(store);
+  await world.write(replica, 0, filled(4096, 5));
+  await world.run(replica.clean(replica.dirty.cleanable(Number.POSITIVE_INFINITY)));
+  await world.run(store.close(true));
+  return world;
+}
+
+test.each([
+  ["whose page is damaged", 4096 + 3],
+  ["whose header is damaged", 2],
+])("checksums %s make reads fail: nothing is accepted unchecked", async (_, offset) => {
+  const world = await cleanedAndClosed(8);
+  await world.damage(SUMS, offset, filled(1, 0xee));
+  const replica = find(await world.open());
+
+  await expect(world.read(replica, 0, 4096)).rejects.toThrow("chunk_corrupt");
+});
+
+test("a checksum file that is missing makes reads fail: written data never turn into zeros", async () => {
+  const world = await cleanedAndClosed(9);
+  await world.run(world.host.disk.remove(SUMS, "test"));
+  const replica = find(await world.open());
+
+  await expect(world.read(replica, 0, 4096)).rejects.toThrow("chunk_corrupt");
+});
+
+test("files whose replica was being removed are swept up after a crash", async () => {
+  const world = await StoreWorld.made(10);
+  const store = await world.open();
+  await world.write(await world.create(store), 0, filled(4096, 5));
+  world.host.diskFaults.add({ label: "cs.file.remove", effect: "crash" });
+  void store.remove(CHUNK);
+  await world.world.simulator.runUntil(() => !world.host.isAlive, "the crash");
+  world.host.diskFaults.clear();
+  const after = await world.open();
+
+  expect(after.find(CHUNK)).toBeUndefined();
+  expect(await world.run(world.host.disk.list("/cs/chunks/07", "test"))).toEqual([]);
+});
+
+test("zeros up to the end give the space back and keep the end", async () => {
+  const world = await StoreWorld.made(11);
+  const replica = await world.create(await world.open());
+  await world.write(replica, 0, filled(1 << 20, 5));
+  await world.run(replica.zero(4096, (1 << 20) - 4096));
+
+  expect(replica.highWaterBytes).toBe(1 << 20);
+  expect(await world.read(replica, 4096, 8192)).toEqual(filled(8192, 0));
+  expect(await world.read(replica, 0, 4096)).toEqual(filled(4096, 5));
+});
+
+test("blocks filled from a source leave alone what the chain has changed", async () => {
+  const world = await StoreWorld.made(12);
+  const replica = await world.create(await world.open());
+  await world.write(replica, 4096, filled(4096, 9));
+  const checksums = new Uint8Array(4 * 256);
+  checksums.set((await world.run(replica.read(4096, 4096))).checksums, 0);
+  checksums.set((await world.run(replica.read(4096, 4096))).checksums, 4);
+  const bytes = new Uint8Array(8192).fill(9, 0, 4096).fill(1, 4096);
+  await world.run(replica.prepare([0]) ?? Promise.resolve());
+
+  await world.run(replica.fill(0, { bytes, checksums }, (block) => block !== 1, 8192));
+
+  expect(await world.read(replica, 0, 8192)).toEqual(filled(8192, 9));
+});
+
+test("a repository is refused when its cluster is another one", async () => {
+  const world = await StoreWorld.made(13);
+
+  await expect(world.open("99999999-2222-4333-8444-555555555555")).rejects.toThrow("wrong_cluster");
+});
+
+test("a directory without identity.json is refused with advice", async () => {
+  const world = await StoreWorld.made(14);
+  await world.run(world.host.disk.remove("/cs/identity.json", "test"));
+
+  await expect(world.open()).rejects.toThrow("is its disk mounted");
+});
+
+test("a repository of a format that is not known is refused", async () => {
+  const world = await StoreWorld.made(15);
+  const future = new TextEncoder().encode(JSON.stringify({ ...IDENTITY, formatVersion: 2 }));
+  await world.run(world.host.disk.replaceFile("/cs/identity.json", future, "test"));
+
+  await expect(world.open()).rejects.toThrow("format version 2");
+});
+
+test("a repository is not made over another one, nor beside lost+found or strange files", async () => {
+  const world = await StoreWorld.made(16);
+  const { disk } = world.host;
+  await world.run(disk.makeDirectory("/mounted/lost+found", "test"));
+  await world.run(disk.makeDirectory("/full/things", "test"));
+
+  await expect(world.run(createRepository("/cs", IDENTITY, disk))).rejects.toThrow("exists");
+  await expect(world.run(createRepository("/mounted", IDENTITY, disk))).rejects.toThrow("lost+found");
+  await expect(world.run(createRepository("/full", IDENTITY, disk))).rejects.toThrow("not empty");
+});
+
+test("every start has a number of its own", async () => {
+  const world = await StoreWorld.made(17);
+  const first = (await world.open()).incarnation;
+  world.host.crash();
+  const second = (await world.open()).incarnation;
+  world.host.powerLoss();
+
+  expect([second - first, (await world.open()).incarnation - second]).toEqual([1, 1]);
+});
+
+test.each(["cs.state.write", "cs.record.recover", "cs.data.read", "cs.identity.read", "cs.records.open"])(
+  "a crash at %s during the start is survived by the next start",
+  async (label) => {
+    const world = await StoreWorld.made(18);
+    await world.write(await world.create(await world.open()), 0, filled(4096, 5));
+    world.host.crash();
+    world.host.diskFaults.add({ label, effect: "crash", times: 1 });
+    await world.crashWhileOpening();
+    world.host.diskFaults.clear();
+    const after = find(await world.open());
+
+    expect(after.record.isSuspect).toBe(true);
+    expect(await world.read(after, 0, 4096)).toEqual(filled(4096, 5));
+  },
+);
