@@ -21,6 +21,8 @@ const REPLICAS = 3;
 export async function buildLab(lab: Lab, report: Report, signal: AbortSignal | undefined): Promise<void> {
   await makeFirstMds(lab, report);
   await lab.startOne("mds", 1);
+  // Until it leads, it does not know the password.
+  await asHost(lab, 1, () => Promise.resolve());
   await authenticateHosts(lab, report, signal);
   for (const host of range(2, lab.size.mdsCount)) await makeMds(lab, host, report, signal);
   await tellAddresses(lab);

@@ -24,6 +24,8 @@ export interface HostAuthentication {
 }
 
 const CALL_MS = 15_000;
+const ROUNDS_MAX = 3;
+const ROUND_PAUSE_MS = 500;
 /** Answers that another server may give differently. */
 const UNREACHABLE: readonly FailureCode[] = ["unavailable", "timed_out", "not_leader"];
 /** An election takes a second or two; a cluster without a leader for longer cannot tell its name. */
@@ -73,23 +75,38 @@ async function presentClusterId({ files, world }: Host, clusterName: string): Pr
 
 type Enrolment = { readonly credential: HostCredential; readonly address: string };
 
-/** Asks one server after the other until one answers; a refusal is an answer. */
+/** Asks one server after the other until one answers; a refusal is an answer. A server that is starting gets a second chance. */
 async function enrollAtAny(
   host: Host,
   addresses: readonly string[],
   request: Parameters<typeof enroll>[0],
 ): Promise<Enrolment> {
-  let last: StorageError | undefined;
+  for (let round = 1; ; round++) {
+    const outcome = await enrollRound(host, addresses, request);
+    if ("credential" in outcome) return outcome;
+    if (round === ROUNDS_MAX) {
+      throw storageError("unavailable", `no metadata server answers at ${addresses.join(", ")}`, outcome);
+    }
+    await host.world.clock.sleep("cli.enroll", ROUND_PAUSE_MS);
+  }
+}
+
+async function enrollRound(
+  host: Host,
+  addresses: readonly string[],
+  request: Parameters<typeof enroll>[0],
+): Promise<Enrolment | StorageError> {
+  let last = storageError("unavailable", "no metadata server is known");
   for (const address of addresses) {
     try {
       return { credential: await enrollAt(host, clientAddressOf(address), request), address };
     } catch (error) {
       const failure = failureOf(error);
       if (failure === undefined || !UNREACHABLE.includes(failure.code)) throw error;
-      last = storageError("unavailable", `no metadata server answers at ${addresses.join(", ")}`, error);
+      last = storageError(failure.code, failure.detail, error);
     }
   }
-  throw last ?? storageError("unavailable", "no metadata server is known");
+  return last;
 }
 
 async function enrollAt(
