@@ -1,5 +1,5 @@
 import type { CallDown, CallUp } from "./calls.js";
-import { type CodecLimits, failureFromWire, failureToWire, mappedCodec } from "./codec.js";
+import { type CodecLimits, failureFromWire, failureToWire, mappedCodec, type Payload } from "./codec.js";
 import type { Failure as WireFailure } from "./gen/messages.js";
 import type { Codec } from "./transport.js";
 import type { MessageType } from "./wire.js";
@@ -21,12 +21,14 @@ export function callUpCodec<Request, M extends { readonly id: number; readonly d
   toWire: (id: number, deadlineMs: number, request: Request | undefined) => M,
   fromWire: (message: M) => Request | undefined,
   limits?: CodecLimits,
+  payload?: Payload<CallUp<Request>>,
 ): Codec<CallUp<Request>> {
   return mappedCodec<CallUp<Request>, M>(
     type,
     (call) => toWire(call.id, call.deadlineMs, call.body),
     (message) => ({ id: message.id, deadlineMs: message.deadlineMs, body: fromWire(message) }),
     limits,
+    payload,
   );
 }
 
@@ -42,6 +44,7 @@ export function callDownCodec<
   toWire: (id: number, failure: WireFailure | undefined, reply: Reply | undefined) => M,
   fromWire: (message: M) => Reply | undefined,
   limits?: CodecLimits,
+  payload?: Payload<CallDown<Reply>>,
 ): Codec<CallDown<Reply>> {
   return mappedCodec<CallDown<Reply>, M>(
     type,
@@ -52,5 +55,6 @@ export function callDownCodec<
       body: fromWire(message),
     }),
     limits,
+    payload,
   );
 }

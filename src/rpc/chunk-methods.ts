@@ -21,6 +21,9 @@ export interface ChunkAnswer {
   readonly payload: Uint8Array;
 }
 
+/** `payload` in both envelopes of proto/chunk.proto. */
+const PAYLOAD_FIELD = 15;
+
 /**
  * Reading and writing chunks: one stream per pair of processes. Payloads of what was received are views on the
  * received message.
@@ -32,16 +35,20 @@ export const CHUNK_CHANNEL: StreamMethod<CallUp<ChunkCall>, CallDown<ChunkAnswer
     (id, deadlineMs, call) => ({
       id,
       deadlineMs,
-      payload: call?.payload ?? NOTHING,
+      payload: NOTHING,
       body: call && requestToWire(call.request),
     }),
     ({ body, payload }) => body && { request: requestFromWire(body), payload },
+    {},
+    { fieldNumber: PAYLOAD_FIELD, of: ({ body }) => body?.payload },
   ),
   down: callDownCodec<ChunkAnswer, WireDown>(
     WireDown,
-    (id, failure, answer) => ({ id, failure, payload: answer?.payload ?? NOTHING, body: answer?.reply }),
+    (id, failure, answer) => ({ id, failure, payload: NOTHING, body: answer?.reply }),
     // The bodies of replies have the same fields here and there.
     ({ body, payload }) => body && { reply: body as ChunkReply, payload },
+    {},
+    { fieldNumber: PAYLOAD_FIELD, of: ({ body }) => body?.payload },
   ),
 };
 

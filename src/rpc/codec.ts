@@ -1,7 +1,7 @@
-import { type Failure, isFailureCode, StorageError, storageError } from "../base/index.js";
+import { concatBytes, type Failure, isFailureCode, StorageError, storageError } from "../base/index.js";
 import type { Failure as WireFailure } from "./gen/messages.js";
-import type { Codec } from "./transport.js";
-import { decodeMessage, encodeMessage, type MessageType } from "./wire.js";
+import type { Codec, MessageParts } from "./transport.js";
+import { decodeMessage, EMPTY, encodeMessage, encodeUpTo, type MessageType } from "./wire.js";
 
 /** What a message may weigh unless its method says otherwise. */
 export const MESSAGE_BYTES_MAX = 4 << 20;
@@ -9,6 +9,13 @@ export const MESSAGE_BYTES_MAX = 4 << 20;
 export interface CodecLimits {
   /** Longer messages are refused in both directions. Default 4 MiB. */
   readonly bytesMax?: number | undefined;
+}
+
+/** Bytes that a message ends in and that are too many to be copied into it first. */
+export interface Payload<T> {
+  /** The highest of the message, of type `bytes`; what `toWire` makes leaves it empty. */
+  readonly fieldNumber: number;
+  readonly of: (message: T) => Uint8Array | undefined;
 }
 
 /**
@@ -28,14 +35,26 @@ export function mappedCodec<T, M>(
   toWire: (message: T) => M,
   fromWire: (message: M) => T,
   limits: CodecLimits = {},
+  payload?: Payload<T>,
 ): Codec<T> {
   const bytesMax = limits.bytesMax ?? MESSAGE_BYTES_MAX;
+  const encodeParts = (message: T): MessageParts => {
+    const tail = payload?.of(message) ?? EMPTY;
+    const body = toWire(message);
+    const head =
+      payload === undefined || tail.length === 0
+        ? encodeMessage(type, body)
+        : encodeUpTo(type, body, payload.fieldNumber, tail.length);
+    const lengthBytes = head.length + tail.length;
+    if (lengthBytes > bytesMax) throw tooLong(type.name, lengthBytes, bytesMax);
+    return { head, tail };
+  };
   return {
     bytesMax,
+    encodeParts,
     encode: (message) => {
-      const bytes = encodeMessage(type, toWire(message));
-      if (bytes.length > bytesMax) throw tooLong(type.name, bytes.length, bytesMax);
-      return bytes;
+      const { head, tail } = encodeParts(message);
+      return tail.length === 0 ? head : concatBytes(head, tail);
     },
     decode: (bytes) => {
       if (bytes.length > bytesMax) throw tooLong(type.name, bytes.length, bytesMax);

@@ -6,8 +6,8 @@ import type { Channel, Codec, Peer } from "./transport.js";
 export interface Pipe {
   /** Who is at the other end, as far as is known by now. */
   readonly peer: Peer;
-  /** False when the sender should wait for `drained`. */
-  write(bytes: Uint8Array): boolean;
+  /** Sends head and tail as one message. False when the sender should wait for `drained`. */
+  write(head: Uint8Array, tail: Uint8Array): boolean;
   drained(): Promise<void>;
   pause(): void;
   resume(): void;
@@ -39,6 +39,8 @@ export interface PipeEnd extends PipeOwner {
 
 /** A sender that does not heed back-pressure is cut off when this much waits: its peer is too slow. */
 const UNHEEDED_BYTES_MAX = 64 << 20;
+
+const NOTHING = new Uint8Array(0);
 
 /** A channel over any pipe: the rules of `Channel` in one place for all transports. */
 export class PipeChannel<Out, In> implements Channel<Out, In>, PipeEnd {
@@ -84,9 +86,12 @@ export class PipeChannel<Out, In> implements Channel<Out, In>, PipeEnd {
 
   send(message: Out): boolean {
     if (this.#isClosed) return true;
-    const bytes = this.#out.encode(message);
-    if (this.#attached.write(bytes)) return true;
-    this.#unheededBytes += bytes.length;
+    const { head, tail } = this.#out.encodeParts?.(message) ?? {
+      head: this.#out.encode(message),
+      tail: NOTHING,
+    };
+    if (this.#attached.write(head, tail)) return true;
+    this.#unheededBytes += head.length + tail.length;
     if (this.#unheededBytes > UNHEEDED_BYTES_MAX) this.#fail(storageError("busy", "the peer is too slow"));
     else this.#watchDrain();
     return false;

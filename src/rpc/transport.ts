@@ -6,9 +6,17 @@ export type { Role } from "../auth/index.js";
 /** How one message travels: to bytes and back. `decode` throws `malformed` on anything it does not understand. */
 export interface Codec<T> {
   encode(message: T): Uint8Array;
+  /** The same in two parts, for messages that end in many bytes: those are sent from where they lie. */
+  encodeParts?(message: T): MessageParts;
   decode(bytes: Uint8Array): T;
   /** Longer messages are refused before they are taken in. Default 4 MiB. */
   readonly bytesMax?: number | undefined;
+}
+
+/** A message is the head and, behind it, the tail. The tail may be empty; it must not change until it was sent. */
+export interface MessageParts {
+  readonly head: Uint8Array;
+  readonly tail: Uint8Array;
 }
 
 /** A method whose two directions are open-ended streams: everything on a hot path. */

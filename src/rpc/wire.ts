@@ -47,6 +47,19 @@ export function encodeMessage<T>(type: MessageType<T>, message: T): Uint8Array {
   return plain(writer.finish(true));
 }
 
+/** The bytes of a message up to and without the contents of its last field, a `bytes` of that number and length. */
+export function encodeUpTo<T>(
+  type: MessageType<T>,
+  message: T,
+  fieldNumber: number,
+  lengthBytes: number,
+): Uint8Array {
+  const writer = protobuf.Writer.create();
+  type.encode(message, writer);
+  writer.uint32((fieldNumber << 3) | 2).uint32(lengthBytes);
+  return plain(writer.finish(true));
+}
+
 /** Throws if the bytes are not such a message; what it throws is no `StorageError`. */
 export function decodeMessage<T>(type: MessageType<T>, bytes: Uint8Array): T {
   return type.decode(new protobuf.Reader(plain(bytes)));

@@ -1,3 +1,4 @@
+import { read as readCallback, write as writeCallback, writev as writevCallback } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { defined, storageError } from "../../base/index.js";
 import type { DiskFile } from "../disk.js";
@@ -7,6 +8,8 @@ import { storageErrorOf } from "./errno.js";
 export class RealDiskFile implements DiskFile {
   readonly #handle: FileHandle;
   readonly #path: string;
+  #callCount = 0;
+  #onIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(handle: FileHandle, path: string) {
@@ -15,10 +18,10 @@ export class RealDiskFile implements DiskFile {
   }
 
   read(buffer: Uint8Array, offset: number, _label: string): Promise<number> {
-    return this.#call("read", async (handle) => {
+    return this.#call("read", async ({ fd }) => {
       let done = 0;
       while (done < buffer.length) {
-        const { bytesRead } = await handle.read(buffer, done, buffer.length - done, offset + done);
+        const bytesRead = await read(fd, buffer, done, offset + done);
         if (bytesRead === 0) break;
         done += bytesRead;
       }
@@ -27,11 +30,11 @@ export class RealDiskFile implements DiskFile {
   }
 
   write(buffers: readonly Uint8Array[], offset: number, _label: string): Promise<void> {
-    return this.#call("write", async (handle) => {
+    return this.#call("write", async ({ fd }) => {
       let rest = buffers.filter((buffer) => buffer.length > 0);
       let position = offset;
       while (rest.length > 0) {
-        const { bytesWritten } = await handle.writev(rest, position);
+        const bytesWritten = await write(fd, rest, position);
         if (bytesWritten === 0) throw storageError("io_error", `write ${this.#path}: nothing was written`);
         rest = without(rest, bytesWritten);
         position += bytesWritten;
@@ -52,19 +55,49 @@ export class RealDiskFile implements DiskFile {
   }
 
   close(): Promise<void> {
-    // The kernel keeps the descriptor until calls under way are done: FileHandle counts them.
-    this.#closing ??= this.#handle.close();
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /** The descriptor may belong to another file once it is closed: calls under way come first. */
+  async #close(): Promise<void> {
+    if (this.#callCount > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    await this.#handle.close();
   }
 
   async #call<T>(what: string, act: (handle: FileHandle) => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) throw storageError("io_error", `${what} ${this.#path}: EBADF`);
+    this.#callCount++;
     try {
       return await act(this.#handle);
     } catch (error) {
       throw storageErrorOf(error, `${what} ${this.#path}`);
+    } finally {
+      if (--this.#callCount === 0) this.#onIdle?.();
     }
   }
+}
+
+/** Calls with descriptor and callback cost half of what the methods of FileHandle do. */
+function read(fd: number, buffer: Uint8Array, from: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    readCallback(fd, buffer, from, buffer.length - from, position, (error, count) => {
+      if (error === null) resolve(count);
+      else reject(error);
+    });
+  });
+}
+
+function write(fd: number, buffers: Uint8Array[], position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null, count: number): void => {
+      if (error === null) resolve(count);
+      else reject(error);
+    };
+    const [only] = buffers;
+    if (buffers.length > 1 || only === undefined) writevCallback(fd, buffers, position, done);
+    else writeCallback(fd, only, 0, only.length, position, done);
+  });
 }
 
 /** What is left of the buffers after their first `count` bytes. */

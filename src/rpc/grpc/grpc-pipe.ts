@@ -65,14 +65,17 @@ abstract class GrpcPipe<Stream extends Http2Stream> implements Pipe {
     return this.#context.peer();
   }
 
-  write(bytes: Uint8Array): boolean {
+  write(head: Uint8Array, tail: Uint8Array): boolean {
     const { stream } = this;
     if (this.#isClosed || stream.destroyed) return true;
-    if (bytes.length <= JOINED_BYTES_MAX) stream.write(joined(bytes), this.#onWritten);
+    const length = head.length + tail.length;
+    if (length <= JOINED_BYTES_MAX) stream.write(joined(length, head, tail), this.#onWritten);
     else {
+      const isShort = head.length <= JOINED_BYTES_MAX;
       stream.cork();
-      stream.write(prefix(bytes.length));
-      stream.write(bytes, this.#onWritten);
+      for (const piece of isShort ? [joined(length, head), tail] : [joined(length), head, tail]) {
+        if (piece.length > 0) stream.write(piece, this.#onWritten);
+      }
       stream.uncork();
     }
     return stream.writableLength < HIGH_WATER_BYTES;
@@ -172,8 +175,8 @@ export class ClientPipe extends GrpcPipe<ClientHttp2Stream> {
     });
   }
 
-  override write(bytes: Uint8Array): boolean {
-    const hasRoom = super.write(bytes);
+  override write(head: Uint8Array, tail: Uint8Array): boolean {
+    const hasRoom = super.write(head, tail);
     if (this.#isUnary) this.stream.end();
     return hasRoom;
   }
@@ -228,16 +231,14 @@ function messageLength(header: Uint8Array): number {
   return new DataView(header.buffer).getUint32(1);
 }
 
-function prefix(lengthBytes: number): Uint8Array {
-  const bytes = new Uint8Array(5);
-  new DataView(bytes.buffer).setUint32(1, lengthBytes);
+/** The prefix of a message of that length, and the first of its bytes, in one piece. */
+function joined(messageBytes: number, head: Uint8Array = EMPTY, tail: Uint8Array = EMPTY): Uint8Array {
+  const bytes = Buffer.allocUnsafe(5 + head.length + tail.length);
+  bytes[0] = 0;
+  bytes.writeUInt32BE(messageBytes, 1);
+  bytes.set(head, 5);
+  bytes.set(tail, 5 + head.length);
   return bytes;
 }
 
-function joined(message: Uint8Array): Uint8Array {
-  const bytes = Buffer.allocUnsafe(5 + message.length);
-  bytes[0] = 0;
-  bytes.writeUInt32BE(message.length, 1);
-  bytes.set(message, 5);
-  return bytes;
-}
+const EMPTY = new Uint8Array(0);

@@ -1,4 +1,4 @@
-import { StorageError, storageError } from "../../base/index.js";
+import { concatBytes, StorageError, storageError } from "../../base/index.js";
 import type { Clock, Connection, Timer } from "../../io/index.js";
 import { failureFromWire, failureToWire } from "../codec.js";
 import { FrameReader } from "../frame-reader.js";
@@ -88,8 +88,9 @@ export class NetPipe implements Pipe {
     if (this.#isClosing) connection.end();
   }
 
-  write(bytes: Uint8Array): boolean {
-    return this.send(FRAME.message, bytes);
+  write(head: Uint8Array, tail: Uint8Array): boolean {
+    // Copied: both ends are in one process, and must not see each other's memory.
+    return this.send(FRAME.message, tail.length === 0 ? head : concatBytes(head, tail));
   }
 
   send(kind: number, body: Uint8Array): boolean {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { concatBytes, defined } from "../../../src/base/index.js";
 import { type ChunkRequest, chunkId, chunkVersion, csId } from "../../../src/chunk/index.js";
 import { CHUNK_CHANNEL, REGISTRY_ATTACH } from "../../../src/rpc/index.js";
 
@@ -43,6 +44,18 @@ test("a reply of a read carries its payload beside its checksums", () => {
   const arrived = CHUNK_CHANNEL.down.decode(CHUNK_CHANNEL.down.encode(answer));
 
   expect(arrived).toEqual(answer);
+});
+
+test("a payload is sent from where it lies, and arrives as if it had been copied into its message", () => {
+  const payload = new Uint8Array(70_000).fill(5);
+  const body = { checksums: Uint8Array.of(1, 2, 3, 4) };
+  const answer = { id: 4, failure: undefined, body: { reply: { type: "data" as const, body }, payload } };
+
+  const { head, tail } = defined(CHUNK_CHANNEL.down.encodeParts?.(answer), "payloads are sent apart");
+
+  expect(tail).toBe(payload);
+  expect(concatBytes(head, tail)).toEqual(CHUNK_CHANNEL.down.encode(answer));
+  expect(CHUNK_CHANNEL.down.decode(concatBytes(head, tail))).toEqual(answer);
 });
 
 test("a failed request has a failure and no body", () => {
