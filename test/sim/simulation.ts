@@ -119,6 +119,9 @@ class Run {
     for (const node of cluster.clients) this.#work(node);
     const injector = new FaultInjector(cluster, this.#plan, this.#prng.fork(), 2, {
       restart: (node) => this.#restart(cluster, node),
+      powerFailed: () => {
+        for (const workload of this.#workloads) workload.powerFailed();
+      },
     });
     injector.begin();
     await this.#runFor(cluster, this.#safetyMs, bugs);
@@ -132,6 +135,7 @@ class Run {
       },
     );
     if (violations.all.length > 0) return total(injector);
+    await simulator.runUntil(() => injector.isSettled, "the operator to end", { timeoutMs: STOP_MS_MAX });
     await this.#converge(cluster);
     if (violations.all.length > 0) return total(injector);
     await this.#readBack(cluster);

@@ -9,6 +9,8 @@ export interface FaultPlan {
   readonly massKillMs: number;
   readonly mdsPowerMs: number;
   readonly csPowerMs: number;
+  /** Every server loses power at once: what was not synced may be gone. */
+  readonly blackoutMs: number;
   readonly partitionMs: number;
   readonly pauseMs: number;
   readonly slowDiskMs: number;
@@ -19,7 +21,6 @@ export interface FaultPlan {
   readonly wipeMs: number;
   /** A chunk server is taken out of service in order (`rm-cs`). */
   readonly drainMs: number;
-  readonly replicasChangeMs: number;
   /** An MDS is removed, or one more joins. */
   readonly membershipMs: number;
   /** Chance of a packet to break its connection. */
@@ -27,6 +28,9 @@ export interface FaultPlan {
   readonly spikeRate: number;
   readonly spikeMs: number;
   readonly latencyMsMax: number;
+  /** Faults come in storms: so long they last, and so long it is calm in between; 0: no calm. */
+  readonly stormMsMax: number;
+  readonly calmMsMax: number;
   /** How long a dead process stays dead, at most. */
   readonly downMsMax: number;
   /** Timers of every host fire so late at most. */
@@ -35,7 +39,7 @@ export interface FaultPlan {
   readonly clockRateError: number;
 }
 
-export type FaultKind = Extract<keyof FaultPlan, `${string}Ms`>;
+export type FaultKind = Exclude<Extract<keyof FaultPlan, `${string}Ms`>, "spikeMs">;
 
 /** No fault at all. */
 export const CALM: FaultPlan = {
@@ -45,6 +49,7 @@ export const CALM: FaultPlan = {
   massKillMs: 0,
   mdsPowerMs: 0,
   csPowerMs: 0,
+  blackoutMs: 0,
   partitionMs: 0,
   pauseMs: 0,
   slowDiskMs: 0,
@@ -53,12 +58,13 @@ export const CALM: FaultPlan = {
   leaderTransferMs: 0,
   wipeMs: 0,
   drainMs: 0,
-  replicasChangeMs: 0,
   membershipMs: 0,
   resetRate: 0,
   spikeRate: 0,
   spikeMs: 30,
   latencyMsMax: 0.4,
+  stormMsMax: 0,
+  calmMsMax: 0,
   downMsMax: 3000,
   latenessMsMax: 0,
   clockRateError: 0,
@@ -67,7 +73,7 @@ export const CALM: FaultPlan = {
 /** Every seed has its own climate: some faults often, some seldom, some not at all. */
 export function drawFaultPlan(prng: Prng): FaultPlan {
   const often = (chance: number, min: number, max: number): number =>
-    prng.chance(chance) ? prng.between(min, max) : 0;
+    prng.chance(chance) ? prng.between(min, max) / 2 : 0;
   return {
     mdsKillMs: often(0.6, 2000, 20_000),
     csKillMs: often(0.7, 1500, 15_000),
@@ -75,6 +81,7 @@ export function drawFaultPlan(prng: Prng): FaultPlan {
     massKillMs: often(0.25, 8000, 40_000),
     mdsPowerMs: often(0.4, 5000, 30_000),
     csPowerMs: often(0.5, 4000, 30_000),
+    blackoutMs: often(0.2, 8000, 40_000),
     partitionMs: often(0.6, 3000, 20_000),
     pauseMs: often(0.5, 2000, 20_000),
     slowDiskMs: often(0.4, 3000, 20_000),
@@ -83,12 +90,13 @@ export function drawFaultPlan(prng: Prng): FaultPlan {
     leaderTransferMs: often(0.3, 3000, 20_000),
     wipeMs: often(0.25, 10_000, 40_000),
     drainMs: often(0.25, 10_000, 40_000),
-    replicasChangeMs: often(0.25, 5000, 30_000),
     membershipMs: often(0.25, 8000, 30_000),
     resetRate: prng.pick([0, 0, 0.0002, 0.002]),
     spikeRate: prng.pick([0, 0.001, 0.01]),
     spikeMs: prng.pick([30, 300, 1500]),
     latencyMsMax: prng.pick([0.4, 0.4, 3, 20]),
+    stormMsMax: prng.between(1000, 8000),
+    calmMsMax: prng.pick([0, 500, 4000]),
     downMsMax: prng.pick([200, 3000, 12_000]),
     latenessMsMax: prng.pick([0, 0, 5, 60]),
     clockRateError: prng.pick([0, 0, 0.001, 0.02]),

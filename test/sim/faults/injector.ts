@@ -5,11 +5,14 @@ import type { SimCluster } from "../cluster/sim-cluster.js";
 import type { SimNode } from "../cluster/sim-node.js";
 import { Damage } from "./damage.js";
 import type { FaultKind, FaultPlan } from "./fault-plan.js";
+import { Upkeep } from "./upkeep.js";
 
 /** What the injector needs of whoever runs the clients. */
 export interface Restarter {
   /** Starts the daemon or the program of a node whose process is dead. */
   restart(node: SimNode): void;
+  /** So many hosts lost power that only what was synced is sure to be there. */
+  powerFailed(): void;
 }
 
 /** Makes things go wrong as the plan says, and right again after a while. */
@@ -21,7 +24,9 @@ export class FaultInjector {
   readonly #damage: Damage;
   /** How often each kind struck. */
   readonly counts = new Map<FaultKind, number>();
+  readonly #upkeep: Upkeep;
   #isOver = false;
+  #isCalm = false;
 
   constructor(cluster: SimCluster, plan: FaultPlan, prng: Prng, replicasMin: number, restarter: Restarter) {
     this.#cluster = cluster;
@@ -29,6 +34,7 @@ export class FaultInjector {
     this.#prng = prng;
     this.#restarter = restarter;
     this.#damage = new Damage(cluster, replicasMin);
+    this.#upkeep = new Upkeep(cluster, prng.fork());
   }
 
   begin(): void {
@@ -44,6 +50,12 @@ export class FaultInjector {
     }
     for (const kind of Object.keys(this.#actions) as FaultKind[]) this.#schedule(kind);
     this.#lookAfterDamage();
+    this.#changeWeather();
+  }
+
+  /** Nothing that an operator began is unfinished. */
+  get isSettled(): boolean {
+    return this.#upkeep.isIdle;
   }
 
   /** No more faults, and everything runs again. */
@@ -62,7 +74,9 @@ export class FaultInjector {
       host.diskFaults.clear();
       if (host.isPaused) host.resume();
     }
-    for (const node of this.#cluster.nodes) if (!node.isUp) this.#restarter.restart(node);
+    for (const node of this.#cluster.nodes) {
+      if (!node.isUp && !this.#upkeep.isAway(node)) this.#restarter.restart(node);
+    }
   }
 
   readonly #actions: Readonly<Partial<Record<FaultKind, () => void>>> = {
@@ -72,12 +86,16 @@ export class FaultInjector {
     massKillMs: () => this.#massKill(),
     mdsPowerMs: () => this.#losePower(this.#some(this.#cluster.mds)),
     csPowerMs: () => this.#losePower([this.#prng.pick(this.#cluster.chunkServers)]),
+    blackoutMs: () => this.#blackout(),
     partitionMs: () => this.#partition(),
     pauseMs: () => this.#pause(this.#prng.pick(this.#cluster.nodes)),
     slowDiskMs: () => this.#slowDisk(this.#prng.pick(this.#servers)),
     hangingDiskMs: () => this.#hangingDisk(this.#prng.pick(this.#servers)),
     wallClockMs: () => this.#jumpWallClock(this.#prng.pick(this.#cluster.nodes)),
     leaderTransferMs: () => this.#transferLeader(),
+    wipeMs: () => this.#wipe(this.#prng.pick(this.#cluster.chunkServers)),
+    drainMs: () => this.#upkeep.drain(this.#prng.pick(this.#cluster.chunkServers)),
+    membershipMs: () => this.#upkeep.replaceMds(this.#prng.pick(this.#cluster.mds)),
   };
 
   get #servers(): readonly SimNode[] {
@@ -91,8 +109,10 @@ export class FaultInjector {
     const delayMs = -Math.log(1 - this.#prng.float()) * meanMs;
     this.#cluster.simulator.schedule("faults", kind, delayMs, () => {
       if (this.#isOver) return;
-      this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
-      this.#actions[kind]?.();
+      if (!this.#isCalm) {
+        this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+        this.#actions[kind]?.();
+      }
       this.#schedule(kind);
     });
   }
@@ -108,14 +128,14 @@ export class FaultInjector {
   }
 
   #killForAWhile(node: SimNode): void {
-    if (!node.isUp) return;
+    if (!node.isUp || this.#upkeep.isAway(node)) return;
     node.kill();
     this.#restartLater(node);
   }
 
   #restartLater(node: SimNode): void {
     this.#later(`restart of ${node.name}`, this.#prng.float() * this.#plan.downMsMax, () => {
-      if (!node.isUp) this.#restarter.restart(node);
+      if (!node.isUp && !this.#upkeep.isAway(node)) this.#restarter.restart(node);
     });
   }
 
@@ -128,12 +148,31 @@ export class FaultInjector {
 
   #losePower(nodes: readonly (MdsNode | CsNode)[]): void {
     for (const node of nodes) {
+      if (this.#upkeep.isAway(node)) continue;
       const isChunkServer = "csId" in node;
       if (isChunkServer && !this.#damage.mayDamage(node)) continue;
       if (isChunkServer) this.#damage.damaged(node);
       node.powerLoss();
       this.#restartLater(node);
     }
+  }
+
+  #blackout(): void {
+    const { mds, chunkServers, clients } = this.#cluster;
+    const victims: SimNode[] = [...mds, ...chunkServers, ...(this.#prng.chance(0.5) ? clients : [])];
+    for (const node of chunkServers) this.#damage.damaged(node);
+    for (const node of victims) {
+      if (this.#upkeep.isAway(node)) continue;
+      node.powerLoss();
+      this.#restartLater(node);
+    }
+    this.#restarter.powerFailed();
+  }
+
+  #wipe(node: CsNode): void {
+    if (this.#upkeep.isAway(node) || !this.#damage.mayDamage(node)) return;
+    this.#damage.damaged(node);
+    this.#upkeep.replaceChunkServer(node);
   }
 
   /** One node from all others, or any two sides; sometimes one direction only. */
@@ -191,6 +230,15 @@ export class FaultInjector {
     const server = this.#cluster.leader?.server;
     // Whoever is asked may have lost it already, or nobody else may be ready.
     server?.replica.transferLeadership().catch(() => undefined);
+  }
+
+  /** Storms and calm, in turn. */
+  #changeWeather(): void {
+    const { calmMsMax, stormMsMax } = this.#plan;
+    if (calmMsMax === 0) return;
+    this.#isCalm = !this.#isCalm;
+    const durationMs = this.#prng.float() * (this.#isCalm ? calmMsMax : stormMsMax);
+    this.#later(this.#isCalm ? "calm ends" : "storm ends", durationMs, () => this.#changeWeather());
   }
 
   /** Looks once a second whether what was damaged is whole again. */

@@ -23,6 +23,9 @@ interface FilePlan {
   readonly punchRate: number;
   /** Requests under way on one handle. */
   readonly depthMax: number;
+  /** Chance of an open to be followed by another number of replicas, up to this. */
+  readonly storageRate: number;
+  readonly replicasMax: number;
 }
 
 interface SimFile {
@@ -91,6 +94,7 @@ export class FileWorkload implements Workload {
       Array.from({ length: lanes }, () => this.#lane(actor, file, handle, prng.fork(), count)),
     );
     await this.#close(actor, file, handle);
+    if (prng.chance(plan.storageRate)) await this.#changeReplicas(actor, file);
   }
 
   async readBack(actor: Actor): Promise<void> {
@@ -108,6 +112,10 @@ export class FileWorkload implements Workload {
 
   fence(isDead: (process: string) => boolean): void {
     for (const { history } of this.#files) history.fence(isDead);
+  }
+
+  powerFailed(): void {
+    for (const { history } of this.#files) history.powerFailed();
   }
 
   check(): string[] {
@@ -128,6 +136,19 @@ export class FileWorkload implements Workload {
       codeOf(error);
       await actor.node.host.clock.sleep("workload.pause", actor.prng.between(1, 200));
       return undefined;
+    }
+  }
+
+  async #changeReplicas({ cluster, prng }: Actor, { ino, plan }: SimFile): Promise<void> {
+    const replicas = prng.between(Math.min(2, plan.replicasMax), plan.replicasMax);
+    try {
+      await cluster.fileSystem.inodes.setStorage(
+        ino,
+        { replicas, replicasMinimum: 1 },
+        { timeoutMs: OPEN_MS_MAX },
+      );
+    } catch (error) {
+      codeOf(error);
     }
   }
 
@@ -217,6 +238,8 @@ function drawPlan(prng: Prng, replicasMax: number): FilePlan {
     truncateRate: prng.pick([0, 0.02, 0.15]),
     punchRate: prng.pick([0, 0.02, 0.1]),
     depthMax: prng.pick([1, 2, 4]),
+    storageRate: prng.pick([0, 0, 0.05]),
+    replicasMax,
   };
 }
 

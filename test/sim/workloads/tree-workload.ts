@@ -127,6 +127,9 @@ export class TreeWorkload implements Workload {
     }
   }
 
+  /** The log of the metadata servers is always synced: nothing is lost. */
+  powerFailed(): void {}
+
   check(): string[] {
     return this.#arenas.flatMap((arena) => checkArena(arena));
   }

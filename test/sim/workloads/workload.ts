@@ -32,6 +32,8 @@ export interface Workload {
   readBack(actor: Actor): Promise<void>;
   /** These processes are dead and their sessions are over: what they began has no effect any more. */
   fence(isDead: (process: string) => boolean): void;
+  /** All servers lost power at once. */
+  powerFailed(): void;
   /** What was wrong, one text each. */
   check(): string[];
   /** Operations begun, and those that succeeded. */

@@ -120,6 +120,13 @@ export class SimMedia {
     return { totalBytes, freeBytes: Math.max(0, totalBytes - usedBytes(this.root)) };
   }
 
+  /** Another disk, empty, is put in its place. Nothing may have it open. */
+  wipe(): void {
+    this.root.children = new Map();
+    this.root.durableChildren = new Map();
+    this.#operations.clear();
+  }
+
   losePower(prng: Prng): void {
     const survival: Survival = prng.pick(["all", "none", "some", "some"]);
     const cut = new Set<SimDirectory>();
