@@ -61,12 +61,12 @@ export function csStatusWord(server: CsRecord): string {
  * with `sum(min(capacity, N)) >= replicas * N`. Domains larger than N are in every chunk, and cannot be filled.
  */
 export function capacityOf(capacities: readonly number[], replicas: number): number {
-  const sorted = [...capacities].sort((a, b) => b - a);
+  // Whole numbers, so that equal domains compare as equal.
+  const sorted = capacities.map(Math.floor).sort((a, b) => b - a);
   let rest = sum(sorted);
   for (let fullCount = 0; fullCount < replicas; fullCount++) {
-    const amount = rest / (replicas - fullCount);
     const largest = sorted[fullCount] ?? 0;
-    if (largest <= amount) return Math.floor(amount);
+    if (largest * (replicas - fullCount) <= rest) return Math.floor(rest / (replicas - fullCount));
     rest -= largest;
   }
   return 0;
