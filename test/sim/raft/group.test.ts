@@ -2,11 +2,14 @@ import { expect, test } from "vitest";
 import * as raft from "../../../src/raft/index.js";
 import { Group } from "./group.js";
 
-/** Seeds that have found something, and what. They are run every time. */
+/**
+ * Seeds that have found something, and what. They are run every time. When the simulation itself changes, its seeds
+ * tell other stories: look for new ones with the bug put back in (`mutants.ts` keeps these bugs).
+ */
 const PAST_SEEDS: Readonly<Record<number, string>> = {
-  1037: "the write of an older snapshot erased the note of a later restore",
-  1112: "a leader of an older term, elected late, need not have newer commits (the checker was wrong)",
-  1741: "a leader that had appended its own removal could not be elected, and nobody else either",
+  452: "a leader that had appended its own removal could not be elected, and nobody else either",
+  787: "the same",
+  994: "the same",
 };
 
 /** `RAFT_SEED=417 npx vitest run test/sim/raft/group.test.ts` replays one seed and prints what happens. */
