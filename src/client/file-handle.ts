@@ -74,8 +74,9 @@ export class FileHandle {
   }
 
   /**
-   * Writes at the end of the file, wherever it is then; resolves with that offset. Fails with `unsupported` while
-   * another client has the file open.
+   * Writes at the end of the file, wherever it is then; resolves with that offset. Any number of clients may append to
+   * one file, and none overwrites what another appended. While others have the file open the size grows before the
+   * bytes are there: meanwhile, and for ever if this client dies or fails in between, readers see zeros.
    */
   append(bytes: Uint8Array, options?: WaitOptions): Promise<number> {
     return this.#run(options, (signal) => {

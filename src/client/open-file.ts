@@ -8,6 +8,7 @@ import {
   type InodeNumber,
   type LeaseGrant,
   type LeaseKind,
+  type MetadataReply,
   type Timestamp,
 } from "../meta/index.js";
 import { ChunkIo, type ChunkIoWorld } from "./chunk-io.js";
@@ -54,6 +55,8 @@ export class OpenFile {
   /** Reports of an exclusive holder and truncations: one after the other, since the latest counts. */
   readonly #sizeTurn = new Turn();
   #attributes: Attributes;
+  /** Up to here an append may be writing under an exclusive lease: who comes after may not append before it. */
+  #appendEnd = 0;
   #reportTimer: Timer | undefined;
   #liftedMs: number;
 
@@ -150,18 +153,13 @@ export class OpenFile {
   /** Writes behind the last byte, and returns where that was. */
   async append(bytes: Uint8Array, signal?: AbortSignal): Promise<number> {
     return await this.#locked("write", 0, FILE_BYTES_MAX, signal, async () => {
-      await this.lease.ready("write", signal);
-      if (this.lease.kind !== "exclusive") await this.lease.lift(signal);
-      await this.lease.ready("write", signal);
-      if (this.lease.kind !== "exclusive") {
-        throw storageError(
-          "unsupported",
-          "appending to a file that others have open is not possible yet; write at an offset, or close it elsewhere",
-        );
+      const offset = await this.#placeAppend(bytes.length, signal);
+      try {
+        if (bytes.length > 0) await this.#writeLocked(offset, bytes, signal);
+        return offset;
+      } finally {
+        this.#appendEnd = 0;
       }
-      const offset = this.#sizes.sizeBytes;
-      if (bytes.length > 0) await this.#writeLocked(offset, bytes, signal);
-      return offset;
     });
   }
 
@@ -228,6 +226,42 @@ export class OpenFile {
   /** The last handle is closed. */
   dispose(): void {
     this.#reportTimer?.cancel();
+  }
+
+  /** Where the next so many bytes are nobody else's: at the end as known here, or where the MDS makes room. */
+  async #placeAppend(lengthBytes: number, signal: AbortSignal | undefined): Promise<number> {
+    for (;;) {
+      await this.lease.ready("write", signal);
+      const { kind, sequence } = this.lease.grant;
+      if (kind === "exclusive") {
+        const { sizeBytes } = this.#sizes;
+        checkRange(sizeBytes, lengthBytes);
+        this.#appendEnd = sizeBytes + lengthBytes;
+        return sizeBytes;
+      }
+      this.#liftSometimes();
+      if (lengthBytes === 0) return (await this.#ask(signal)).sizeBytes;
+      const offset = await this.#extend(sequence, lengthBytes, signal);
+      if (offset !== undefined) return offset;
+    }
+  }
+
+  /** Undefined if the lease of that sequence is not the present one any more. */
+  async #extend(
+    leaseSequence: number,
+    lengthBytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<number | undefined> {
+    const { ino } = this;
+    const extending = this.#world.session.mutate(
+      (id) => ({ type: "extend", body: { id, ino, leaseSequence, lengthBytes } }),
+      { isBound: true, urgency: "patient", signal },
+    );
+    const reply = await this.#underLease(leaseSequence, extending);
+    if (reply === undefined) return undefined;
+    const { offset, attributes } = bodyOf(reply, "extended");
+    this.#sizes.learn(attributes.sizeBytes, attributes.mtime);
+    return offset;
   }
 
   async #writeLocked(offset: number, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
@@ -299,16 +333,24 @@ export class OpenFile {
 
   /** False if the lease of that sequence is not the present one any more: look how things are, and report again. */
   async #sendReport(leaseSequence: number, sizeBytes: number, mtime: Timestamp): Promise<boolean> {
+    const reporting = this.#world.session.mutate(
+      (id) => ({ type: "reportFile", body: { id, ino: this.ino, leaseSequence, sizeBytes, mtime } }),
+      { isBound: true },
+    );
+    return (await this.#underLease(leaseSequence, reporting)) !== undefined;
+  }
+
+  /** Undefined if the lease of that sequence is not the present one any more. */
+  async #underLease(
+    leaseSequence: number,
+    answer: Promise<MetadataReply>,
+  ): Promise<MetadataReply | undefined> {
     try {
-      await this.#world.session.mutate(
-        (id) => ({ type: "reportFile", body: { id, ino: this.ino, leaseSequence, sizeBytes, mtime } }),
-        { isBound: true },
-      );
-      return true;
+      return await answer;
     } catch (error) {
       const code = failureOf(error)?.code;
       if (code === "lease_lost") this.lease.refused(leaseSequence);
-      if (code === "lease_lost" || code === "session_lost") return false;
+      if (code === "lease_lost" || code === "session_lost") return undefined;
       throw error;
     }
   }
@@ -318,7 +360,8 @@ export class OpenFile {
     const answer = async (): Promise<Attributes> => {
       const report = this.#sizes.report();
       const { ino } = this;
-      const sizeBytes = isExclusive ? report.sizeBytes : 0;
+      const roomEnd = downgradeTo === "exclusive" ? 0 : this.#appendEnd;
+      const sizeBytes = isExclusive ? Math.max(report.sizeBytes, roomEnd) : 0;
       const reply = await this.#world.session.mutate(
         (id) => ({
           type: "reportFile",
@@ -335,7 +378,8 @@ export class OpenFile {
 
   #leaseChanged(from: LeaseGrant, to: LeaseGrant, attributes: Attributes): void {
     this.#attributes = attributes;
-    this.#sizes.learn(attributes.sizeBytes, attributes.mtime);
+    if (from.kind === "exclusive") this.#sizes.learn(attributes.sizeBytes, attributes.mtime);
+    else this.#sizes.adopt(attributes.sizeBytes, attributes.mtime);
     const { cache } = this.chunks;
     const isOther = from.sequence !== to.sequence || to.kind === "none";
     if (isOther) cache.forgetAll();

@@ -215,6 +215,7 @@ function isQuery(request: MetadataQuery | MetadataMutation): request is Metadata
     case "reportFile":
     case "allocateChunk":
     case "revoke":
+    case "extend":
       return false;
     default:
       return unreachable(request);

@@ -1,21 +1,27 @@
-import { unreachable } from "../base/index.js";
+import { storageError, unreachable } from "../base/index.js";
 import { type Entry, type RaftMessage, raftId, type SnapshotMeta } from "../raft/index.js";
-import { messageCodec, type StreamMethod, wire } from "../rpc/index.js";
+import { mappedCodec, type StreamMethod, wire } from "../rpc/index.js";
 
 /** Consensus on the wire: `RaftMessage` of the raft room to and from that of proto/raft.proto. */
 
 /** Entries of one append may weigh this much at most; see `maxMessageBytes` of the raft settings. */
 const ENVELOPE_BYTES_MAX = 16 << 20;
 
-const envelope = messageCodec(wire.RaftEnvelope, { bytesMax: ENVELOPE_BYTES_MAX });
+const envelope = mappedCodec<wire.RaftEnvelope, wire.RaftEnvelope>(
+  wire.RaftEnvelope,
+  (message) => message,
+  (message) => {
+    checkSnapshots(message);
+    return message;
+  },
+  { bytesMax: ENVELOPE_BYTES_MAX },
+);
 
 export const RAFT_PEER: StreamMethod<wire.RaftEnvelope, wire.RaftEnvelope> = {
   path: "/pstorage.Raft/Peer",
   up: envelope,
   down: envelope,
 };
-
-const NO_SNAPSHOT: wire.SnapshotMeta = { index: 0, term: 0, membership: { members: [] } };
 
 const BLANK = {
   lastIndex: 0,
@@ -31,7 +37,7 @@ const BLANK = {
   hintIndex: 0,
   hintTerm: 0,
   round: 0,
-  snapshot: NO_SNAPSHOT,
+  snapshot: undefined,
 } as const;
 
 export function raftMessageToWire(message: RaftMessage): wire.RaftMessage {
@@ -39,6 +45,19 @@ export function raftMessageToWire(message: RaftMessage): wire.RaftMessage {
     return { ...BLANK, ...message, snapshot: snapshotToWire(message.snapshot) };
   return { ...BLANK, ...message };
 }
+
+/** A message of type `snapshot` has its snapshot: `raftMessageFromWire` relies on it. */
+function checkSnapshots({ content }: wire.RaftEnvelope): void {
+  const messages =
+    content.type === "messages"
+      ? content.body.messages
+      : content.type === "snapshotBegin"
+        ? [content.body.message]
+        : [];
+  if (messages.some(({ type, snapshot }) => type === "snapshot" && snapshot === undefined)) throw noPlace();
+}
+
+const noPlace = (): Error => storageError("malformed", "a snapshot without its place");
 
 /** Only the fields that the type means are taken over. */
 export function raftMessageFromWire(message: wire.RaftMessage): RaftMessage {
@@ -72,6 +91,7 @@ export function raftMessageFromWire(message: wire.RaftMessage): RaftMessage {
     case "heartbeat_reply":
       return { type: "heartbeat_reply", ...addressed, round };
     case "snapshot":
+      if (message.snapshot === undefined) throw noPlace();
       return { type: "snapshot", ...addressed, snapshot: snapshotFromWire(message.snapshot) };
     case "timeout_now":
       return { type: "timeout_now", ...addressed };

@@ -197,6 +197,18 @@ export interface ReportFile {
   readonly downgradeTo?: LeaseKind | undefined;
 }
 /**
+ * Makes room for an append at the end of a file under a `shared` lease, where nobody else knows the end: the size grows
+ * at once, and the answer says where the room begins. Rooms never overlap, whoever asks. Until the bytes are written
+ * there, and for ever if they never are, readers see zeros. A truncation in between makes of the append an ordinary
+ * write at that offset. An exclusive holder knows the end itself, and is refused (`invalid`).
+ */
+export interface Extend {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly leaseSequence: number;
+  readonly lengthBytes: number;
+}
+/**
  * The map for writing a chunk, which is created if it was never written. Waits for space and replicas. Under each new
  * lease sequence a chunk must be asked for so before it is written, even if its map is known from elsewhere: only then
  * it is fenced should the session die.
@@ -254,7 +266,8 @@ export type MetadataMutation =
   | { readonly type: "close"; readonly body: Close }
   | { readonly type: "reportFile"; readonly body: ReportFile }
   | { readonly type: "allocateChunk"; readonly body: AllocateChunk }
-  | { readonly type: "revoke"; readonly body: Revoke };
+  | { readonly type: "revoke"; readonly body: Revoke }
+  | { readonly type: "extend"; readonly body: Extend };
 
 /** Requests about the session itself and about faults; the MDS decides what to log. */
 export type SessionRequest =
@@ -311,6 +324,11 @@ export interface FilesystemStatistics {
   readonly fileCount: number;
   readonly inodesFree: number;
 }
+/** Of extend: where the room begins, and the attributes with the new size. */
+export interface Extended {
+  readonly offset: number;
+  readonly attributes: Attributes;
+}
 /** Of getChunkMaps, allocateChunk, reportChunk. */
 export interface ChunkMaps {
   readonly maps: readonly ChunkMap[];
@@ -325,7 +343,8 @@ export type MetadataReply =
   | { readonly type: "value"; readonly body: Value }
   | { readonly type: "xattrNames"; readonly body: XattrNames }
   | { readonly type: "filesystem"; readonly body: FilesystemStatistics }
-  | { readonly type: "chunkMaps"; readonly body: ChunkMaps };
+  | { readonly type: "chunkMaps"; readonly body: ChunkMaps }
+  | { readonly type: "extended"; readonly body: Extended };
 
 /**
  * The holder must stop what `to` does not allow, write back, and answer with a `reportFile` that has `to` as its

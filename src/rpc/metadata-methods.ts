@@ -75,6 +75,7 @@ function requestFromWire(request: NonNullable<WireUp["body"]>): MetadataRequest 
 function replyFromWire(reply: NonNullable<WireDown["body"]>): MetadataReply | MetadataPush {
   switch (reply.type) {
     case "entry":
+    case "extended":
       checkAttributes(reply.body.attributes);
       break;
     case "opened":

@@ -48,6 +48,12 @@ export class SizeTracker {
     if (!this.isDirty) this.set(sizeBytes, mtime);
   }
 
+  /** What the MDS says when others could write too: the size is as it says, the times may be newer here. */
+  adopt(sizeBytes: number, mtime: Timestamp): void {
+    this.#sizeBytes = sizeBytes;
+    if (!this.isDirty) this.#mtime = mtime;
+  }
+
   /** What the MDS says, and nothing here is newer: after a truncation, or when the lease was lost. */
   set(sizeBytes: number, mtime: Timestamp): void {
     this.#sizeBytes = sizeBytes;

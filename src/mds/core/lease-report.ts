@@ -1,6 +1,7 @@
 import { storageError } from "../../base/index.js";
 import {
   type AllocateChunk,
+  type Extend,
   FILE_BYTES_MAX,
   type InodeNumber,
   type LeaseKind,
@@ -10,9 +11,9 @@ import {
 } from "../../meta/index.js";
 import { allocateChunk as allocate } from "./chunks.js";
 import type { Outcome } from "./command.js";
-import type { Context } from "./context.js";
+import { type Context, wait } from "./context.js";
 import { checkTime } from "./inode-attributes.js";
-import { changeInode, fileOf } from "./inodes.js";
+import { attributesOf, changeInode, fileOf } from "./inodes.js";
 import { isWriting, putOpen, wakeWaiters, withoutLease } from "./leases.js";
 import type { InodeRecord, OpenRecord } from "./records.js";
 import { entryReply } from "./replies.js";
@@ -34,9 +35,7 @@ export function reportFile(context: Context, sessionId: SessionId, body: ReportF
 /** The map for writing a chunk. From now on it is fenced if the session dies. */
 export function allocateChunk(context: Context, sessionId: SessionId, body: AllocateChunk): Outcome {
   const open = heldOpen(context.tables, sessionId, body.ino, body.leaseSequence);
-  if (open.lease !== "exclusive" && !(open.lease === "shared" && isWriting(open.counts))) {
-    throw storageError("lease_lost", "the lease does not allow writing");
-  }
+  requireWriting(open);
   const inode = fileOf(context.tables, body.ino);
   if (!(Number.isSafeInteger(body.index) && body.index >= 0)) throw storageError("invalid", "not an index");
   if (body.index * inode.storage.chunkBytes >= FILE_BYTES_MAX) throw storageError("file_too_large");
@@ -46,6 +45,28 @@ export function allocateChunk(context: Context, sessionId: SessionId, body: Allo
       addWriter(context.tables, body.ino, sessionId, chunkId);
   }
   return outcome;
+}
+
+/** Room at the end of a file that others may be appending to as well. */
+export function extend(context: Context, sessionId: SessionId, body: Extend): Outcome {
+  const open = heldOpen(context.tables, sessionId, body.ino, body.leaseSequence);
+  requireWriting(open);
+  if (open.lease === "exclusive") throw storageError("invalid", "an exclusive holder knows the end itself");
+  const inode = fileOf(context.tables, body.ino);
+  checkSize(body.lengthBytes);
+  checkSize(inode.sizeBytes + body.lengthBytes);
+  // What a dead writer left beyond the end must not come to lie in the room.
+  if (context.tables.recoveries.get(body.ino) !== undefined) return wait({ type: "lease", ino: body.ino });
+  const offset = inode.sizeBytes;
+  const after = changeInode(context, inode, { sizeBytes: offset + body.lengthBytes }, "contents");
+  const reply = { type: "extended", body: { offset, attributes: attributesOf(after) } } as const;
+  return { type: "reply", reply };
+}
+
+function requireWriting({ lease, counts }: OpenRecord): void {
+  if (lease !== "exclusive" && !(lease === "shared" && isWriting(counts))) {
+    throw storageError("lease_lost", "the lease does not allow writing");
+  }
 }
 
 /** The record of a lease that is still held under that sequence, or the failure `lease_lost`. */

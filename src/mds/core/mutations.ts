@@ -5,7 +5,7 @@ import type { Mutate, Outcome } from "./command.js";
 import { type Context, fail } from "./context.js";
 import { setAttributes } from "./inode-attributes.js";
 import { close, openInode } from "./lease-open.js";
-import { allocateChunk, reportFile } from "./lease-report.js";
+import { allocateChunk, extend, reportFile } from "./lease-report.js";
 import { revoke } from "./lease-revoke.js";
 import { create } from "./namespace-create.js";
 import { link, remove } from "./namespace-link.js";
@@ -70,6 +70,8 @@ function carryOut(context: Context, sessionId: SessionId, mutation: MetadataMuta
       return allocateChunk(context, sessionId, mutation.body);
     case "revoke":
       return revoke(context, sessionId, mutation.body);
+    case "extend":
+      return extend(context, sessionId, mutation.body);
     default:
       return unreachable(mutation);
   }

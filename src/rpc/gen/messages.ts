@@ -4248,6 +4248,116 @@ export const Events: wire.MessageType<Events> = {
   decode: decodeEvents,
 };
 
+/**
+ * Makes room for an append at the end of a file under a `shared` lease: the size grows at once, and the answer says
+ * where the room begins. Rooms never overlap. Until the bytes are written there, and for ever if they never are,
+ * readers see zeros. An exclusive holder knows the end itself, and is refused (`invalid`).
+ */
+export interface Extend {
+  readonly id: MutationId;
+  readonly ino: number;
+  readonly leaseSequence: number;
+  readonly lengthBytes: number;
+}
+
+function encodeExtend(message: Extend, writer: wire.Writer): void {
+  writer.uint32(10).fork();
+  encodeMutationId(message.id, writer);
+  writer.ldelim();
+  if (message.ino !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.ino));
+  }
+  if (message.leaseSequence !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.leaseSequence));
+  }
+  if (message.lengthBytes !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.lengthBytes));
+  }
+}
+
+function decodeExtend(reader: wire.Reader): Extend {
+  let $id: MutationId | undefined;
+  let $ino = 0;
+  let $leaseSequence = 0;
+  let $lengthBytes = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $id = wire.nested(reader, decodeMutationId);
+        break;
+      case 16:
+        $ino = wire.uint64(reader);
+        break;
+      case 24:
+        $leaseSequence = wire.uint64(reader);
+        break;
+      case 32:
+        $lengthBytes = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    id: $id ?? wire.absent(decodeMutationId),
+    ino: $ino,
+    leaseSequence: $leaseSequence,
+    lengthBytes: $lengthBytes,
+  };
+}
+
+/** How {@link Extend} travels. */
+export const Extend: wire.MessageType<Extend> = {
+  name: "Extend",
+  encode: encodeExtend,
+  decode: decodeExtend,
+};
+
+/** Of extend: where the room begins, and the attributes with the new size. */
+export interface Extended {
+  readonly offset: number;
+  readonly attributes: Attributes;
+}
+
+function encodeExtended(message: Extended, writer: wire.Writer): void {
+  if (message.offset !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.offset));
+  }
+  writer.uint32(18).fork();
+  encodeAttributes(message.attributes, writer);
+  writer.ldelim();
+}
+
+function decodeExtended(reader: wire.Reader): Extended {
+  let $offset = 0;
+  let $attributes: Attributes | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $offset = wire.uint64(reader);
+        break;
+      case 18:
+        $attributes = wire.nested(reader, decodeAttributes);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    offset: $offset,
+    attributes: $attributes ?? wire.absent(decodeAttributes),
+  };
+}
+
+/** How {@link Extended} travels. */
+export const Extended: wire.MessageType<Extended> = {
+  name: "Extended",
+  encode: encodeExtended,
+  decode: decodeExtended,
+};
+
 /** Why a request failed: one of the codes of the closed table in src/base/failure.ts. */
 export interface Failure {
   readonly code: string;
@@ -6566,8 +6676,8 @@ export interface RaftMessage {
   readonly hintTerm: number;
   /** Number of the heartbeat round; the reply repeats it. */
   readonly round: number;
-  /** Where the log starts anew. */
-  readonly snapshot: SnapshotMeta;
+  /** Where the log starts anew; of SNAPSHOT only. */
+  readonly snapshot?: SnapshotMeta | undefined;
 }
 
 function encodeRaftMessage(message: RaftMessage, writer: wire.Writer): void {
@@ -6624,9 +6734,11 @@ function encodeRaftMessage(message: RaftMessage, writer: wire.Writer): void {
   if (message.round !== 0) {
     writer.uint32(136).uint64(wire.safe(message.round));
   }
-  writer.uint32(146).fork();
-  encodeSnapshotMeta(message.snapshot, writer);
-  writer.ldelim();
+  if (message.snapshot !== undefined) {
+    writer.uint32(146).fork();
+    encodeSnapshotMeta(message.snapshot, writer);
+    writer.ldelim();
+  }
 }
 
 function decodeRaftMessage(reader: wire.Reader): RaftMessage {
@@ -6727,7 +6839,7 @@ function decodeRaftMessage(reader: wire.Reader): RaftMessage {
     hintIndex: $hintIndex,
     hintTerm: $hintTerm,
     round: $round,
-    snapshot: $snapshot ?? wire.absent(decodeSnapshotMeta),
+    snapshot: $snapshot,
   };
 }
 
@@ -6942,7 +7054,14 @@ export const ReadSymlink: wire.MessageType<ReadSymlink> = {
   decode: decodeReadSymlink,
 };
 
-/** The holder must stop what `to` does not allow, write back, and answer with a `reportFile`. */
+/**
+ * The holder must stop what `to` does not allow, write back, and answer with a `reportFile` that has `to` as its
+ * `downgrade_to`. It does so at once, even while it waits for an open of the same file.
+ * - `to` is `exclusive`, which the holder has already: it goes on, and only reports size and times as of now. Somebody
+ * asks for them. Every such push is answered by exactly one report, in order.
+ * - `to` is `none`: the lease was revoked. Nothing may be written any more, nothing is answered.
+ * A push with another sequence than the holder's is out of date and is ignored.
+ */
 export interface RecallLease {
   readonly ino: number;
   readonly leaseSequence: number;
@@ -8689,6 +8808,7 @@ export interface SessionCallDown {
     | { readonly type: "xattrNames"; readonly body: XattrNames }
     | { readonly type: "filesystem"; readonly body: FilesystemStatistics }
     | { readonly type: "chunkMaps"; readonly body: ChunkMaps }
+    | { readonly type: "extended"; readonly body: Extended }
     /** Pushes. */
     | { readonly type: "recallLease"; readonly body: RecallLease }
     | { readonly type: "chunkMapChanged"; readonly body: ChunkMapChanged }
@@ -8752,6 +8872,11 @@ function encodeSessionCallDown(message: SessionCallDown, writer: wire.Writer): v
       encodeChunkMaps(body.body, writer);
       writer.ldelim();
       break;
+    case "extended":
+      writer.uint32(98).fork();
+      encodeExtended(body.body, writer);
+      writer.ldelim();
+      break;
     case "recallLease":
       writer.uint32(258).fork();
       encodeRecallLease(body.body, writer);
@@ -8811,6 +8936,9 @@ function decodeSessionCallDown(reader: wire.Reader): SessionCallDown {
         break;
       case 90:
         $body = { type: "chunkMaps", body: wire.nested(reader, decodeChunkMaps) };
+        break;
+      case 98:
+        $body = { type: "extended", body: wire.nested(reader, decodeExtended) };
         break;
       case 258:
         $body = { type: "recallLease", body: wire.nested(reader, decodeRecallLease) };
@@ -8873,6 +9001,7 @@ export interface SessionCallUp {
     | { readonly type: "reportFile"; readonly body: ReportFile }
     | { readonly type: "allocateChunk"; readonly body: AllocateChunk }
     | { readonly type: "revoke"; readonly body: Revoke }
+    | { readonly type: "extend"; readonly body: Extend }
     | undefined;
 }
 
@@ -9025,6 +9154,11 @@ function encodeSessionCallUp(message: SessionCallUp, writer: wire.Writer): void 
       encodeRevoke(body.body, writer);
       writer.ldelim();
       break;
+    case "extend":
+      writer.uint32(250).fork();
+      encodeExtend(body.body, writer);
+      writer.ldelim();
+      break;
     case undefined:
       break;
   }
@@ -9126,6 +9260,9 @@ function decodeSessionCallUp(reader: wire.Reader): SessionCallUp {
         break;
       case 242:
         $body = { type: "revoke", body: wire.nested(reader, decodeRevoke) };
+        break;
+      case 250:
+        $body = { type: "extend", body: wire.nested(reader, decodeExtend) };
         break;
       default:
         wire.skip(reader, tag);

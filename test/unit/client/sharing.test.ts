@@ -154,15 +154,75 @@ describe("two clients and one file", () => {
     expect((await world.run(bob.fileSystem.readFile("/f")))[0]).toBe(3);
   });
 
-  test("appending is refused while the other one has the file open, and works again afterwards", async () => {
+  test("both append at once, and no record overlaps another or is lost", async () => {
     const { world, ann, bob } = await twoClients();
-    const annHandle = await world.run(ann.fileSystem.open("/f", writing));
-    const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
-    expect(await world.run(codeOfFailure(annHandle.append(Uint8Array.of(1))))).toBe("unsupported");
-    await world.run(bobHandle.close());
+    const handles = [
+      await world.run(ann.fileSystem.open("/f", writing)),
+      await world.run(bob.fileSystem.open("/f", writing)),
+    ];
+    const lengths = [1, 5000, 70_000, 3];
+    const appends = handles.flatMap((handle, who) =>
+      lengths.map(async (length, i) => ({
+        offset: await handle.append(new Uint8Array(length).fill(10 * (who + 1) + i)),
+        length,
+        mark: 10 * (who + 1) + i,
+      })),
+    );
+    const records = (await world.run(Promise.all(appends))).sort((a, b) => a.offset - b.offset);
 
-    expect(await world.run(annHandle.append(Uint8Array.of(1)))).toBe(0);
-    expect(await world.run(annHandle.append(Uint8Array.of(1)))).toBe(1);
+    const bytes = await world.run(bob.fileSystem.readFile("/f"));
+    let end = 0;
+    for (const { offset, length, mark } of records) {
+      expect(offset).toBe(end);
+      expect(bytes.subarray(offset, offset + length).every((byte) => byte === mark)).toBe(true);
+      end += length;
+    }
+    expect(bytes.length).toBe(end);
+  });
+
+  test("an append that is under way when the other one opens the file is not overwritten", async () => {
+    const { world, ann, bob } = await twoClients();
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    expect(await world.run(handle.append(Uint8Array.of(1)))).toBe(0);
+    for (let delayMs = 0; delayMs < 12; delayMs++) {
+      const first = handle.append(new Uint8Array(100_000).fill(1));
+      await world.pass(delayMs);
+      const other = await world.run(bob.fileSystem.open("/f", { access: "write" }));
+      const second = await world.run(other.append(new Uint8Array(10).fill(2)));
+      const offset = await world.run(first);
+      await world.run(other.close());
+      expect([second >= offset + 100_000, second]).toEqual([true, offset + 100_000]);
+      const bytes = await world.run(handle.read(offset, 100_010));
+      expect(bytes.length).toBe(100_010);
+      expect([bytes[0], bytes[99_999], bytes[100_000], bytes[100_009]]).toEqual([1, 1, 2, 2]);
+      // Alone again, so that the next append begins under an exclusive lease.
+      await world.run((await world.run(ann.fileSystem.open("/f"))).close());
+    }
+  });
+
+  test("an append whose answer is lost makes room once", async () => {
+    const { world, ann, bob } = await twoClients();
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    await world.run(bob.fileSystem.open("/f", writing));
+    world.mds.answersToLose.set("extend", 1);
+    expect(await world.run(handle.append(Uint8Array.of(1, 2)))).toBe(0);
+    expect(world.mds.applied.get("extend")).toBe(2);
+    expect(await world.run(handle.append(Uint8Array.of(3)))).toBe(2);
+  });
+
+  test("who goes on alone knows what the other one added last", async () => {
+    const { world, ann, bob } = await twoClients();
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    const other = await world.run(bob.fileSystem.open("/f", writing));
+    await world.run(handle.write(Uint8Array.of(1), 0));
+    await world.run(other.append(Uint8Array.of(2, 2)));
+    await world.run(other.close());
+    await world.run((await world.run(ann.fileSystem.open("/f"))).close());
+
+    expect([...world.mds.tables.opens.values()].map(({ lease }) => lease)).toEqual(["exclusive"]);
+    expect(await world.run(handle.append(Uint8Array.of(3)))).toBe(3);
+    await world.run(handle.close());
+    expect(await world.run(bob.fileSystem.readFile("/f"))).toEqual(Uint8Array.of(1, 2, 2, 3));
   });
 
   test("a file opened by a caller that gave up is closed again", async () => {

@@ -76,6 +76,16 @@ describe("size and times", () => {
     expect(sizes.sizeBytes).toBe(3);
   });
 
+  test("where others could write too the size is what the MDS says, and a time not told yet stays", () => {
+    const sizes = new SizeTracker(100, at(1));
+    sizes.wrote(0, at(5));
+    sizes.adopt(3000, at(4));
+    expect([sizes.sizeBytes, sizes.mtime, sizes.isDirty]).toEqual([3000, at(5), true]);
+    sizes.confirmed(sizes.report());
+    sizes.adopt(7, at(6));
+    expect([sizes.sizeBytes, sizes.mtime]).toEqual([7, at(6)]);
+  });
+
   test("a write inside the file does not make it shorter", () => {
     const sizes = new SizeTracker(100, at(1));
     sizes.wrote(10, at(2));

@@ -51,6 +51,7 @@ class Crowd {
     else if (roll < 88) this.#install();
     else if (roll < 92) this.#truncate(sessionId, ino);
     else if (roll < 96) this.#report(sessionId, ino);
+    else if (roll < 97) this.#extend(sessionId, ino);
     else if (roll < 98) this.#replaceSession(sessionId);
     else this.#propose(this.world.next(sessionId, "revoke", { ino }));
     this.check();
@@ -166,6 +167,14 @@ class Crowd {
     const leaseSequence = this.world.tables.opens.get(ino, sessionId)?.leaseSequence ?? 0;
     const body = { ino, leaseSequence, sizeBytes: this.#random.below(1e6), mtime: { seconds: 2, nanos: 0 } };
     this.#propose(this.world.next(sessionId, "reportFile", body));
+  }
+
+  #extend(sessionId: SessionId, ino: InodeNumber): void {
+    const open = this.world.tables.opens.get(ino, sessionId);
+    const leaseSequence = open?.leaseSequence ?? 0;
+    const isShared = open?.lease === "shared" && isWriting(open.counts);
+    const code = this.#propose(this.world.next(sessionId, "extend", { ino, leaseSequence, lengthBytes: 1 }));
+    assert.equal(code === "ok" || code === "wait", isShared, "room is made for writers of shared files");
   }
 
   #replaceSession(sessionId: SessionId): void {

@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "vitest";
 import { toUtf8 } from "../../../../src/base/index.js";
+import type { Outcome } from "../../../../src/mds/core/command.js";
 import { heldAttributes } from "../../../../src/mds/core/queries.js";
-import { type Access, type InodeNumber, ROOT_INODE, type SessionId } from "../../../../src/meta/index.js";
+import {
+  type Access,
+  FILE_BYTES_MAX,
+  type InodeNumber,
+  ROOT_INODE,
+  type SessionId,
+} from "../../../../src/meta/index.js";
 import { CoreWorld, codeOf } from "./core-world.js";
 
 let world: CoreWorld;
@@ -244,6 +251,77 @@ describe("reports", () => {
     assert.equal(world.open(bob, ino, "exclusive").kind, "exclusive");
     assert.equal(close(ann, "write"), "ok");
     assert.equal(leaseOf(ann), "closed");
+  });
+});
+
+describe("room for appends", () => {
+  const extend = (
+    sessionId: SessionId,
+    lengthBytes: number,
+    leaseSequence = sequenceOf(sessionId),
+  ): Outcome => world.mutate(sessionId, "extend", { ino, leaseSequence, lengthBytes });
+  const offsetOf = (outcome: Outcome): number => {
+    assert.ok(outcome.type === "reply" && outcome.reply.type === "extended", JSON.stringify(outcome));
+    return outcome.reply.body.offset;
+  };
+  const share = (): void => {
+    world.open(ann, ino, "write");
+    tryOpen(bob, "write");
+    world.report(ann, ino, 10, "shared");
+    world.open(bob, ino, "write");
+  };
+
+  test("begins where the last one ended, whoever asks, and the size grows with it", () => {
+    share();
+    assert.deepEqual([extend(ann, 5), extend(bob, 7), extend(ann, 1)].map(offsetOf), [10, 15, 22]);
+    const { sizeBytes, mtime } = world.stat(ino);
+    assert.deepEqual([sizeBytes, mtime], [23, { seconds: world.stampMs / 1000, nanos: 0 }]);
+  });
+
+  test("is made once for a request that is repeated", () => {
+    share();
+    const command = world.next(ann, "extend", { ino, leaseSequence: sequenceOf(ann), lengthBytes: 5 });
+    assert.deepEqual(
+      [world.apply(command), world.apply(command)].map(({ outcome }) => offsetOf(outcome)),
+      [10, 10],
+    );
+    assert.equal(world.stat(ino).sizeBytes, 15);
+  });
+
+  test("is refused to readers, to old leases, and to the exclusive holder, who knows the end better", () => {
+    const { sequence } = world.open(ann, ino, "write");
+    assert.equal(codeOf(extend(ann, 5)), "invalid");
+    close(ann, "write");
+    share();
+    assert.equal(codeOf(extend(ann, 5, sequence)), "lease_lost");
+    world.open(cyd, ino, "read");
+    assert.equal(codeOf(extend(cyd, 5)), "lease_lost");
+    assert.equal(
+      codeOf(world.mutate(cyd, "extend", { ino, leaseSequence: 0, lengthBytes: 5 })),
+      "lease_lost",
+    );
+    assert.equal(world.stat(ino).sizeBytes, 10);
+  });
+
+  test("ends where files end", () => {
+    share();
+    assert.equal(codeOf(extend(ann, FILE_BYTES_MAX - 9)), "file_too_large");
+    for (const wrong of [-1, 1.5, Number.NaN]) assert.equal(codeOf(extend(ann, wrong)), "invalid");
+    assert.equal(offsetOf(extend(ann, FILE_BYTES_MAX - 10)), 10);
+  });
+
+  test("waits until it is known how far a writer that died has written", () => {
+    world.addServer(1);
+    share();
+    const allocate = world.next(ann, "allocateChunk", { ino, leaseSequence: sequenceOf(ann), index: 0 });
+    world.apply(allocate);
+    world.installAll();
+    assert.equal(codeOf(world.apply(allocate).outcome), "ok");
+    world.endSession(ann);
+    const command = world.next(bob, "extend", { ino, leaseSequence: sequenceOf(bob), lengthBytes: 5 });
+    assert.equal(codeOf(world.apply(command).outcome), "wait");
+    world.installAll(500);
+    assert.equal(offsetOf(world.apply(command).outcome), 500);
   });
 });
 

@@ -117,7 +117,7 @@ class Garbage {
       "setXattr",
       "removeXattr",
     ];
-    const more = ["setStorage", "open", "close", "reportFile", "allocateChunk", "revoke"];
+    const more = ["setStorage", "open", "close", "reportFile", "allocateChunk", "revoke", "extend"];
     const body = {
       id: {
         sequence: this.#random.chance(0.9) ? ++this.#sequence : number(),
@@ -135,6 +135,7 @@ class Garbage {
       ...{ atime: maybe(time()), mtime: time(), atimeNow: yes(), mtimeNow: yes(), value: this.#name() },
       ...{ sizeBytes: number(), replicas: maybe(number()), tier: maybe(number()), chunkBytes: maybe(4096) },
       ...{ exclusive: maybe(yes()), access: access(), leaseSequence: number(), index: number() },
+      lengthBytes: number(),
       downgradeTo: maybe(pick("none", "read", "shared", "exclusive", "toString")),
     };
     const type = pick(...types, ...more);
