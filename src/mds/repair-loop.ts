@@ -2,15 +2,19 @@ import type { ChunkId, CsId, ReplicaReport } from "../chunk/index.js";
 import { Heartbeat } from "./background-jobs.js";
 import type { LostEvidence } from "./core/inventory.js";
 import type { ChunkRecord } from "./core/records.js";
-import { planRepairs } from "./core/repair-plan.js";
+import { planRepairs, type RepairPlan } from "./core/repair-plan.js";
 import { type InventoryVerdicts, judgeInventory, settleInventory } from "./inventory-service.js";
 import type { Leadership } from "./leadership.js";
 import { Suspects } from "./suspects.js";
 
 const PERIOD_MS = 500;
+/** While chunks wait for their turn: a small chunk is filled much faster than a period. */
+const QUEUE_PERIOD_MS = 100;
 /** Chunks looked at in one round, of each kind: what is urgent is found by the records, the rest comes later. */
 const PAGE = 1000;
 const STEPS_PER_ROUND = 200;
+
+const NOTHING = { delayedCount: 0 } as const;
 
 /** Keeps chunks at their wanted number of replicas: looks at those that may not be, round by round. */
 export class RepairLoop {
@@ -27,7 +31,7 @@ export class RepairLoop {
   constructor(leadership: Leadership) {
     this.#leadership = leadership;
     this.#suspects = new Suspects(leadership);
-    this.#beat = new Heartbeat(leadership.clock, "mds.repair", PERIOD_MS, () => this.#round());
+    this.#beat = new Heartbeat(leadership.clock, "mds.repair", PERIOD_MS, () => this.#rounds());
   }
 
   start(): void {
@@ -70,16 +74,25 @@ export class RepairLoop {
     this.#beat.close();
   }
 
-  async #round(): Promise<void> {
+  async #rounds(): Promise<void> {
+    const { clock } = this.#leadership;
+    while (!this.#leadership.isClosed) {
+      const { delayedCount } = await this.#round();
+      if (delayedCount === 0) return;
+      await clock.sleep("mds.repair.queue", QUEUE_PERIOD_MS);
+    }
+  }
+
+  async #round(): Promise<Pick<RepairPlan, "delayedCount">> {
     for (const step of this.#suspects.steps()) {
       if (await this.#leadership.proposeQuietly({ type: "reconfigureChunk", body: step })) {
         this.#suspects.settled(step.chunkId);
       }
     }
-    if (!this.#isDue) return;
+    if (!this.#isDue) return NOTHING;
     this.#isDue = false;
     const records = await this.#candidates();
-    if (records.length === 0 || this.#leadership.isClosed) return;
+    if (records.length === 0 || this.#leadership.isClosed) return NOTHING;
     // What is left over now may be possible in the next round.
     this.#isDue = true;
     const { tables, waiters, clock } = this.#leadership;
@@ -93,9 +106,12 @@ export class RepairLoop {
       records,
     );
     await this.#tell(plan.suppressed);
-    for (const body of plan.steps.slice(0, STEPS_PER_ROUND)) {
-      await this.#leadership.proposeQuietly({ type: "reconfigureChunk", body });
-    }
+    // All at once: they share the writes of the log.
+    const steps = plan.steps.slice(0, STEPS_PER_ROUND);
+    await Promise.all(
+      steps.map((body) => this.#leadership.proposeQuietly({ type: "reconfigureChunk", body })),
+    );
+    return plan;
   }
 
   /** Chunks with too few replicas, and those on servers that are gone or shall go. */

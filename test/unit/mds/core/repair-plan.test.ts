@@ -163,6 +163,26 @@ describe("repair", () => {
     expect(plan(world)).toMatchObject({ steps: [], delayedCount: 1 });
   });
 
+  test("is not held up by what cannot be filled because its only source is gone", () => {
+    const world = new ChunkWorld(6, { replicas: 3, replicasMinimum: 1 });
+    const [first, second] = [world.written(0), world.written(1)];
+    for (const { chunkId, chain } of [first, second]) {
+      world.reconfigure(chunkId, { remove: chain.slice(0, 1).map(({ csId: id }) => id) });
+      world.installAll();
+    }
+    const settings = { "mds.repair.max_syncs": "1", "mds.wd.max_offline_cs_hosts": "9" };
+    for (const [name, value] of Object.entries(settings)) {
+      world.apply({ type: "setConfig", body: { name, value } });
+    }
+    world.apply({ type: "reconfigureChunk", body: plan(world).steps[0] as never });
+    world.installAll();
+    const isComplete = ({ syncing }: { readonly syncing: boolean }) => !syncing;
+    const sources = world.chunk(first.chunkId).chain.filter(isComplete);
+    for (const { csId: id } of sources) setActivity(world, id, "offline");
+
+    expect(plan(world)).toMatchObject({ delayedCount: 0, steps: [{ chunkId: second.chunkId }] });
+  });
+
   test("stops when too many hosts are gone, and says so", () => {
     const world = new ChunkWorld(7, { replicas: 3, replicasMinimum: 1 });
     const members = membersOf(world.written());
