@@ -137,7 +137,7 @@ export class Replica {
   /** Waits until nothing unacknowledged is in the way, anywhere in the chunk. */
   async settled(version: number, deadlineMs: number): Promise<void> {
     this.#checkReadable(version);
-    const { chunkBytes } = this.stored.record;
+    const { chunkBytes } = this.stored;
     await this.#inTurn("read", 0, chunkBytes, deadlineMs, () => this.stored.open());
   }
 
@@ -178,7 +178,7 @@ export class Replica {
     chain: readonly ChainMember[],
     truncateBytes: number | undefined,
   ): Promise<void> {
-    const { chunkBytes } = this.stored.record;
+    const { chunkBytes } = this.stored;
     const truncate = truncateBytes === undefined ? undefined : truncateRange(truncateBytes, chunkBytes);
     this.#truncateBytes = truncateBytes;
     this.#turns.refuseAll(storageError("stale_map", `version ${version} was installed`));

@@ -65,7 +65,7 @@ export class ChunkRequests {
     const replica = this.#table.find(request.body.chunkId);
     if (replica === undefined) return unknownChunk(request.type === "forward" || isForwardedSync(request));
     this.#store.use(replica.stored);
-    checkRequest(request, payload, replica.stored.record.chunkBytes);
+    checkRequest(request, payload, replica.stored.chunkBytes);
     switch (request.type) {
       case "write":
         this.#checkRoom(replica);

@@ -73,6 +73,11 @@ export class StoredReplica {
     return this.#record.chunkId;
   }
 
+  get chunkBytes(): number {
+    return this.#record.chunkBytes;
+  }
+
+  /** Made anew at every call, with the bitmap of dirty regions: not for every request. */
   get record(): ReplicaRecord {
     return { ...this.#record, dirty: this.dirty.toBitmap() };
   }
