@@ -46,8 +46,10 @@ export class CsLiveness {
     for (const csId of links.silentLongerThan(inactiveMs)) links.drop(csId);
     const changes: Change[] = [];
     for (const { csId, activity, administration } of tables.chunkServers.values()) {
-      const sinceMs = this.#goneSinceMs.get(csId);
-      if (sinceMs === undefined || administration === "dropped") continue;
+      if (administration === "dropped" || links.isConnected(csId)) continue;
+      // One that registered and went before it said what it holds was never connected.
+      const sinceMs = this.#goneSinceMs.get(csId) ?? clock.monotonicMs();
+      this.#goneSinceMs.set(csId, sinceMs);
       const goneMs = clock.monotonicMs() - sinceMs;
       if (activity !== "offline" && goneMs > offlineMs) {
         changes.push({ type: "setCsActivity", body: { csId, activity: "offline" } });
