@@ -16,6 +16,8 @@ interface DirtyRegion {
 
 /** Regions marked ahead of a sequential writer: doubled at every hit, so that it pays few syncs. */
 const MARK_AHEAD_MAX = 32;
+/** Regions marked around what a writer needs that jumps about: doubled at every miss, for the same reason. */
+const MARK_AROUND_MAX = 16;
 
 /** What must be done before a range may be written. */
 export interface MarkPlan {
@@ -34,6 +36,7 @@ export class DirtyRegions {
   readonly #regions = new Map<number, DirtyRegion>();
   readonly #regionCount: number;
   #aheadCount = 1;
+  #aroundCount = 1;
 
   constructor(regionCount: number, dirty: Iterable<number> = []) {
     this.#regionCount = regionCount;
@@ -53,12 +56,17 @@ export class DirtyRegions {
     return Bitmap.of(...this.#regions.keys());
   }
 
-  /** Marks what a write into these regions (ascending) needs, and some more if the writer is sequential. */
+  /** Marks what a write into these regions (ascending) needs, and some more that such a writer will need soon. */
   plan(regions: readonly number[], nowMs: number): MarkPlan {
     const missing = regions.filter((region) => !this.#regions.has(region));
     for (const region of missing) this.#add(region, nowMs, false);
     const isReady = regions.every((region) => this.#regions.get(region)?.isDurable === true);
-    return { isReady, marks: [...missing, ...this.#markAhead(regions, missing, nowMs)] };
+    const first = regions[0];
+    const isSequential = first !== undefined && this.#regions.has(first - 1);
+    const more = isSequential
+      ? this.#markAhead(regions, missing, nowMs)
+      : this.#markAround(regions, missing, nowMs);
+    return { isReady, marks: [...missing, ...more] };
   }
 
   /** The marks of these regions are on the disk. */
@@ -124,6 +132,10 @@ export class DirtyRegions {
       this.#regions.delete(region);
       clean.push(region);
     }
+    if (this.#regions.size === 0) {
+      this.#aheadCount = 1;
+      this.#aroundCount = 1;
+    }
     return clean;
   }
 
@@ -138,15 +150,27 @@ export class DirtyRegions {
 
   /** A writer that runs into unmarked regions right behind marked ones, or comes near the end of them, goes on. */
   #markAhead(regions: readonly number[], missing: readonly number[], nowMs: number): number[] {
-    const first = regions[0];
     const last = regions.at(-1);
-    if (first === undefined || last === undefined || !this.#regions.has(first - 1)) return [];
+    if (last === undefined) return [];
     if (missing.length === 0 && this.#regions.has(last + Math.ceil(this.#aheadCount / 2))) return [];
     if (missing.length === 0 && this.#aheadCount === 1) return [];
     this.#aheadCount = Math.min(MARK_AHEAD_MAX, this.#aheadCount * 2);
+    return this.#markRange(last + 1, last + 1 + this.#aheadCount, nowMs);
+  }
+
+  /** A writer that jumps about marks groups of regions, so that soon everything it uses is marked. */
+  #markAround(regions: readonly number[], missing: readonly number[], nowMs: number): number[] {
+    const first = regions[0];
+    if (first === undefined || missing.length === 0) return [];
+    const begin = first - (first % this.#aroundCount);
+    const marks = this.#markRange(begin, begin + this.#aroundCount, nowMs);
+    this.#aroundCount = Math.min(MARK_AROUND_MAX, this.#aroundCount * 2);
+    return marks;
+  }
+
+  #markRange(begin: number, end: number, nowMs: number): number[] {
     const marks: number[] = [];
-    const end = Math.min(this.#regionCount, last + 1 + this.#aheadCount);
-    for (let region = last + 1; region < end; region++) {
+    for (let region = begin; region < Math.min(end, this.#regionCount); region++) {
       if (this.#regions.has(region)) continue;
       this.#add(region, nowMs, false);
       marks.push(region);

@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+import { DirtyRegions } from "../../../../src/cs/core/dirty-regions.js";
+
+/** How many writes into one region each had to wait for marks, which are durable at once otherwise. */
+function countMisses(dirty: DirtyRegions, regions: readonly number[]): number {
+  let misses = 0;
+  for (const region of regions) {
+    const { isReady, marks } = dirty.plan([region], 0);
+    if (!isReady) misses++;
+    dirty.durable(marks);
+  }
+  return misses;
+}
+
+/** Every number below the count once, in an order without a pattern. */
+function jumping(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => (i * 149) % count);
+}
+
+test("a sequential writer waits for few marks", () => {
+  const misses = countMisses(
+    new DirtyRegions(256),
+    Array.from({ length: 256 }, (_, region) => region),
+  );
+
+  expect(misses).toBeLessThanOrEqual(3);
+});
+
+test("a writer that jumps about waits for few marks", () => {
+  const misses = countMisses(new DirtyRegions(256), jumping(256));
+
+  expect(misses).toBeLessThanOrEqual(24);
+});
+
+test("a single write marks nothing but its own region", () => {
+  const dirty = new DirtyRegions(256);
+
+  const { marks } = dirty.plan([100], 0);
+
+  expect(marks).toEqual([100]);
+});
+
+test("when everything has been cleaned, marks are few again", () => {
+  const dirty = new DirtyRegions(256);
+  countMisses(dirty, jumping(256));
+  const all = dirty.cleanable(0);
+  dirty.beginCleaning(all);
+  dirty.endCleaning(all, true);
+
+  const { marks } = dirty.plan([100], 0);
+
+  expect(all).toHaveLength(256);
+  expect(marks).toEqual([100]);
+});
+
+test("no region beyond the end of the chunk is marked", () => {
+  const dirty = new DirtyRegions(21);
+  countMisses(dirty, jumping(20));
+  countMisses(dirty, [20]);
+
+  expect(Math.max(...dirty.toBitmap())).toBe(20);
+});
