@@ -32,6 +32,8 @@ export interface Faults {
   /** Members at the beginning. */
   readonly nodeCount: number;
   readonly clientCount: number;
+  /** How long the faults go on. */
+  readonly faultyMs: number;
   readonly loss: number;
   readonly duplication: number;
   /** Share of the messages that come up to two seconds late. */
@@ -52,7 +54,8 @@ export function drawFaults(prng: Prng): Faults {
   const general = drawGeneral(prng);
   const profile = prng.float();
   if (profile < 0.2) return aimAtLeases(prng, general);
-  return profile < 0.5 ? aimAtDisks(prng, general) : general;
+  if (profile < 0.4) return aimAtDisks(prng, general);
+  return profile < 0.65 ? aimAtMembers(prng, general) : general;
 }
 
 function drawGeneral(prng: Prng): Faults {
@@ -61,6 +64,7 @@ function drawGeneral(prng: Prng): Faults {
   return {
     nodeCount: prng.between(1, 7),
     clientCount: 4,
+    faultyMs: 6000,
     loss: sometimes(0.3),
     duplication: sometimes(0.2),
     straggling: sometimes(0.1),
@@ -81,6 +85,7 @@ function aimAtLeases(prng: Prng, general: Faults): Faults {
     ...general,
     nodeCount: prng.between(3, 7),
     clientCount: 8,
+    faultyMs: 2500,
     loss: 0,
     duplication: 0,
     straggling: prng.pick([0, 0.02]),
@@ -104,5 +109,19 @@ function aimAtDisks(prng: Prng, general: Faults): Faults {
     kinds: ["crash", "crash", "power", "partition", "membership"],
     thinkMs: 60,
     maxMessageBytes: prng.pick([1, 300]),
+  };
+}
+
+/** Members come and go, and those that come find the log compacted. */
+function aimAtMembers(prng: Prng, general: Faults): Faults {
+  return {
+    ...general,
+    nodeCount: prng.between(1, 4),
+    loss: general.loss / 3,
+    delayMs: prng.pick([1, 5, 20]),
+    diskMs: prng.pick([1, 5, 30]),
+    nemesisMs: prng.pick([50, 100, 200]),
+    leaderBias: 0.7,
+    kinds: ["membership", "membership", "membership", "compact", "compact", "crash", "partition", "transfer"],
   };
 }

