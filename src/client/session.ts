@@ -74,6 +74,9 @@ const RETIRE_MS = 200;
 
 /** A request that waited that long at the MDS is asked again. */
 const REQUEST_MS = 30_000;
+/** A mutation older than so many others is named to the MDS as unanswered, so that it holds up none of them. */
+const RECENT_COUNT = 1024;
+const UNANSWERED_MAX = 512;
 const PROTOCOL_VERSION = 1;
 const GOODBYE_MS = 2000;
 /** Together less than what an MDS works on at a time for one session (256), so that `urgent` ones find room. */
@@ -251,7 +254,11 @@ export class Session {
     const connection = this.#connection;
     if (connection === undefined || this.#retiring === connection) return;
     if (pending.isMutation) pending.sequence ??= this.#mutations.next();
-    const id = { sequence: pending.sequence ?? 0, answeredBelow: this.#mutations.openFrom };
+    const { below: answeredBelow, except: unanswered } = this.#mutations.settled(
+      RECENT_COUNT,
+      UNANSWERED_MAX,
+    );
+    const id = { sequence: pending.sequence ?? 0, answeredBelow, unanswered };
     const wasMaybeDone = pending.mayBeDone;
     pending.mayBeDone = pending.isMutation;
     this.#unanswered.add(pending);

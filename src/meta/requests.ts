@@ -23,14 +23,16 @@ export interface Hello {
 
 /**
  * Every mutation is named by (session, sequence): repeated after a lost answer, it gets the same answer, failures
- * too. Trying again after a failure is a new mutation with a new sequence; only `busy` is not kept. At most 4096
- * mutations of a session may lie between the two numbers.
+ * too. Trying again after a failure is a new mutation with a new sequence; only `busy` is not kept. The sequence is at
+ * most 4096 greater than `answeredBelow`.
  */
 export interface MutationId {
   /** From 1, one more for each mutation of the session. */
   readonly sequence: number;
-  /** Answers below this sequence have arrived, and may be forgotten. */
+  /** Answers below this sequence have arrived, and may be forgotten; but for those of `unanswered`. */
   readonly answeredBelow: number;
+  /** The few below it that wait for long, ascending; at most 1024. */
+  readonly unanswered: readonly number[];
 }
 
 /** How a file is open, and what its lease allows. */

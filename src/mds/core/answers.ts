@@ -8,23 +8,33 @@ import type { Answer, Tables } from "./tables.js";
 /**
  * Each mutation is carried out at most once, however often it is proposed.
  *
- * A session's answers lie in the window [answeredBelow, answeredBelow + ANSWERS_KEPT) of sequences. Failures are kept
- * too: a second copy of a request that failed must not succeed behind the client's back. Waiting is no answer, since
- * nothing was done.
+ * A session's mutations are settled (the client has the answer, or does not care) or open. Settled are all below
+ * `answeredBelow` but those in `unanswered`: their answers are forgotten, and a late copy of one is refused. What the
+ * client says was true when it said it, and nothing settled ever opens again; so what it says now is added to what is
+ * known, in whatever order its words come. Answers are kept of what is open: `unanswered`, and the window
+ * [answeredBelow, answeredBelow + ANSWERS_KEPT). A mutation that waits for long goes into `unanswered`, so that it does
+ * not hold up those behind it.
+ *
+ * Failures are kept too: a second copy of a request that failed must not succeed behind the client's back. Waiting is
+ * no answer, since nothing was done.
  */
 
-/** Mutations of one session whose answers it has not confirmed; more are refused with `busy`, which is not kept. */
+/** How far a mutation may be ahead of `answeredBelow`; beyond that it is refused with `busy`, which is not kept. */
 export const ANSWERS_KEPT = 4096;
+/** Of `unanswered`. A client has fewer requests under way. */
+const UNANSWERED_MAX = 1024;
 /** Pruning rewrites the session's record, so it is done for several answers at a time. */
 const PRUNE_BATCH = 32;
+
+/** Which mutations of a session are settled. */
+type Window = Pick<SessionRecord, "answeredBelow" | "unanswered">;
 
 /** What was answered before, or undefined if the mutation is new. Forgets what the client has confirmed. */
 export function earlierAnswer(context: Context, session: SessionRecord, id: MutationId): Outcome | undefined {
   checkId(id);
   const { tables } = context;
-  if (id.sequence < session.answeredBelow)
-    throw storageError("conflict", "this mutation was answered long ago");
-  const answeredBelow = prune(context, session, id.answeredBelow);
+  if (isSettled(session, id.sequence)) throw storageError("conflict", "this mutation was answered long ago");
+  const answeredBelow = prune(context, session, id);
   const answer = tables.answers.get(session.sessionId, id.sequence);
   if (answer !== undefined) return outcomeOf(context, session, id, answer);
   if (id.sequence >= answeredBelow + ANSWERS_KEPT)
@@ -48,10 +58,8 @@ export type Held = Extract<Answer, { readonly type: "held" }>;
 
 /** Of a session that is over. */
 export function forgetAnswers(tables: Tables, session: SessionRecord): void {
-  for (let sequence = session.answeredBelow; sequence < session.answeredBelow + ANSWERS_KEPT; sequence++) {
-    if (tables.answers.get(session.sessionId, sequence) === undefined) continue;
-    tables.answers.delete(session.sessionId, sequence);
-  }
+  forget(tables, session, session.unanswered);
+  forgetRange(tables, session, session.answeredBelow + ANSWERS_KEPT);
 }
 
 function outcomeOf(context: Context, session: SessionRecord, id: MutationId, answer: Answer): Outcome {
@@ -63,22 +71,52 @@ function outcomeOf(context: Context, session: SessionRecord, id: MutationId, ans
   return outcome;
 }
 
-function checkId({ sequence, answeredBelow }: MutationId): void {
+function checkId(id: MutationId): void {
+  const { sequence, answeredBelow, unanswered } = id;
   const isRight =
     Number.isSafeInteger(sequence) &&
     Number.isSafeInteger(answeredBelow) &&
     sequence >= 1 &&
     answeredBelow >= 0 &&
-    answeredBelow <= sequence;
+    unanswered.length <= UNANSWERED_MAX &&
+    unanswered.every((open, i) => Number.isSafeInteger(open) && open > (unanswered[i - 1] ?? 0)) &&
+    (unanswered.at(-1) ?? -1) < answeredBelow &&
+    !isSettled(id, sequence);
   if (!isRight) throw storageError("malformed", "not the number of a mutation");
 }
 
-function prune(context: Context, session: SessionRecord, answeredBelow: number): number {
+const isSettled = ({ answeredBelow, unanswered }: Window, sequence: number): boolean =>
+  sequence < answeredBelow && !unanswered.includes(sequence);
+
+/** Adds what the client says to what is known. Returns the new `answeredBelow`. */
+function prune({ tables }: Context, session: SessionRecord, said: Window): number {
+  const { answeredBelow } = said;
   if (answeredBelow < session.answeredBelow + PRUNE_BATCH) return session.answeredBelow;
-  const end = Math.min(answeredBelow, session.answeredBelow + ANSWERS_KEPT);
-  for (let sequence = session.answeredBelow; sequence < end; sequence++) {
-    context.tables.answers.delete(session.sessionId, sequence);
-  }
-  context.tables.sessions.put({ ...session, answeredBelow }, session.sessionId);
+  const unanswered = said.unanswered.filter((sequence) => !isSettled(session, sequence));
+  const open = new Set(unanswered);
+  forget(
+    tables,
+    session,
+    session.unanswered.filter((sequence) => !open.has(sequence)),
+  );
+  forgetRange(tables, session, Math.min(answeredBelow, session.answeredBelow + ANSWERS_KEPT), open);
+  tables.sessions.put({ ...session, answeredBelow, unanswered }, session.sessionId);
   return answeredBelow;
+}
+
+function forgetRange(
+  tables: Tables,
+  session: SessionRecord,
+  end: number,
+  except?: ReadonlySet<number>,
+): void {
+  for (let sequence = session.answeredBelow; sequence < end; sequence++) {
+    if (except?.has(sequence) !== true) forget(tables, session, [sequence]);
+  }
+}
+
+function forget(tables: Tables, { sessionId }: SessionRecord, sequences: readonly number[]): void {
+  for (const sequence of sequences) {
+    if (tables.answers.get(sessionId, sequence) !== undefined) tables.answers.delete(sessionId, sequence);
+  }
 }

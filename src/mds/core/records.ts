@@ -74,8 +74,10 @@ export interface SessionRecord {
   readonly hostId: string;
   readonly program: string;
   readonly beganMs: number;
-  /** Answers to mutations below this sequence are forgotten. */
+  /** Answers to mutations below this sequence are forgotten, but for those of `unanswered`. */
   readonly answeredBelow: number;
+  /** Ascending; all are below `answeredBelow`. */
+  readonly unanswered: readonly number[];
   /** It is over, but has more opens than one command gives back: `endSession` is proposed again. */
   readonly isEnding: boolean;
 }

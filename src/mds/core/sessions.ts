@@ -19,10 +19,9 @@ export function beginSession(context: Context, body: BeginSession): Outcome {
   if (tables.sessions.size >= SESSIONS_MAX) throw storageError("busy", "too many sessions");
   const sessionId = asSessionId(nextNumber(context, "session"));
   const { hostname, hostId, program } = body;
-  tables.sessions.put(
-    { sessionId, hostname, hostId, program, beganMs: context.stampMs, answeredBelow: 1, isEnding: false },
-    sessionId,
-  );
+  const window = { answeredBelow: 1, unanswered: [] };
+  const session = { sessionId, hostname, hostId, program, beganMs: context.stampMs, isEnding: false };
+  tables.sessions.put({ ...session, ...window }, sessionId);
   return done(sessionId);
 }
 

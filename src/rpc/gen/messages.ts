@@ -6180,8 +6180,13 @@ export const MutateChange: wire.MessageType<MutateChange> = {
 export interface MutationId {
   /** From 1, one more for each mutation of the session. */
   readonly sequence: number;
-  /** Answers below this sequence have arrived, and may be forgotten. */
+  /**
+   * Answers below this sequence have arrived, and may be forgotten; but for those of `unanswered`. The sequence is at
+   * most 4096 greater.
+   */
   readonly answeredBelow: number;
+  /** The few below it that wait for long, ascending; at most 1024. */
+  readonly unanswered: readonly number[];
 }
 
 function encodeMutationId(message: MutationId, writer: wire.Writer): void {
@@ -6191,11 +6196,17 @@ function encodeMutationId(message: MutationId, writer: wire.Writer): void {
   if (message.answeredBelow !== 0) {
     writer.uint32(16).uint64(wire.safe(message.answeredBelow));
   }
+  if (message.unanswered.length !== 0) {
+    writer.uint32(26).fork();
+    for (const item of message.unanswered) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
 }
 
 function decodeMutationId(reader: wire.Reader): MutationId {
   let $sequence = 0;
   let $answeredBelow = 0;
+  const $unanswered: number[] = [];
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -6205,6 +6216,12 @@ function decodeMutationId(reader: wire.Reader): MutationId {
       case 16:
         $answeredBelow = wire.uint64(reader);
         break;
+      case 24:
+        wire.push($unanswered, wire.uint64(reader));
+        break;
+      case 26:
+        wire.packed(reader, $unanswered, (reader) => wire.uint64(reader));
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -6212,6 +6229,7 @@ function decodeMutationId(reader: wire.Reader): MutationId {
   return {
     sequence: $sequence,
     answeredBelow: $answeredBelow,
+    unanswered: $unanswered,
   };
 }
 
@@ -9327,6 +9345,8 @@ export interface SessionRecord {
   readonly answeredBelow: number;
   /** It is over, but not all of its opens are given back yet. */
   readonly isEnding: boolean;
+  /** The few below `answered_below` whose answers are not forgotten. */
+  readonly unanswered: readonly number[];
 }
 
 function encodeSessionRecord(message: SessionRecord, writer: wire.Writer): void {
@@ -9351,6 +9371,11 @@ function encodeSessionRecord(message: SessionRecord, writer: wire.Writer): void 
   if (message.isEnding) {
     writer.uint32(56).bool(message.isEnding);
   }
+  if (message.unanswered.length !== 0) {
+    writer.uint32(66).fork();
+    for (const item of message.unanswered) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
 }
 
 function decodeSessionRecord(reader: wire.Reader): SessionRecord {
@@ -9361,6 +9386,7 @@ function decodeSessionRecord(reader: wire.Reader): SessionRecord {
   let $beganMs = 0;
   let $answeredBelow = 0;
   let $isEnding = false;
+  const $unanswered: number[] = [];
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -9385,6 +9411,12 @@ function decodeSessionRecord(reader: wire.Reader): SessionRecord {
       case 56:
         $isEnding = reader.bool();
         break;
+      case 64:
+        wire.push($unanswered, wire.uint64(reader));
+        break;
+      case 66:
+        wire.packed(reader, $unanswered, (reader) => wire.uint64(reader));
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -9397,6 +9429,7 @@ function decodeSessionRecord(reader: wire.Reader): SessionRecord {
     beganMs: $beganMs,
     answeredBelow: $answeredBelow,
     isEnding: $isEnding,
+    unanswered: $unanswered,
   };
 }
 

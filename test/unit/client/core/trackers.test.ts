@@ -53,6 +53,16 @@ describe("a window of sequences", () => {
     expect(window.openFrom).toBe(4);
     expect(window.openCount).toBe(0);
   });
+
+  test("an old one that is still open does not hold back what is settled behind it", () => {
+    const window = new SequenceWindow();
+    for (let i = 0; i < 20; i++) window.next();
+    for (let i = 1; i <= 20; i++) if (![2, 5, 17].includes(i)) window.settle(i);
+    expect(window.settled(20, 9)).toEqual({ below: 2, except: [] });
+    expect(window.settled(5, 9)).toEqual({ below: 17, except: [2, 5] });
+    expect(window.settled(5, 1)).toEqual({ below: 5, except: [2] });
+    expect(window.settled(1, 9)).toEqual({ below: 21, except: [2, 5, 17] });
+  });
 });
 
 describe("size and times", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "vitest";
-import { toUtf8 } from "../../../../src/base/index.js";
+import { Prng, toUtf8 } from "../../../../src/base/index.js";
+import { SequenceWindow } from "../../../../src/client/core/sequence-window.js";
 import { ANSWERS_KEPT } from "../../../../src/mds/core/answers.js";
 import type { Outcome } from "../../../../src/mds/core/command.js";
 import { type MutationId, ROOT_INODE, type SessionId } from "../../../../src/meta/index.js";
@@ -17,7 +18,11 @@ const createAs = (id: MutationId, name: string): Outcome => {
   const body = { ...createBody(name), id, mustBeNew: true };
   return world.apply({ type: "mutate", body: { sessionId: me, mutation: { type: "create", body } } }).outcome;
 };
-const id = (sequence: number, answeredBelow = 1): MutationId => ({ sequence, answeredBelow });
+const id = (sequence: number, answeredBelow = 1, unanswered: number[] = []): MutationId => ({
+  sequence,
+  answeredBelow,
+  unanswered,
+});
 
 describe("a mutation that is proposed again", () => {
   test("is answered as before and changes nothing", () => {
@@ -79,6 +84,68 @@ describe("the window", () => {
     assert.equal(codeOf(createAs(id(ANSWERS_KEPT + 1, 100), "b")), "ok");
   });
 
+  test("is not held up by one that waits for long, and that one is still carried out once", () => {
+    const other = world.session();
+    const { ino } = world.create(other, "g", { open: "write" }).attributes;
+    const open = (at: MutationId): Outcome => {
+      const mutation = { type: "open", body: { id: at, ino, access: "write" } } as const;
+      return world.apply({ type: "mutate", body: { sessionId: me, mutation } }).outcome;
+    };
+    assert.equal(codeOf(open(id(1))), "wait");
+    const end = 3 * ANSWERS_KEPT;
+    for (let sequence = 2; sequence <= end; sequence += 50) {
+      assert.equal(codeOf(createAs(id(sequence, sequence, [1]), `f${sequence}`)), "ok");
+    }
+    world.mutate(other, "close", { ino, access: "write" });
+    const answer = open(id(1, end, [1]));
+    assert.equal(codeOf(answer), "ok");
+    assert.deepEqual(open(id(1, end, [1])), answer);
+    assert.equal(world.tables.opens.get(ino, me)?.counts.write, 1);
+    assert.equal(codeOf(createAs(id(end + 50, end + 50), "last")), "ok");
+    assert.equal(codeOf(open(id(1))), "conflict");
+    assert.equal(world.tables.opens.get(ino, me)?.counts.write, 1);
+    assert.equal(world.tables.answers.entries().filter(([[sessionId]]) => sessionId === me).length, 1);
+  });
+
+  test.each([1, 2, 3])(
+    "lets nothing be carried out twice, in whatever order copies come (seed %i)",
+    (seed) => {
+      const random = new Prng(seed);
+      const client = new SequenceWindow();
+      const open: number[] = [];
+      /** Copies that are on their way, each as its client saw things when it sent it. */
+      const copies: MutationId[] = [];
+      const outcomes = new Map<number, string>();
+      for (let step = 0; step < 1500; step++) {
+        const roll = random.below(10);
+        if (roll < 4) open.push(client.next());
+        // The oldest waits for long.
+        const oldest = open[0];
+        const sequence = random.chance(0.02) ? oldest : open[1 + random.below(open.length)];
+        if (sequence === undefined) continue;
+        const { below, except } = client.settled(20, 5);
+        copies.push({ sequence, answeredBelow: below, unanswered: except });
+        const copy = copies[random.below(copies.length)];
+        if (copy === undefined) continue;
+        if (random.chance(0.3)) copies.splice(copies.indexOf(copy), 1);
+        const text = JSON.stringify(createAs(copy, `f${copy.sequence}`));
+        const known = outcomes.get(copy.sequence);
+        const isOpen = open.includes(copy.sequence);
+        if (isOpen) assert.equal(text, known ?? text, "as long as anybody asks, the answer is the same");
+        else assert.ok(text === known || text.includes('"conflict"'), "what is settled stays so");
+        if (isOpen) outcomes.set(copy.sequence, text);
+        if (isOpen && random.chance(0.5)) {
+          open.splice(open.indexOf(copy.sequence), 1);
+          client.settle(copy.sequence);
+        }
+        if (copies.length > 200) copies.splice(0, 50);
+      }
+      const names = [...outcomes.values()].filter((text) => text.includes('"created":true'));
+      assert.ok(names.length > 300);
+      assert.equal(names.length, outcomes.size, "every name was new, so each was created, once");
+    },
+  );
+
   test("may jump ahead as far as it likes", () => {
     createAs(id(1), "a");
     assert.equal(codeOf(createAs(id(2 ** 50, 2 ** 50), "b")), "ok");
@@ -86,7 +153,9 @@ describe("the window", () => {
   });
 
   test("takes whole numbers only", () => {
-    for (const wrong of [id(0, 0), id(1.5), id(Number.NaN), id(2, 3), id(2, -1), id(2 ** 60, 1)]) {
+    const numbers = [id(0, 0), id(1.5), id(Number.NaN), id(2, 3), id(2, -1), id(2 ** 60, 1)];
+    const lists = [[0], [1.5], [2, 1], [1, 1], [3], [Number.NaN]].map((list) => id(2, 3, list));
+    for (const wrong of [...numbers, ...lists]) {
       assert.equal(codeOf(createAs(wrong, "f")), "malformed");
     }
     assert.deepEqual(world.tables.answers.entries(), []);

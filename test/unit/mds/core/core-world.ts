@@ -75,7 +75,7 @@ export class CoreWorld {
   ): Extract<Change, { type: "mutate" }> {
     const sequence = (this.#sequences.get(sessionId) ?? 0) + 1;
     this.#sequences.set(sessionId, sequence);
-    const id = { sequence, answeredBelow: sequence };
+    const id = { sequence, answeredBelow: sequence, unanswered: [] };
     const mutation = { type, body: { ...body, id } } as unknown as MetadataMutation;
     return { type: "mutate", body: { sessionId, mutation } };
   }

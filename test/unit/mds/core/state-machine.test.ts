@@ -122,6 +122,7 @@ class Garbage {
       id: {
         sequence: this.#random.chance(0.9) ? ++this.#sequence : number(),
         answeredBelow: pick(0, 0, 0, 1, number()),
+        unanswered: pick([], [], [], [number()], [number(), number()]),
       },
       ...{ parent: place(), name: this.#name(), mode, uid: number(), gid: number(), rdev: number() },
       ...{
