@@ -28,8 +28,8 @@ export async function superviseLab(lab: Lab, report: Report, signal: AbortSignal
     const services = await lab.services();
     const idle = services.filter(({ pid }) => pid === undefined);
     const fallen = idle.filter((service) => hasCrashed(lab, service));
-    if (services.length > 0 && idle.length === services.length && fallen.length === 0) {
-      report("all daemons were stopped");
+    if (idle.length === services.length && fallen.length === 0) {
+      report(services.length === 0 ? "the lab is gone" : "all daemons were stopped");
       return;
     }
     for (const service of fallen) await care(lab, service, falls, report);
