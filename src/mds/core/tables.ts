@@ -33,7 +33,12 @@ export interface Table<Key extends readonly unknown[], Value> {
   delete(...key: Key): void;
 }
 
-/** Few enough to be all in memory (sessions, servers, work in progress). `values` is in key order. */
+/**
+ * Few enough to be all in memory (sessions, servers, work in progress). Listings are in key order and found as they
+ * are gone through, so that the first few of many are cheap. Whoever changes the table meanwhile (or lets others do so,
+ * by an `await`) does not meet what is removed and meets nothing twice, but may or may not meet what is added: the core
+ * collects what it is going to change before it changes anything.
+ */
 export interface SmallTable<Key extends readonly unknown[], Value> extends Table<Key, Value> {
   values(): IterableIterator<Value>;
   /** Those whose key begins so, in key order. */

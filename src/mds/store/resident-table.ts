@@ -43,12 +43,12 @@ export class ResidentTable<K extends Key, Value> implements SmallTable<K, Value>
   }
 
   values(): IterableIterator<Value> {
-    return this.#root.collect([]).values();
+    return this.#root.values();
   }
 
   valuesOf(...prefix: Partial<K>): IterableIterator<Value> {
     const branch = this.#branch(prefix.filter((part) => part !== undefined));
-    return (branch?.collect([]) ?? []).values();
+    return branch?.values() ?? [].values();
   }
 
   /** Takes over what is on disk. */
@@ -83,11 +83,18 @@ export class ResidentTable<K extends Key, Value> implements SmallTable<K, Value>
   }
 }
 
+/** Children by key, when they were last put in order; those removed since are still among them, and empty. */
+interface Order<Value> {
+  readonly branches: readonly Branch<Value>[];
+  /** All before this one are empty: whoever takes from the front for long does not pass over them again and again. */
+  begin: number;
+}
+
 /** All records whose keys begin alike. Its own order is made when it is asked for, and kept while it holds. */
 class Branch<Value> {
   value: Value | undefined;
   #children: Map<KeyPart, Branch<Value>> | undefined;
-  #sorted: readonly Branch<Value>[] | undefined;
+  #order: Order<Value> | undefined;
 
   child(part: KeyPart): Branch<Value> | undefined {
     return this.#children?.get(part);
@@ -99,7 +106,7 @@ class Branch<Value> {
     const child = new Branch<Value>();
     this.#children ??= new Map();
     this.#children.set(part, child);
-    this.#sorted = undefined;
+    this.#order = undefined;
     return child;
   }
 
@@ -110,21 +117,43 @@ class Branch<Value> {
       this.value = undefined;
     } else if (this.child(part)?.remove(key, depth + 1) === true) {
       this.#children?.delete(part);
-      this.#sorted = undefined;
+      this.#forgetEmpty();
     }
-    return this.value === undefined && (this.#children?.size ?? 0) === 0;
+    return this.isEmpty;
+  }
+
+  get isEmpty(): boolean {
+    return this.value === undefined && this.#childCount === 0;
   }
 
   /** In key order. */
-  collect(into: Value[]): Value[] {
-    if (this.value !== undefined) into.push(this.value);
-    for (const branch of this.#inOrder()) branch.collect(into);
-    return into;
+  *values(): Generator<Value, undefined> {
+    if (this.value !== undefined) yield this.value;
+    if (this.#childCount === 0) return;
+    const order = this.#inOrder();
+    const { branches } = order;
+    while (branches[order.begin]?.isEmpty === true) order.begin++;
+    for (let i = order.begin; i < branches.length; i++) {
+      const branch = branches[i];
+      if (branch !== undefined) yield* branch.values();
+    }
   }
 
-  #inOrder(): readonly Branch<Value>[] {
-    if (this.#children === undefined) return [];
-    this.#sorted ??= [...this.#children].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, branch]) => branch);
-    return this.#sorted;
+  get #childCount(): number {
+    return this.#children?.size ?? 0;
+  }
+
+  #inOrder(): Order<Value> {
+    if (this.#order === undefined) {
+      const children = [...(this.#children ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
+      this.#order = { branches: children.map(([, branch]) => branch), begin: 0 };
+    }
+    return this.#order;
+  }
+
+  /** An order that is empty for the most part is made anew. */
+  #forgetEmpty(): void {
+    if (this.#order !== undefined && this.#order.branches.length > 2 * this.#childCount)
+      this.#order = undefined;
   }
 }
