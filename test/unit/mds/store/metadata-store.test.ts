@@ -22,7 +22,10 @@ const create = (sequence: number, name = `file${sequence}`): Change => ({
   type: "mutate",
   body: {
     sessionId: 1 as never,
-    mutation: { type: "create", body: { ...createBody(name), id: { sequence, answeredBelow: sequence, unanswered: [] } } },
+    mutation: {
+      type: "create",
+      body: { ...createBody(name), id: { sequence, answeredBelow: sequence, unanswered: [] } },
+    },
   },
 });
 
@@ -257,6 +260,24 @@ describe("a snapshot", () => {
     expect(await target.names()).toEqual(["mine", "still alive"]);
     await target.open.restoreSnapshot(index, term, pieces(bytes, 7));
     expect(await target.open.stateHash()).toBe(await source.open.stateHash());
+  });
+
+  test("leaves nothing behind when it fails, though part of it was written", async () => {
+    const large = await new Follower().start();
+    large.apply(GENESIS, SESSION);
+    for (let i = 1; i <= 3500; i++) large.apply(create(i, `${i}`.padEnd(250, "x")));
+    const first = await snapshotOf(large.open);
+    const small = await filled(5);
+    const second = await snapshotOf(small.open);
+    const target = await new Follower().start();
+    const batchCount = target.kv.disk.batches.length;
+
+    const cutOff = pieces(first.bytes.slice(0, -1));
+    await expect(target.open.restoreSnapshot(first.index, first.term, cutOff)).rejects.toThrow("too early");
+    expect(target.kv.disk.batches.length).toBeGreaterThan(batchCount);
+    await target.open.restoreSnapshot(second.index, second.term, pieces(second.bytes));
+
+    expect(await target.open.stateHash()).toBe(await small.open.stateHash());
   });
 
   test("that is being restored when the process dies leaves the old state", async () => {
