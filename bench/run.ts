@@ -1,155 +1,142 @@
 /**
- * `npm run bench`: what a local cluster of 3 MDS and 3 CS does through the library, with 3 replicas and real
- * processes, beside what the disk and TCP of this machine do in the same minutes. Prints a table and one line of
- * JSON. Options: --seconds S for each cell (default 3), --runs N (default 3, medians), --files N (default 100000).
+ * `npm run bench`: what a cluster of 3 MDS and 3 CS on this machine does through the library, with 3 replicas and real
+ * processes, beside what the disk and TCP of this machine do in the same minutes. Prints a table and one line of JSON;
+ * docs/benchmarks.md says how to read them. Options: --seconds S for each run of a cell (default 1), --runs N (default 3;
+ * the median counts), --files N (default 100000, 0 leaves that part out).
  */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Lab } from "../src/cli/lab/lab.js";
 import { type Cluster, connectCluster } from "../src/client/connect.js";
-import { rawDisk, rawTcp } from "./baselines.js";
-import { type Measurement, measurement, printMeasurement, rate } from "./measure.js";
+import { diskCells, TcpBaseline } from "./baselines.js";
+import { DEPTHS, dataCells, metadataCells, prepareData, SIZES, tcpName } from "./library-cells.js";
+import { type Cell, median, type Result } from "./measure.js";
+import { cpuMicros, loadAverage, residentMegabytes } from "./process-times.js";
+import { measureScale, type Scale } from "./scale.js";
+import { resultLine, scaleLines } from "./table.js";
 
 const { values: options } = parseArgs({
   options: {
-    seconds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "1" },
     runs: { type: "string", default: "3" },
     files: { type: "string", default: "100000" },
   },
 });
 const seconds = Number(options.seconds);
 const runs = Number(options.runs);
-const fileCount = Number(options.files);
+const files = Number(options.files);
 
-const SIZES = [
-  ["4 KiB", 4 << 10],
-  ["64 KiB", 64 << 10],
-  ["1 MiB", 1 << 20],
-] as const;
-const DATA_BYTES = 256 << 20;
-
-const results: Measurement[] = [];
-
-function report(result: Measurement): void {
-  results.push(result);
-  printMeasurement(result);
-}
-
-/** The same cell several times, for its median. */
-async function repeat(name: string, bytes: number, run: (round: number) => Promise<number>): Promise<void> {
-  const found: number[] = [];
-  for (let round = 0; round < runs; round++) found.push(await run(round));
-  report(measurement(name, found, bytes));
-}
-
-async function benchMetadata({ fileSystem }: Cluster): Promise<void> {
-  for (const depth of [1, 32]) {
-    let made = 0;
-    await repeat(`create, ${depth} in flight`, 0, async (round) => {
-      const directory = await fileSystem.mkdir(`/create-${depth}-${round}`);
-      return await rate(seconds, depth, (number) => {
-        made = Math.max(made, number);
-        return fileSystem.inodes.create({ parent: directory.ino, name: Buffer.from(`f${number}`), mode: 0o100644 });
-      });
-    });
-    await repeat(`stat, ${depth} in flight`, 0, () =>
-      rate(seconds, depth, (number) => fileSystem.stat(`/create-${depth}-0/f${number % 100}`)),
-    );
-  }
-}
-
-async function benchData({ fileSystem }: Cluster): Promise<void> {
-  const handle = await fileSystem.open("/data", { access: "write", create: true });
-  const fill = Buffer.alloc(1 << 20, 0x77);
-  await rate(1e-9, 1, async () => undefined);
-  for (let offset = 0; offset < DATA_BYTES; offset += fill.length) await handle.write(fill, offset);
-  for (const [label, bytes] of SIZES) {
-    const block = Buffer.alloc(bytes, 0x33);
-    const places = DATA_BYTES / bytes;
-    const place = (number: number): number =>
-      bytes === 1 << 20 ? number % places : (number * 7919) % places;
-    for (const depth of [1, 16]) {
-      const kind = bytes === 1 << 20 ? "sequential" : "random";
-      await repeat(`${kind} write ${label}, depth ${depth}`, bytes, () =>
-        rate(seconds, depth, (number) => handle.write(block, place(number) * bytes)),
-      );
-      await repeat(`${kind} read ${label}, depth ${depth}`, bytes, () =>
-        rate(seconds, depth, (number) => handle.read(place(number) * bytes, bytes)),
-      );
-    }
-  }
-  const small = Buffer.alloc(4096, 0x11);
-  await repeat("random write 4 KiB + sync, depth 1", 4096, () =>
-    rate(seconds, 1, async (number) => {
-      await handle.write(small, ((number * 7919) % (DATA_BYTES / 4096)) * 4096);
-      await handle.sync();
-    }),
-  );
-  await handle.close();
-}
-
-async function benchScale(lab: Lab, { fileSystem }: Cluster): Promise<void> {
-  let made = 0;
-  for (let directory = 0; made < fileCount; directory++) {
-    const { ino } = await fileSystem.mkdirp(`/many/${directory}`);
-    const count = Math.min(1000, fileCount - made);
-    let next = 0;
-    const worker = async (): Promise<void> => {
-      while (next < count)
-        await fileSystem.inodes.create({ parent: ino, name: Buffer.from(`f${next++}`), mode: 0o100644 });
-    };
-    await Promise.all(Array.from({ length: 64 }, worker));
-    made += count;
-  }
-  const began = performance.now();
-  await lab.stopOne("mds", 1);
-  const stopped = performance.now();
-  await lab.startOne("mds", 1);
-  const startSeconds = (performance.now() - stopped) / 1000;
-  process.stdout.write(
-    `MDS start with ${made} files: ${startSeconds.toFixed(2)} s (stop ${((stopped - began) / 1000).toFixed(2)} s)\n`,
-  );
-  results.push({
-    name: "MDS start-up seconds",
-    operationsPerSecond: startSeconds,
-    megabytesPerSecond: 0,
-    runs: [],
+const interrupted = new AbortController();
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, () => {
+    process.exitCode = 130;
+    interrupted.abort(new Error("interrupted"));
   });
 }
 
-async function reportMemory(lab: Lab): Promise<void> {
-  for (const { kind, id, pid } of await lab.services()) {
-    if (pid === undefined) continue;
-    const status = await readFile(`/proc/${pid}/status`, "utf8");
-    const megabytes = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-    process.stdout.write(`${kind.toUpperCase()}#${id} RSS ${megabytes.toFixed(0)} MiB\n`);
-    results.push({
-      name: `${kind}#${id} RSS MiB`,
-      operationsPerSecond: megabytes,
-      megabytesPerSecond: 0,
-      runs: [],
-    });
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** All cells once, then again: what else the machine does meets all of them alike. */
+async function runCells(cells: readonly Cell[], pids: readonly number[]): Promise<Result[]> {
+  const rates = cells.map((): number[] => []);
+  const costs = cells.map((): number[] => []);
+  for (let round = 0; round < runs; round++) {
+    for (const [index, cell] of cells.entries()) {
+      process.stderr.write(`round ${round + 1} of ${runs}: ${cell.name}\x1b[K\r`);
+      const before = cpuMicros(pids);
+      const run = await cell.run(seconds, round);
+      rates[index]?.push(run.operations / run.seconds);
+      costs[index]?.push((cpuMicros(pids) - before) / run.operations);
+    }
+  }
+  process.stderr.write("\x1b[K");
+  return cells.map(({ name, bytes, baseline }, index) => ({
+    name,
+    bytes,
+    baseline,
+    rate: median(rates[index] ?? []),
+    cpuMicros: median(costs[index] ?? []),
+    rates: rates[index] ?? [],
+  }));
+}
+
+async function measureCluster(
+  lab: Lab,
+  cluster: Cluster,
+  tcp: TcpBaseline,
+  directory: string,
+): Promise<void> {
+  const { signal } = interrupted;
+  const loadBefore = loadAverage();
+  const services = await lab.services();
+  const pids = [process.pid, tcp.pid, ...services.flatMap(({ pid }) => pid ?? [])];
+  const data = await prepareData(cluster, signal);
+  const cells = [
+    ...diskCells(directory, signal),
+    ...SIZES.flatMap(([label, bytes]) =>
+      DEPTHS.map((depth) => tcp.cell(tcpName(label, depth), bytes, depth, signal)),
+    ),
+    ...metadataCells(cluster, signal),
+    ...dataCells(cluster, data, signal),
+  ];
+  const results = await runCells(cells, pids);
+  await data.close();
+  for (const result of results) say(resultLine(result, results));
+  const csResidentMegabytes = Math.max(
+    ...services.flatMap(({ kind, pid }) =>
+      kind === "cs" && pid !== undefined ? [residentMegabytes(pid)] : [],
+    ),
+  );
+  say(`CS: ${csResidentMegabytes.toFixed(0)} MB resident`);
+  let scale: Scale | undefined;
+  if (files > 0) {
+    scale = await measureScale(lab, cluster, files, signal);
+    for (const line of scaleLines(scale)) say(line);
+  }
+  const load = [loadBefore, loadAverage()];
+  say(`load average before and after: ${load.join(", ")} on ${cpus().length} cores`);
+  say(
+    JSON.stringify({
+      date: new Date().toISOString(),
+      cores: cpus().length,
+      load,
+      results,
+      csResidentMegabytes,
+      scale,
+    }),
+  );
+}
+
+async function bench(): Promise<void> {
+  // On the disk of the checkout, rather than wherever temporary files are: that may be memory.
+  const directory = await mkdtemp(join(process.cwd(), ".pstorage-bench-"));
+  const lab = await Lab.plan(join(directory, "lab"), { mdsCount: 3, csCount: 3 });
+  const tcp = await TcpBaseline.start();
+  try {
+    await lab.start(undefined, interrupted.signal);
+    const cluster = await connectCluster({ cluster: lab.clusterName, root: lab.root(1), program: "bench" });
+    // Requests that wait for a cluster in trouble end too.
+    interrupted.signal.addEventListener("abort", () => void cluster.close());
+    try {
+      await cluster.fileSystem.setStorage("/", { replicas: 3, replicasMinimum: 2 });
+      await measureCluster(lab, cluster, tcp, directory);
+    } finally {
+      await cluster.close();
+    }
+  } finally {
+    tcp.close();
+    await lab.stop();
+    await rm(directory, { recursive: true, force: true });
   }
 }
 
-// On a real disk rather than wherever temporary files are.
-const directory = await mkdtemp(join(process.cwd(), ".pstorage-bench-"));
-const lab = await Lab.plan(join(directory, "lab"), { mdsCount: 3, csCount: 3 });
 try {
-  for (const result of await rawDisk(directory)) report(result);
-  report(await rawTcp());
-  await lab.start();
-  const cluster = await connectCluster({ cluster: lab.clusterName, root: lab.root(1), program: "bench" });
-  await cluster.fileSystem.setStorage("/", { replicas: 3, replicasMinimum: 2 });
-  await benchMetadata(cluster);
-  await benchData(cluster);
-  await benchScale(lab, cluster);
-  await reportMemory(lab);
-  await cluster.close();
-  for (const result of await rawDisk(directory)) report(result);
-  process.stdout.write(`${JSON.stringify({ results })}\n`);
-} finally {
-  await lab.stop();
-  await rm(directory, { recursive: true, force: true });
+  await bench();
+} catch (error) {
+  if (!interrupted.signal.aborted) throw error;
+  process.stderr.write("\ninterrupted; everything was stopped and removed\n");
 }

@@ -25,10 +25,10 @@ interface Flags {
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 /**
- * V8 left alone lets garbage grow to 150 MB beside 30 MB that are alive. Twice what is alive is enough, and costs no time
+ * V8 left alone lets garbage grow to 150 MB beside 30 MB that are alive. Half as much again is enough, and costs no time
  * that can be measured (docs/benchmarks.md).
  */
-const HEAP_GROWTH = "--heap-growing-percent=100";
+const HEAP_GROWTH = "--heap-growing-percent=60";
 
 async function main(): Promise<void> {
   setFlagsFromString(HEAP_GROWTH);
