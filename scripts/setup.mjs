@@ -38,7 +38,11 @@ export function build({ force = false } = {}) {
   const newest = Math.max(...sources.map((name) => newestMs(join(root, name))));
   if (!force && existsSync(marker) && newestMs(marker) >= newest) return;
   rmSync(join(root, "dist"), { recursive: true, force: true });
-  run("building", process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"]);
+  run("building", process.execPath, [
+    join(root, "node_modules/typescript/bin/tsc"),
+    "-p",
+    "tsconfig.build.json",
+  ]);
   mkdirSync(join(root, "dist"), { recursive: true });
   writeFileSync(marker, "");
 }

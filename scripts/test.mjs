@@ -17,7 +17,10 @@ const steps =
         ["format and lint", [bin("@biomejs/biome/bin/biome"), "check", "."]],
         ["types", [bin("typescript/bin/tsc"), "--noEmit"]],
         ["generated code is fresh", [join(root, "scripts/proto.mjs"), "--check"]],
-        ["unit, contract and golden tests", vitest("test/tidy.test.ts", "test/unit", "test/golden", "test/contract")],
+        [
+          "unit, contract and golden tests",
+          vitest("test/tidy.test.ts", "test/unit", "test/golden", "test/contract"),
+        ],
         ["simulation", vitest("test/sim")],
         ["real clusters", vitest("test/cluster")],
       ];
