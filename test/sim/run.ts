@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
+import { CLIMATES } from "./faults/fault-plan.js";
 import { type SimulationReport, simulate } from "./simulation.js";
 
 /**
- * `npm run sim -- [--seed N] [--count K] [--minutes M] [--safety MS] [--trace]`: runs seeds one after the other, from the given one or
+ * `npm run sim -- [--seed N] [--count K] [--minutes M] [--safety MS] [--climate NAME] [--trace]`: runs seeds one after the other, from the given one or
  * from a random one; ends with status 1 at the first that fails, unless `--keep-going`.
  */
 const { values: flags } = parseArgs({
@@ -11,6 +12,7 @@ const { values: flags } = parseArgs({
     count: { type: "string" },
     minutes: { type: "string" },
     safety: { type: "string" },
+    climate: { type: "string", default: "drawn" },
     trace: { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false },
   },
@@ -28,12 +30,15 @@ async function main(): Promise<number> {
         : flags.seed !== undefined
           ? 1
           : 10;
+  const climate = CLIMATES[flags.climate];
+  if (climate === undefined) throw new Error(`--climate is one of ${Object.keys(CLIMATES).join(", ")}`);
   let failed = 0;
   for (let i = 0; i < countMax && Date.now() < endMs; i++) {
     const began = Date.now();
     const report = await simulate({
       seed: first + i,
       trace: flags.trace ? (line) => process.stdout.write(`${line}\n`) : undefined,
+      plan: climate,
       safetyMs: flags.safety === undefined ? undefined : Number(flags.safety),
     });
     print(report, (Date.now() - began) / 1000);

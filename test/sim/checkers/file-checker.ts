@@ -220,30 +220,57 @@ function isByteOf(history: FileHistory, who: string, position: number, byte: num
 
 type SizeAction =
   | { readonly type: "grow"; readonly to: number }
+  /** A write that came to no good end: any part of it may be there. */
+  | { readonly type: "growPartly"; readonly from: number; readonly to: number }
   | { readonly type: "set"; readonly to: number }
   | { readonly type: "is"; readonly min: number; readonly max: number }
   /** It may be anything from then on, until somebody looks. */
   | { readonly type: "lose" };
 
-const sizeModel: Model<number, SizeAction> = {
-  initial: 0,
-  step: (state, action) => {
-    switch (action.type) {
-      case "grow":
-        return state < 0 ? state : Math.max(state, action.to);
-      case "set":
-        return action.to;
-      case "is":
-        if (state < 0) return action.min === action.max ? action.min : state;
-        return action.min <= state && state <= action.max ? state : undefined;
-      case "lose":
-        return -1;
-    }
-  },
-  key: (state) => String(state),
-};
+interface SizeState {
+  /** Undefined: anything. */
+  readonly size: number | undefined;
+  /** Where it may also be, if that is more: `from` excluded. */
+  readonly parts: readonly { readonly from: number; readonly to: number }[];
+}
 
 /** The size is one register, which writes can only let grow. */
+class SizeModel implements Model<SizeState, SizeAction> {
+  readonly initial: SizeState = { size: 0, parts: [] };
+
+  step(state: SizeState, action: SizeAction): SizeState | undefined {
+    const { size, parts } = state;
+    switch (action.type) {
+      case "grow":
+        return size === undefined ? state : { size: Math.max(size, action.to), parts };
+      case "growPartly":
+        return { size, parts: [...parts, { from: action.from, to: action.to }] };
+      case "set":
+        return { size: action.to, parts: [] };
+      case "lose":
+        return { size: undefined, parts: [] };
+      case "is":
+        return seen(state, action.min, action.max);
+    }
+  }
+
+  key({ size, parts }: SizeState): string {
+    return `${size ?? "?"} ${parts.map(({ from, to }) => `${from}-${to}`).join(" ")}`;
+  }
+}
+
+function seen(state: SizeState, min: number, max: number): SizeState | undefined {
+  const { size, parts } = state;
+  if (size === undefined) return min === max ? { size: min, parts } : state;
+  if (min <= size && size <= max) return state;
+  let lowest = Number.POSITIVE_INFINITY;
+  for (const { from, to } of parts) {
+    const low = Math.max(min, from + 1, size + 1);
+    if (low <= Math.min(max, to)) lowest = Math.min(lowest, low);
+  }
+  return lowest === Number.POSITIVE_INFINITY ? undefined : { size: lowest, parts };
+}
+
 function checkSize(history: FileHistory): string[] {
   const operations: (Operation<SizeAction> & { readonly operation: FileOperation | undefined })[] = [];
   for (const operation of history.operations) {
@@ -256,7 +283,7 @@ function checkSize(history: FileHistory): string[] {
   for (const { at } of history.powerFailures) {
     operations.push({ action: { type: "lose" }, calledAt: at, returnedAt: at + 0.5, operation: undefined });
   }
-  const verdict = checkLinearizable(sizeModel, operations);
+  const verdict = checkLinearizable(new SizeModel(), operations);
   if (verdict.type === "ok") return [];
   if (verdict.type === "unknown") return [`${history.name} size: too many possible orders to check`];
   const stuck = verdict.stuckAt as (typeof operations)[number];
@@ -273,9 +300,9 @@ function checkSize(history: FileHistory): string[] {
 function sizeActionOf({ action, outcome }: FileOperation): SizeAction | undefined {
   switch (action.type) {
     case "write":
-      return action.bytes.length === 0
-        ? undefined
-        : { type: "grow", to: action.offset + action.bytes.length };
+      if (action.bytes.length === 0) return undefined;
+      if (outcome === "ok") return { type: "grow", to: action.offset + action.bytes.length };
+      return { type: "growPartly", from: action.offset, to: action.offset + action.bytes.length };
     case "truncate":
       return { type: "set", to: action.sizeBytes };
     case "size":

@@ -1,4 +1,5 @@
-import { type ChunkMap, chunkId as chunkIdOf } from "../../../src/chunk/index.js";
+import { failureOf } from "../../../src/base/index.js";
+import type { CsId } from "../../../src/chunk/index.js";
 import type { ChunkRecord } from "../../../src/mds/core/records.js";
 import { CallClient, CHUNK_CHANNEL, type ChunkAnswer, type ChunkCall } from "../../../src/rpc/index.js";
 import type { CsNode } from "../cluster/cs-node.js";
@@ -9,8 +10,16 @@ export async function checkQuietState(cluster: SimCluster): Promise<void> {
   await checkSameMetadata(cluster);
   const chunks = await allChunks(cluster);
   await checkDerivedTables(cluster, chunks);
+  await checkSameReplicas(cluster, true);
+}
+
+/** All replicas of each chunk hold the same bytes, and each of them passes its checksums. */
+export async function checkSameReplicas(cluster: SimCluster, isComplaining: boolean): Promise<void> {
   const links = new Links(cluster);
-  for (const chunk of chunks) await checkSameReplicas(cluster, links, chunk);
+  for (const chunk of await allChunks(cluster)) {
+    const difference = await differenceIn(links, chunk);
+    if (difference !== undefined && isComplaining) cluster.violations.add("same replicas", difference);
+  }
   links.close();
 }
 
@@ -67,35 +76,30 @@ async function checkDerivedTables(cluster: SimCluster, chunks: readonly ChunkRec
 const READ_BYTES = 1 << 20;
 const DEADLINE_MS = 30_000;
 
-/** All replicas of a chunk hold the same bytes, and each of them passes its checksums. */
-async function checkSameReplicas(cluster: SimCluster, links: Links, chunk: ChunkRecord): Promise<void> {
+async function differenceIn(links: Links, chunk: ChunkRecord): Promise<string | undefined> {
   const { chunkId, version, chain, policy, ino, index } = chunk;
   const where = `chunk ${chunkId} (${ino}/${index}) at version ${version}`;
   for (let offset = 0; offset < policy.chunkBytes; offset += READ_BYTES) {
     const lengthBytes = Math.min(READ_BYTES, policy.chunkBytes - offset);
     let first: Uint8Array | undefined;
     for (const { csId } of chain) {
-      const body = { chunkId: chunkIdOf(chunkId), version, offset, lengthBytes, background: false };
+      const body = { chunkId, version, offset, lengthBytes, background: false };
       try {
         const { payload } = await links
           .to(csId)
           .request({ request: { type: "read", body }, payload: NOTHING }, { deadlineMs: DEADLINE_MS });
         const difference = first === undefined ? -1 : firstDifference(first, payload);
         if (difference >= 0) {
-          const at = `${offset + difference} of ${lengthBytes}`;
-          cluster.violations.add(
-            "same replicas",
-            `${where} differs on CS#${csId} from the head at byte ${at}`,
-          );
-          return;
+          return `${where} differs on CS#${csId} from the head at byte ${offset + difference} of ${lengthBytes}`;
         }
         first ??= payload;
       } catch (error) {
-        cluster.violations.add("same replicas", `${where} cannot be read on CS#${csId}: ${String(error)}`);
-        return;
+        if (failureOf(error) === undefined) throw error;
+        return `${where} cannot be read on CS#${csId}: ${String(error)}`;
       }
     }
   }
+  return undefined;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -115,7 +119,7 @@ class Links {
     this.#cluster = cluster;
   }
 
-  to(csId: ChunkMap["chain"][number]["csId"]): CallClient<ChunkCall, ChunkAnswer> {
+  to(csId: CsId): CallClient<ChunkCall, ChunkAnswer> {
     const known = this.#links.get(csId);
     if (known !== undefined) return known;
     const node = this.#cluster.chunkServers.find((one: CsNode) => one.csId === csId);

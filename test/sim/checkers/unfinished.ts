@@ -1,3 +1,4 @@
+import { chunkId as chunkIdOf } from "../../../src/chunk/index.js";
 import type { SimCluster } from "../cluster/sim-cluster.js";
 import { whatIsMissing } from "../faults/damage.js";
 
@@ -58,7 +59,10 @@ async function leftOfChunks(cluster: SimCluster): Promise<string | undefined> {
     const [deletion] = await store.deletionsPage(node.csId, undefined, 1);
     if (deletion !== undefined) return `chunk ${deletion.chunkId} is still to be deleted from ${node.name}`;
     const orphan = node.storedChunks().find((chunkId) => expected.get(node.csId)?.has(chunkId) !== true);
-    if (orphan !== undefined) return `${node.name} holds an orphan replica of chunk ${orphan}`;
+    if (orphan !== undefined) {
+      const record = JSON.stringify(store.tables.chunks.get(chunkIdOf(orphan)));
+      return `${node.name} (CS#${node.csId}) holds an orphan replica of chunk ${orphan}, whose record is ${record}`;
+    }
   }
   return undefined;
 }

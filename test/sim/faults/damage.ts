@@ -1,35 +1,63 @@
+import { chunkId } from "../../../src/chunk/index.js";
+import type { ReplicaRecord } from "../../../src/mds/core/records.js";
+import type { Tables } from "../../../src/mds/core/tables.js";
 import type { CsNode } from "../cluster/cs-node.js";
 import type { SimCluster } from "../cluster/sim-cluster.js";
 
 /**
- * How much may be lost at once. An acknowledged write that was not synced survives the loss of `replicas - 1` hosts;
- * so a host may lose power, or its disk, only while fewer than that are still damaged. A host is whole again when every
- * chunk has all its replicas and none of them is being filled.
+ * How much may be lost at once. An acknowledged write that was not synced survives the loss of power, or of the disk, of all
+ * servers of its chunk but one. So a host may be damaged only while every chunk has another replica, in its chain as it
+ * is now, on a host that is not damaged. A host is whole again when every chunk has all its replicas.
  */
 export class Damage {
   readonly #cluster: SimCluster;
   readonly #damaged = new Set<CsNode>();
-  /** Fewest replicas of any file. */
-  replicasMin: number;
+  /** Damaged where nobody can see it. */
+  readonly #forGood = new Set<CsNode>();
+  #termMax = 0;
 
-  constructor(cluster: SimCluster, replicasMin: number) {
+  constructor(cluster: SimCluster) {
     this.#cluster = cluster;
-    this.replicasMin = replicasMin;
   }
 
-  /** Whether one more may be damaged. */
+  /** Whether this one may be damaged now, too. */
   mayDamage(node: CsNode): boolean {
-    return this.#damaged.has(node) || this.#damaged.size < this.replicasMin - 1;
+    const tables = this.#latestTables();
+    if (tables === undefined) return false;
+    const damaged = new Set([...this.#damaged, node].map(({ csId }) => csId));
+    const isSafe = ({ csId, syncing }: ReplicaRecord): boolean => !syncing && !damaged.has(csId);
+    for (let id = 1; id <= (tables.counters.get()?.chunk ?? 0); id++) {
+      const chunk = tables.chunks.get(chunkId(id));
+      if (chunk === undefined || chunk.installedVersion === 0) continue;
+      const isConcerned = [...chunk.chain, ...chunk.lost].some(({ csId }) => csId === node.csId);
+      if (isConcerned && !chunk.chain.some(isSafe)) return false;
+    }
+    return true;
+  }
+
+  /** Of a leader that nobody has overtaken; what it does not know yet was not acknowledged yet. */
+  #latestTables(): Tables | undefined {
+    for (const { server } of this.#cluster.mds) {
+      this.#termMax = Math.max(this.#termMax, server?.replica.term ?? 0);
+    }
+    const server = this.#cluster.leader?.server;
+    return server?.replica.term === this.#termMax ? server.store.tables : undefined;
   }
 
   damaged(node: CsNode): void {
     this.#damaged.add(node);
   }
 
+  damagedForGood(node: CsNode): void {
+    this.#damaged.add(node);
+    this.#forGood.add(node);
+  }
+
   /** To be called now and then: whether the cluster has recovered from what was done to it. */
   async look(): Promise<void> {
+    this.#latestTables();
     if (this.#damaged.size === 0 || !(await isWhole(this.#cluster))) return;
-    this.#damaged.clear();
+    for (const node of this.#damaged) if (!this.#forGood.has(node)) this.#damaged.delete(node);
   }
 }
 

@@ -19,6 +19,8 @@ export interface FaultPlan {
   readonly leaderTransferMs: number;
   /** A chunk server's disk is lost for good, and replaced. */
   readonly wipeMs: number;
+  /** A bit of a chunk's data flips on one disk, behind everybody's back. */
+  readonly rotMs: number;
   /** A chunk server is taken out of service in order (`rm-cs`). */
   readonly drainMs: number;
   /** An MDS is removed, or one more joins. */
@@ -57,6 +59,7 @@ export const CALM: FaultPlan = {
   wallClockMs: 0,
   leaderTransferMs: 0,
   wipeMs: 0,
+  rotMs: 0,
   drainMs: 0,
   membershipMs: 0,
   resetRate: 0,
@@ -70,8 +73,41 @@ export const CALM: FaultPlan = {
   clockRateError: 0,
 };
 
+/**
+ * Climates that can be asked for: what they change in the drawn plan. A disk that rots is not killed as well: checksums of what
+ * was being written when a process dies are made anew from the data, and a bit that rots just there is beyond promise.
+ */
+export const CLIMATES: Readonly<Record<string, Partial<FaultPlan>>> = {
+  drawn: {},
+  calm: CALM,
+  kills: {
+    mdsKillMs: 5000,
+    csKillMs: 2500,
+    clientKillMs: 4000,
+    massKillMs: 9000,
+    downMsMax: 1500,
+    resetRate: 0.001,
+  },
+  power: { ...CALM, mdsPowerMs: 1500, csPowerMs: 2500, blackoutMs: 6000, downMsMax: 600 },
+  network: {
+    ...CALM,
+    partitionMs: 1500,
+    resetRate: 0.002,
+    spikeRate: 0.01,
+    spikeMs: 1500,
+    pauseMs: 2500,
+    clientKillMs: 5000,
+  },
+  rot: { csKillMs: 0, massKillMs: 0, csPowerMs: 0, blackoutMs: 0, wipeMs: 0, drainMs: 0, rotMs: 400 },
+};
+
 /** Every seed has its own climate: some faults often, some seldom, some not at all. */
 export function drawFaultPlan(prng: Prng): FaultPlan {
+  const plan = drawMixture(prng);
+  return prng.chance(0.07) ? { ...plan, ...CLIMATES["rot"] } : plan;
+}
+
+function drawMixture(prng: Prng): FaultPlan {
   const often = (chance: number, min: number, max: number): number =>
     prng.chance(chance) ? prng.between(min, max) / 2 : 0;
   return {
@@ -89,6 +125,7 @@ export function drawFaultPlan(prng: Prng): FaultPlan {
     wallClockMs: often(0.3, 3000, 20_000),
     leaderTransferMs: often(0.3, 3000, 20_000),
     wipeMs: often(0.25, 10_000, 40_000),
+    rotMs: 0,
     drainMs: often(0.25, 10_000, 40_000),
     membershipMs: often(0.25, 8000, 30_000),
     resetRate: prng.pick([0, 0, 0.0002, 0.002]),

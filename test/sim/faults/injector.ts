@@ -28,12 +28,12 @@ export class FaultInjector {
   #isOver = false;
   #isCalm = false;
 
-  constructor(cluster: SimCluster, plan: FaultPlan, prng: Prng, replicasMin: number, restarter: Restarter) {
+  constructor(cluster: SimCluster, plan: FaultPlan, prng: Prng, restarter: Restarter) {
     this.#cluster = cluster;
     this.#plan = plan;
     this.#prng = prng;
     this.#restarter = restarter;
-    this.#damage = new Damage(cluster, replicasMin);
+    this.#damage = new Damage(cluster);
     this.#upkeep = new Upkeep(cluster, prng.fork());
   }
 
@@ -94,6 +94,7 @@ export class FaultInjector {
     wallClockMs: () => this.#jumpWallClock(this.#prng.pick(this.#cluster.nodes)),
     leaderTransferMs: () => this.#transferLeader(),
     wipeMs: () => this.#wipe(this.#prng.pick(this.#cluster.chunkServers)),
+    rotMs: () => this.#rot(),
     drainMs: () => this.#upkeep.drain(this.#prng.pick(this.#cluster.chunkServers)),
     membershipMs: () => this.#upkeep.replaceMds(this.#prng.pick(this.#cluster.mds)),
   };
@@ -173,6 +174,18 @@ export class FaultInjector {
     if (this.#upkeep.isAway(node) || !this.#damage.mayDamage(node)) return;
     this.#damage.damaged(node);
     this.#upkeep.replaceChunkServer(node);
+  }
+
+  /** All on one host, so that there is always a good replica elsewhere. */
+  #rot(): void {
+    const node = this.#cluster.chunkServers[0];
+    if (node === undefined || !this.#damage.mayDamage(node)) return;
+    this.#damage.damagedForGood(node);
+    const files = node.host.media.paths("/cs/chunks").filter((path) => path.endsWith(".data"));
+    if (files.length === 0) return;
+    const path = this.#prng.pick(files);
+    if (node.host.media.rot(path, this.#prng))
+      this.#cluster.simulator.note(node.name, `fault: a bit of ${path} flips`);
   }
 
   /** One node from all others, or any two sides; sometimes one direction only. */

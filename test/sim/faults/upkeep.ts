@@ -38,14 +38,15 @@ export class Upkeep {
     void this.#run(async () => {
       await this.#insist(() => this.#remove(csId, false));
       await this.#pause(this.#prng.between(500, 8000));
-      let isDropped = false;
       await this.#insist(async () => {
         const { operator } = this.#cluster;
-        const end = await operator.removeChunkServer(
-          { csId, force: false, cancel: true },
-          { timeoutMs: CALL_MS_MAX },
-        );
-        isDropped = end.isDropped;
+        await operator.removeChunkServer({ csId, force: false, cancel: true }, { timeoutMs: CALL_MS_MAX });
+      });
+      let isDropped = false;
+      await this.#insist(async () => {
+        const { chunkServers } = await this.#cluster.operator.status({ timeoutMs: CALL_MS_MAX });
+        const server = chunkServers.find((one) => one.csId === csId);
+        isDropped = server === undefined || server.status === "dropped";
       });
       if (isDropped) await this.#renew(node);
     });
