@@ -1,5 +1,5 @@
 import { failureOf, storageError } from "../base/index.js";
-import type { Attributes, LeaseGrant, LeaseKind } from "../meta/index.js";
+import type { Attributes, LeaseGrant, LeaseKind, RecallLease } from "../meta/index.js";
 import { leaseAllows, lower, mustStopWrites, type Use } from "./core/lease-rules.js";
 import { abortable, Turn, throwIfAborted, Wakeup } from "./waiting.js";
 
@@ -10,8 +10,8 @@ export interface LeaseOwner {
   readonly whenUsable: (signal?: AbortSignal) => Promise<void>;
   /** Opens the file once more, so that the MDS grants what its opens need; calls `granted`. */
   readonly reacquire: () => Promise<void>;
-  /** Tells the MDS size and times, and that the lease comes down to this. Returns what the MDS then says. */
-  readonly report: (sequence: number, to: LeaseKind) => Promise<Attributes>;
+  /** Tells the MDS size and times, and that the lease comes down as it was recalled. Returns what the MDS then says. */
+  readonly report: (recall: RecallLease) => Promise<Attributes>;
   /** The lease is of another kind, or new. `attributes` are those that came with it. */
   readonly changed: (from: LeaseGrant, to: LeaseGrant, attributes: Attributes) => void;
   /** The lease is gone. True if only readers have the file open: they may go on under a new one. */
@@ -28,7 +28,7 @@ export class FileLease {
   readonly #recalls = new Turn();
   #grant: LeaseGrant = { kind: "none", sequence: 0 };
   /** A recall of a lease whose grant is still on its way. */
-  #earlyRecall: LeaseGrant | undefined;
+  #earlyRecall: RecallLease | undefined;
   #recallsUnderWay = 0;
   #writeCount = 0;
   #isLost = false;
@@ -68,9 +68,9 @@ export class FileLease {
       this.#set({ ...grant, kind: isSame ? lower(grant.kind, this.#grant.kind) : grant.kind }, attributes);
     }
     const early = this.#earlyRecall;
-    if (early !== undefined && early.sequence <= this.#grant.sequence) {
+    if (early !== undefined && early.leaseSequence <= this.#grant.sequence) {
       this.#earlyRecall = undefined;
-      this.recall(early.kind, early.sequence);
+      this.recall(early);
     }
   }
 
@@ -98,9 +98,10 @@ export class FileLease {
   }
 
   /** The MDS wants the lease to come down. */
-  recall(to: LeaseKind, sequence: number): void {
+  recall(recall: RecallLease): void {
+    const { to, leaseSequence: sequence } = recall;
     if (sequence > this.#grant.sequence) {
-      this.#earlyRecall = { kind: to, sequence };
+      this.#earlyRecall = recall;
       return;
     }
     if (sequence < this.#grant.sequence || this.kind === "none") return;
@@ -109,7 +110,7 @@ export class FileLease {
       this.lose();
       return;
     }
-    void this.#recalls.take(() => this.#comeDown(to, sequence));
+    void this.#recalls.take(() => this.#comeDown(recall));
   }
 
   /** The session ended, or the MDS does not know this lease any more. */
@@ -136,7 +137,8 @@ export class FileLease {
     return use === "write" && this.#recallsUnderWay > 0;
   }
 
-  async #comeDown(to: LeaseKind, sequence: number): Promise<void> {
+  async #comeDown(recall: RecallLease): Promise<void> {
+    const { to, leaseSequence: sequence } = recall;
     // An ask that was overtaken by a recall to less is not answered: there is nothing to be told any more.
     if (sequence !== this.#grant.sequence || lower(to, this.kind) !== to) return;
     const mustStop = mustStopWrites(this.kind, to);
@@ -144,7 +146,7 @@ export class FileLease {
     try {
       while (mustStop && this.#writeCount > 0) await this.#changed.next();
       if (sequence !== this.#grant.sequence) return;
-      const attributes = await this.#owner.report(sequence, to);
+      const attributes = await this.#owner.report(recall);
       if (sequence !== this.#grant.sequence) return;
       this.#set({ kind: lower(to, this.kind), sequence }, attributes);
     } catch (error) {

@@ -7,8 +7,8 @@ import {
   FILE_BYTES_MAX,
   type InodeNumber,
   type LeaseGrant,
-  type LeaseKind,
   type MetadataReply,
+  type RecallLease,
   type Timestamp,
 } from "../meta/index.js";
 import { ChunkIo, type ChunkIoWorld } from "./chunk-io.js";
@@ -72,7 +72,7 @@ export class OpenFile {
       isUsable: () => session.isUsable,
       whenUsable: (signal) => session.whenUsable(signal),
       reacquire: () => this.#openOnceMore(),
-      report: (sequence, downgradeTo) => this.#answerRecall(sequence, downgradeTo),
+      report: (recall) => this.#answerRecall(recall),
       changed: (from, to, news) => this.#leaseChanged(from, to, news),
       lost: () => this.#leaseLost(),
     });
@@ -355,7 +355,7 @@ export class OpenFile {
     }
   }
 
-  async #answerRecall(leaseSequence: number, downgradeTo: LeaseKind): Promise<Attributes> {
+  async #answerRecall({ leaseSequence, to: downgradeTo, ask }: RecallLease): Promise<Attributes> {
     const isExclusive = this.lease.kind === "exclusive";
     const answer = async (): Promise<Attributes> => {
       const report = this.#sizes.report();
@@ -365,7 +365,7 @@ export class OpenFile {
       const reply = await this.#world.session.mutate(
         (id) => ({
           type: "reportFile",
-          body: { id, ino, leaseSequence, sizeBytes, mtime: report.mtime, downgradeTo },
+          body: { id, ino, leaseSequence, sizeBytes, mtime: report.mtime, downgradeTo, ask },
         }),
         { isBound: true, urgency: "urgent" },
       );

@@ -121,7 +121,7 @@ export class OpenFiles implements SessionEvents {
 
   #recall(body: RecallLease): void {
     const file = this.#files.get(body.ino);
-    if (file !== undefined) file.lease.recall(body.to, body.leaseSequence);
+    if (file !== undefined) file.lease.recall(body);
     else if (this.#openingCount > 0) this.#earlyRecalls.set(body.ino, body);
     else this.#world.log.debug("a lease was recalled that is not held", { ino: body.ino });
   }
@@ -155,7 +155,7 @@ export class OpenFiles implements SessionEvents {
     const early = this.#earlyRecalls.get(ino);
     if (early !== undefined) {
       this.#earlyRecalls.delete(ino);
-      file.lease.recall(early.to, early.leaseSequence);
+      file.lease.recall(early);
     }
     return { file, attributes: file.withLocalChanges(attributes), created };
   }

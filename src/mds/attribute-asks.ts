@@ -1,44 +1,47 @@
 import type { Clock } from "../io/index.js";
 import type { InodeNumber, SessionId } from "../meta/index.js";
 
-/** An ask that is not answered for that long is lost, with the connection that carried it. */
-const ASK_LOST_MS = 10_000;
+/** Asks of one leader; the numbers of the next one begin behind them. */
+const ASKS_A_TERM = 2 ** 32;
 
 interface Ask {
-  readonly atMs: number;
-  readonly resolve: () => void;
+  readonly sessionId: SessionId;
+  readonly ino: InodeNumber;
+  readonly end: (isAnswered: boolean) => void;
 }
 
 /**
- * Holders of exclusive leases that were asked for the size and times of their files. A holder answers every ask that
- * reaches it exactly once, in order, so the n-th report answers the n-th ask or a later one: never too old. An ask
- * that got lost delays those behind it until they are made again.
+ * Holders of exclusive leases that were asked for the size and times of their files. Every ask has a number of its own,
+ * in all terms, and the report that answers it names it: so no answer is older than its question, whatever was lost,
+ * late or sent again.
  */
 export class AttributeAsks {
   readonly #clock: Clock;
-  /** By `SESSION INODE`, oldest first. */
-  readonly #asks = new Map<string, Ask[]>();
+  readonly #asks = new Map<number, Ask>();
+  #last: number;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, term: number) {
     this.#clock = clock;
+    this.#last = term * ASKS_A_TERM;
   }
 
-  /** Resolves when the holder has reported; whoever waits bounds the wait. `push` sends the ask. */
-  ask(sessionId: SessionId, ino: InodeNumber, push: () => void): Promise<void> {
-    const key = `${sessionId} ${ino}`;
-    const nowMs = this.#clock.monotonicMs();
-    const asks = (this.#asks.get(key) ?? []).filter(({ atMs }) => atMs > nowMs - ASK_LOST_MS);
-    this.#asks.set(key, asks);
+  /** True when the holder has reported, false if it did not within that time. `push` sends the ask. */
+  ask(sessionId: SessionId, ino: InodeNumber, maxMs: number, push: (ask: number) => void): Promise<boolean> {
+    const ask = ++this.#last;
     return new Promise((resolve) => {
-      asks.push({ atMs: nowMs, resolve });
-      push();
+      const end = (isAnswered: boolean): void => {
+        timer.cancel();
+        this.#asks.delete(ask);
+        resolve(isAnswered);
+      };
+      const timer = this.#clock.after("mds.ask", maxMs, () => end(false));
+      this.#asks.set(ask, { sessionId, ino, end });
+      push(ask);
     });
   }
 
-  reported(sessionId: SessionId, ino: InodeNumber): void {
-    const key = `${sessionId} ${ino}`;
-    const asks = this.#asks.get(key);
-    asks?.shift()?.resolve();
-    if (asks?.length === 0) this.#asks.delete(key);
+  reported(sessionId: SessionId, ino: InodeNumber, ask: number): void {
+    const asked = this.#asks.get(ask);
+    if (asked?.sessionId === sessionId && asked.ino === ino) asked.end(true);
   }
 }

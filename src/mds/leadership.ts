@@ -75,7 +75,7 @@ export class Leadership {
     this.sessions = new SessionHub(this.clock, sessions);
     this.links = new CsLinks(this.clock);
     this.waiters = new Waiters(this.clock);
-    this.#asks = new AttributeAsks(this.clock);
+    this.#asks = new AttributeAsks(this.clock, term);
     this.#installer = new ChunkInstaller(this);
     this.#maintenance = new Maintenance(this);
     for (const effect of outstandingWork(this.tables)) this.carryOut(effect);
@@ -141,7 +141,7 @@ export class Leadership {
         this.sessions.end(effect.sessionId, effect.reason);
         return;
       case "attributesReported":
-        this.#asks.reported(effect.sessionId, effect.ino);
+        this.#asks.reported(effect.sessionId, effect.ino, effect.ask);
         return;
       case "install":
         this.#installer.install(effect.chunkId, effect.version);
@@ -164,14 +164,9 @@ export class Leadership {
     leaseSequence: number,
     maxMs: number,
   ): Promise<boolean> {
-    return new Promise((resolve) => {
-      const timer = this.clock.after("mds.ask", maxMs, () => resolve(false));
-      const push = (): void =>
-        this.sessions.push(sessionId, { type: "recallLease", body: { ino, leaseSequence, to: "exclusive" } });
-      void this.#asks.ask(sessionId, ino, push).then(() => {
-        timer.cancel();
-        resolve(true);
-      });
+    return this.#asks.ask(sessionId, ino, maxMs, (ask) => {
+      const body = { ino, leaseSequence, to: "exclusive", ask } as const;
+      this.sessions.push(sessionId, { type: "recallLease", body });
     });
   }
 

@@ -192,11 +192,12 @@ export interface ReportFile {
   readonly sizeBytes: number;
   readonly mtime: Timestamp;
   /**
-   * Answer of a recall: from now on the holder has no more than this. The kind that it has already answers an ask for
-   * size and times (`RecallLease`). `none` gives up all opens: they only keep the file alive until they are closed.
-   * Absent: it keeps what it has, and nobody asked.
+   * Answer of a recall: from now on the holder has no more than this. `none` gives up all opens: they only keep the
+   * file alive until they are closed. Absent, or the kind it has already: it keeps what it has.
    */
   readonly downgradeTo?: LeaseKind | undefined;
+  /** Of the recall that this answers. */
+  readonly ask?: number | undefined;
 }
 /**
  * Makes room for an append at the end of a file under a `shared` lease, where nobody else knows the end: the size grows
@@ -351,8 +352,8 @@ export type MetadataReply =
 /**
  * The holder must stop what `to` does not allow, write back, and answer with a `reportFile` that has `to` as its
  * `downgradeTo`. It does so at once, even while it waits for an open of the same file.
- * - `to` is `exclusive`, which the holder has already: it goes on, and only reports size and times as of now. Somebody
- *   asks for them. Every such push is answered by exactly one report, in order.
+ * - `to` is `exclusive`, which the holder has already: it goes on, and only reports size and times as of now, or
+ *   later. Somebody asks for them; the number of the `ask` is in the report.
  * - `to` is `none`: the lease was revoked. Nothing may be written any more, nothing is answered.
  * A push with another sequence than the holder's is out of date and is ignored.
  */
@@ -360,6 +361,8 @@ export interface RecallLease {
   readonly ino: InodeNumber;
   readonly leaseSequence: number;
   readonly to: LeaseKind;
+  /** Different for every push that asks for size and times, whichever MDS it is from. */
+  readonly ask?: number | undefined;
 }
 /** Older maps of this chunk must not be used any more, not even for a read under way; answer: `mapDropped`. */
 export interface ChunkMapChanged {

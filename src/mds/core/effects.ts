@@ -20,11 +20,13 @@ export type Effect =
       readonly leaseSequence: number;
       readonly to: LeaseKind;
     }
-  /**
-   * The holder of an exclusive lease answered an ask for its size and times (see `HeldAttributes`): the answer to
-   * the oldest ask not answered yet.
-   */
-  | { readonly type: "attributesReported"; readonly ino: InodeNumber; readonly sessionId: SessionId }
+  /** A holder answered the ask of that number for size and times (see `HeldAttributes`). */
+  | {
+      readonly type: "attributesReported";
+      readonly ino: InodeNumber;
+      readonly sessionId: SessionId;
+      readonly ask: number;
+    }
   /** Not known to the MDS any more: tell it, if it listens. */
   | { readonly type: "sessionEnded"; readonly sessionId: SessionId; readonly reason: string }
   /** It has more opens than one command gives back: propose `endSession` again, with this reason. */

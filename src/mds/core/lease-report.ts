@@ -28,6 +28,8 @@ export function reportFile(context: Context, sessionId: SessionId, body: ReportF
   if (body.downgradeTo !== undefined) checkDowngrade(open, body.downgradeTo);
   const inode = fileOf(context.tables, body.ino);
   const after = takeOver(context, inode, open.lease, body);
+  const { ino, ask } = body;
+  if (ask !== undefined) context.effects.push({ type: "attributesReported", ino, sessionId, ask });
   if (body.downgradeTo !== undefined) downgrade(context, open, body.downgradeTo);
   return entryReply(after);
 }
@@ -87,7 +89,7 @@ function takeOver(context: Context, inode: InodeRecord, lease: LeaseKind, report
   return changeInode(context, inode, { sizeBytes, mtime }, "attributes");
 }
 
-/** What a holder may say it has come down to. The same kind answers an ask for size and times. */
+/** What a holder may say it has come down to. */
 function checkDowngrade({ lease, counts }: OpenRecord, to: LeaseKind): void {
   const isAllowed =
     to === lease ||
@@ -104,10 +106,7 @@ const LOWER: Readonly<Record<LeaseKind, readonly LeaseKind[]>> = {
 
 function downgrade(context: Context, open: OpenRecord, to: LeaseKind): void {
   const { ino, sessionId } = open;
-  if (to === open.lease) {
-    context.effects.push({ type: "attributesReported", ino, sessionId });
-    return;
-  }
+  if (to === open.lease) return;
   if (to !== "shared") dropWriters(context.tables, ino, sessionId);
   putOpen(context.tables, to === "none" ? withoutLease(open) : { ...open, lease: to, recallTo: undefined });
   wakeWaiters(context, ino);

@@ -49,9 +49,9 @@ export function answerQuery(tables: Tables, query: PointQuery): MetadataReply {
 
 /**
  * The size and times of a file may be known better by the session that holds it exclusively.
- * - `ask`: push `recallLease` with `to` `exclusive` to that session. It answers with a `reportFile` that has
- *   `downgradeTo` `exclusive`, whose effect is `attributesReported`: the n-th such effect answers the n-th ask. Then
- *   answer from the tables. Ask anew if the holder has changed meanwhile.
+ * - `ask`: push `recallLease` with `to` `exclusive` and a number to that session. It answers with a `reportFile` of
+ *   that number, whose effect is `attributesReported`. Then answer from the tables. Ask anew if the holder has changed
+ *   meanwhile.
  * - `wait`: the holder is coming down, or dead and its size being recovered; look again when the key is woken.
  */
 export type HeldAttributes =

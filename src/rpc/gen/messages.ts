@@ -7075,8 +7075,8 @@ export const ReadSymlink: wire.MessageType<ReadSymlink> = {
 /**
  * The holder must stop what `to` does not allow, write back, and answer with a `reportFile` that has `to` as its
  * `downgrade_to`. It does so at once, even while it waits for an open of the same file.
- * - `to` is `exclusive`, which the holder has already: it goes on, and only reports size and times as of now. Somebody
- * asks for them. Every such push is answered by exactly one report, in order.
+ * - `to` is `exclusive`, which the holder has already: it goes on, and only reports size and times as of now, or
+ * later. Somebody asks for them; the number of the `ask` is in the report.
  * - `to` is `none`: the lease was revoked. Nothing may be written any more, nothing is answered.
  * A push with another sequence than the holder's is out of date and is ignored.
  */
@@ -7084,6 +7084,8 @@ export interface RecallLease {
   readonly ino: number;
   readonly leaseSequence: number;
   readonly to: string;
+  /** Different for every push that asks for size and times, whichever MDS it is from. */
+  readonly ask?: number | undefined;
 }
 
 function encodeRecallLease(message: RecallLease, writer: wire.Writer): void {
@@ -7096,12 +7098,16 @@ function encodeRecallLease(message: RecallLease, writer: wire.Writer): void {
   if (message.to !== "") {
     writer.uint32(26).string(message.to);
   }
+  if (message.ask !== undefined) {
+    writer.uint32(32).uint64(wire.safe(message.ask));
+  }
 }
 
 function decodeRecallLease(reader: wire.Reader): RecallLease {
   let $ino = 0;
   let $leaseSequence = 0;
   let $to = "";
+  let $ask: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -7114,6 +7120,9 @@ function decodeRecallLease(reader: wire.Reader): RecallLease {
       case 26:
         $to = wire.text(reader);
         break;
+      case 32:
+        $ask = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -7122,6 +7131,7 @@ function decodeRecallLease(reader: wire.Reader): RecallLease {
     ino: $ino,
     leaseSequence: $leaseSequence,
     to: $to,
+    ask: $ask,
   };
 }
 
@@ -8543,6 +8553,8 @@ export interface ReportFile {
   readonly mtime: Timestamp;
   /** Answer of a recall: from now on the holder has no more than this. Absent: it keeps what it has. */
   readonly downgradeTo?: string | undefined;
+  /** Of the recall that this answers. */
+  readonly ask?: number | undefined;
 }
 
 function encodeReportFile(message: ReportFile, writer: wire.Writer): void {
@@ -8564,6 +8576,9 @@ function encodeReportFile(message: ReportFile, writer: wire.Writer): void {
   if (message.downgradeTo !== undefined) {
     writer.uint32(50).string(message.downgradeTo);
   }
+  if (message.ask !== undefined) {
+    writer.uint32(56).uint64(wire.safe(message.ask));
+  }
 }
 
 function decodeReportFile(reader: wire.Reader): ReportFile {
@@ -8573,6 +8588,7 @@ function decodeReportFile(reader: wire.Reader): ReportFile {
   let $sizeBytes = 0;
   let $mtime: Timestamp | undefined;
   let $downgradeTo: string | undefined;
+  let $ask: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -8594,6 +8610,9 @@ function decodeReportFile(reader: wire.Reader): ReportFile {
       case 50:
         $downgradeTo = wire.text(reader);
         break;
+      case 56:
+        $ask = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -8605,6 +8624,7 @@ function decodeReportFile(reader: wire.Reader): ReportFile {
     sizeBytes: $sizeBytes,
     mtime: $mtime ?? wire.absent(decodeTimestamp),
     downgradeTo: $downgradeTo,
+    ask: $ask,
   };
 }
 

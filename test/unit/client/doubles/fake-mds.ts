@@ -57,7 +57,8 @@ export class FakeMds {
   #leader = 0;
   #term = 0;
   #hub: SessionHub;
-  #asks: { readonly ino: InodeNumber; isAnswered: boolean }[] = [];
+  readonly #answeredAsks = new Set<number>();
+  #lastAsk = 0;
 
   constructor(hosts: readonly SimHost[]) {
     this.hosts = hosts;
@@ -186,10 +187,7 @@ export class FakeMds {
         this.#hub.push(effect.sessionId, { type: "recallLease", body: { ino, leaseSequence, to } });
       } else if (effect.type === "sessionEnded") this.#hub.end(effect.sessionId, effect.reason);
       else if (effect.type === "install") void this.#install(effect.chunkId, effect.version, this.#term);
-      else if (effect.type === "attributesReported") {
-        const ask = this.#asks.find(({ ino, isAnswered }) => ino === effect.ino && !isAnswered);
-        if (ask !== undefined) ask.isAnswered = true;
-      }
+      else if (effect.type === "attributesReported") this.#answeredAsks.add(effect.ask);
     }
   }
 
@@ -333,16 +331,14 @@ export class FakeMds {
       const held = heldAttributes(this.tables, ino, session);
       if (held === undefined) return;
       if (held.type === "ask") {
-        const ask = { ino, isAnswered: false };
-        this.#asks.push(ask);
+        const ask = ++this.#lastAsk;
         const { leaseSequence } = held;
         this.#hub.push(held.sessionId, {
           type: "recallLease",
-          body: { ino, leaseSequence, to: "exclusive" },
+          body: { ino, leaseSequence, to: "exclusive", ask },
         });
-        for (let i = 0; i < 100 && !ask.isAnswered; i++) await this.#pause(WAIT_MS, connection);
-        this.#asks = this.#asks.filter((other) => other !== ask);
-        if (ask.isAnswered) return;
+        for (let i = 0; i < 100 && !this.#answeredAsks.has(ask); i++) await this.#pause(WAIT_MS, connection);
+        if (this.#answeredAsks.has(ask)) return;
       } else await this.#pause(WAIT_MS, connection);
     }
   }

@@ -102,10 +102,16 @@ export class CoreWorld {
   }
 
   /** The last word of a holder under its present lease. */
-  report(sessionId: SessionId, ino: InodeNumber, sizeBytes: number, downgradeTo?: LeaseKind): Outcome {
+  report(
+    sessionId: SessionId,
+    ino: InodeNumber,
+    sizeBytes: number,
+    downgradeTo?: LeaseKind,
+    ask?: number,
+  ): Outcome {
     const leaseSequence = this.tables.opens.get(ino, sessionId)?.leaseSequence ?? 0;
     const mtime = { seconds: Math.floor(this.stampMs / 1000), nanos: 5 };
-    return this.mutate(sessionId, "reportFile", { ino, leaseSequence, sizeBytes, mtime, downgradeTo });
+    return this.mutate(sessionId, "reportFile", { ino, leaseSequence, sizeBytes, mtime, downgradeTo, ask });
   }
 
   stat(ino: InodeNumber): Attributes {

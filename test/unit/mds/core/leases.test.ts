@@ -335,8 +335,8 @@ describe("attributes held elsewhere", () => {
 
   test("its answer keeps the lease and tells the leader", () => {
     world.open(ann, ino, "write");
-    world.report(ann, ino, 77, "exclusive");
-    assert.deepEqual(world.effects, [{ type: "attributesReported", ino, sessionId: ann }]);
+    world.report(ann, ino, 77, "exclusive", 5);
+    assert.deepEqual(world.effects, [{ type: "attributesReported", ino, sessionId: ann, ask: 5 }]);
     assert.deepEqual([leaseOf(ann), world.stat(ino).sizeBytes], ["exclusive", 77]);
   });
 
