@@ -101,6 +101,7 @@ export class Registration {
   async #run(): Promise<void> {
     while (!this.#isStopped) {
       await this.#updateAddresses();
+      if (this.#isStopped) return;
       const failure = failureOf(await this.#serveOnce());
       if (this.#isStopped) return;
       const delayMs = this.#finder.failed(failure, this.#random.uint32() / 2 ** 32);
@@ -224,8 +225,9 @@ export class Registration {
     });
   }
 
+  /** `close` ends it with its client: no signal is listened to for each of many reports. */
   #ask(client: Client, request: RegistryRequest, deadlineMs: number): Promise<RegistryReply> {
-    return client.request(request, { deadlineMs, signal: this.#stop.signal });
+    return client.request(request, { deadlineMs });
   }
 
   get #isStopped(): boolean {
