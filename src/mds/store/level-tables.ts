@@ -26,7 +26,7 @@ export interface TakenBatch {
 }
 
 /** Decoded records kept of each large table: those that are read again and again. */
-const CACHED_COUNT = 40_000;
+const CACHED_COUNT = 20_000;
 /** Of tables that are hardly ever read by key. */
 const CACHED_COUNT_SMALL = 1000;
 
