@@ -40,6 +40,29 @@ describe("a session", () => {
     expect((await world.run(cluster.fileSystem.stat("/d"))).ino).toBe(made.ino);
   });
 
+  test("an open that waits for another client holds up none of many thousand later mutations", async () => {
+    const world = await ClientWorld.start();
+    const ann = await world.client("ann");
+    const bob = await world.client("bob");
+    const held = await world.run(ann.fileSystem.open("/f", { access: "write", create: true }));
+    await world.run(held.write(Uint8Array.of(1), 0));
+    for (const server of world.servers) server.answerDelayMs = 5_000;
+    const write = held.write(Uint8Array.of(2), 0);
+    await world.pass(50);
+    let isOpen = false;
+    const opened = bob.fileSystem.open("/f", { access: "write" }).finally(() => {
+      isOpen = true;
+    });
+    await world.pass(50);
+    const value = Uint8Array.of(1);
+    await world.run(
+      Promise.all(Array.from({ length: 4500 }, () => bob.fileSystem.setXattr("/", "user.a", value))),
+    );
+    expect(isOpen).toBe(false);
+    await world.run(write);
+    await world.run((await world.run(opened)).close());
+  });
+
   test("waits for a leader as long as it takes, or as long as it may", async () => {
     const world = await ClientWorld.start();
     const cluster = await world.client("client");
