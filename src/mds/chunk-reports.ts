@@ -10,7 +10,8 @@ const WAIT_MS_MAX = 500;
 
 /**
  * A member of a chain failed under that version, says a client or the server before it. The member is left out
- * by a new version, unless nobody else has the data.
+ * by a new version, unless nobody else has the data. While the version is being installed this may be all that holds
+ * the installation up; only that a member has not heard of it yet (`stale_map`) is no failure then.
  */
 export async function leaveOut(
   leadership: Leadership,
@@ -22,9 +23,13 @@ export async function leaveOut(
   },
 ): Promise<void> {
   const record = leadership.tables.chunks.get(report.chunkId);
-  if (record === undefined || record.version !== report.version || !record.installed) return;
+  if (record === undefined || record.version !== report.version) return;
+  if (!record.installed && report.code === "stale_map") return;
   const member = record.chain.find(({ csId }) => csId === report.csId);
-  const others = record.chain.filter(({ csId, syncing }) => csId !== report.csId && !syncing);
+  // Members in doubt after an unclean stop may lack what this one has: they must not be all that stays.
+  const others = record.chain.filter(
+    ({ csId, syncing }) => csId !== report.csId && !syncing && !leadership.isSuspect(report.chunkId, csId),
+  );
   if (member === undefined || others.length === 0) return;
   try {
     await leadership.propose({
