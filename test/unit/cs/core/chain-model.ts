@@ -30,6 +30,8 @@ class Server {
   readonly chain: ReplicaChain;
   readonly blocks: number[] = new Array(BLOCKS).fill(0);
   readonly values = new Map<number, number>();
+  /** Values of all writes ever stored here. */
+  readonly stored: number[] = [];
   readonly waiting = new Map<number, OnAnswer>();
   readonly turns = new Map<number, () => void>();
   /** Things that may happen next on this server. */
@@ -100,6 +102,18 @@ export class ChainModel {
     }
     if (this.#activeVersion !== this.#version) throw new Error("the handover never ended");
     if (this.#pendingWrites.size > 0) throw new Error("a write was never acknowledged");
+    // Nobody joins here: survivors have stored the same writes, each exactly once.
+    const stored = this.#members.map((id) =>
+      this.#server(id)
+        .stored.sort((a, b) => a - b)
+        .join(),
+    );
+    if (new Set(stored).size > 1) throw new Error(`servers stored different writes: ${stored.join(" | ")}`);
+    if (
+      new Set(this.#server(this.#members[0]).stored).size !== this.#server(this.#members[0]).stored.length
+    ) {
+      throw new Error("a write was stored twice");
+    }
     const contents = this.#members.map((id) => this.#server(id).blocks.join());
     if (new Set(contents).size > 1) throw new Error(`servers differ: ${contents.join(" | ")}`);
   }
@@ -285,6 +299,7 @@ export class ChainModel {
 
   #store(server: Server, change: Change): void {
     const value = defined(server.values.get(change.id), "a value");
+    server.stored.push(value);
     for (let block = change.offset / BLOCK_BYTES; block < end(change); block++) server.blocks[block] = value;
   }
 
