@@ -21,6 +21,7 @@ import {
 } from "../rpc/index.js";
 import { reportedChunk } from "./chunk-reports.js";
 import { attributesAskedBy } from "./core/queries.js";
+import { ORDERLY_END } from "./core/sessions.js";
 import type { Leadership } from "./leadership.js";
 import { answerQuery, freshAttributes } from "./query-service.js";
 
@@ -98,7 +99,7 @@ class Conversation {
       case "goodbye":
         await leadership.propose({
           type: "endSession",
-          body: { sessionId: session, reason: "closed by the client" },
+          body: { sessionId: session, reason: ORDERLY_END },
         });
         return OK;
       case "mapDropped":

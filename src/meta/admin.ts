@@ -113,7 +113,7 @@ export interface SetConfig {
 }
 
 export interface GetEvents {
-  /** Events with a greater number; 0 for all that are kept. */
+  /** Events with a greater number, oldest first; 0 for the latest ones. */
   readonly after: number;
   readonly limit: number;
 }

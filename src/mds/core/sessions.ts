@@ -8,6 +8,9 @@ import { isUnused, releaseIfUnused } from "./reclaim.js";
 import { beginRecovery } from "./recovery.js";
 import { dropWriters } from "./writers.js";
 
+/** The client said goodbye: no news for the event log, every command does it. */
+export const ORDERLY_END = "closed by the client";
+
 /** More are refused with `busy`. */
 export const SESSIONS_MAX = 65536;
 /** Files given back by one command; a session with more open ends in several. */
@@ -40,8 +43,10 @@ export function endSession(
     forgetAnswers(tables, session);
     tables.sessions.put({ ...session, isEnding: true }, sessionId);
     context.effects.push({ type: "sessionEnded", sessionId, reason });
-    const message = `Client #${sessionId} at ${session.hostname} ended: ${reason}`;
-    recordEvent(context, { system: "CLN", severity: "info", message });
+    if (reason !== ORDERLY_END) {
+      const message = `Client #${sessionId} at ${session.hostname} ended: ${reason}`;
+      recordEvent(context, { system: "CLN", severity: "info", message });
+    }
   }
   for (const ino of firstOpens(context, sessionId)) endOpens(context, ino, sessionId);
   if (firstOpens(context, sessionId).length > 0) {
