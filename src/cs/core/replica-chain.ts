@@ -251,7 +251,7 @@ export class ReplicaChain {
     this.#chain = install.chain;
     this.#refusal = undefined;
     this.#link = new ChainLink(this.#successorOf(install.chain), install.version, this.#link.attempt + 1);
-    if (!wasHead) this.#holdUpstream();
+    this.#dismissWaiters(wasHead);
     this.#forwardAgain();
     this.#resumeSyncs();
     if (this.isHead) this.#handOver(install, requestId);
@@ -443,13 +443,20 @@ export class ReplicaChain {
     }
   }
 
-  /** Behind the head all who wait are servers of the older chain; the new one sends everything again. */
-  #holdUpstream(): void {
+  /**
+   * Who waits under the older version is sent away; the changes themselves stay. Servers before will send them again.
+   * Clients must not hear of success yet: somebody with the older map might still read from a member that was left
+   * out. They come back with the newer map, which the MDS gives when no older one is left, and are recognised.
+   */
+  #dismissWaiters(wasHead: boolean): void {
     const body = { installedVersion: this.#version, successorFailed: false };
+    const failure: Failure = { code: "stale_map", detail: `version ${this.#version} was installed` };
+    const answer: ChainAnswer = wasHead ? { type: "failed", failure } : { type: "held", body };
     for (const change of this.#changes.values()) {
-      for (const requestId of change.waiters.splice(0)) this.#answer(requestId, { type: "held", body });
+      for (const requestId of change.waiters.splice(0)) this.#answer(requestId, answer);
     }
-    for (const requestId of this.#syncs.clear()) this.#answer(requestId, { type: "held", body });
+    if (wasHead) return;
+    for (const requestId of this.#syncs.clear()) this.#answer(requestId, answer);
   }
 
   #dropUnordered(failure: Failure): void {

@@ -135,7 +135,28 @@ test("an install of the head is answered when everything handed over is acknowle
   chain.stored(1);
   chain.forwarded(1, 1, { type: "failed", code: "unavailable" });
 
-  expect(types(chain.install(install(2, 1, 3), 200))).toEqual(["forward"]);
+  expect(types(chain.install(install(2, 1, 3), 200))).toEqual(["answer failed", "forward"]);
+  expect(chain.forwarded(1, 2, { type: "done" })).toContainEqual({
+    type: "answer",
+    requestId: 200,
+    answer: { type: "done" },
+  });
+});
+
+test("a client hears of a handed over write only under the newer version", () => {
+  const chain = replica(1, 2, 3);
+  chain.submit(1, submission(1), 100);
+  chain.prepared(1, BLOCK_BYTES);
+  chain.stored(1);
+
+  expect(chain.install(install(2, 1, 3), 200)).toContainEqual(
+    expect.objectContaining({
+      type: "answer",
+      requestId: 100,
+      answer: expect.objectContaining({ type: "failed" }),
+    }),
+  );
+  expect(types(chain.submit(2, submission(1), 101))).toEqual([]);
   expect(types(chain.forwarded(1, 2, { type: "done" }))).toEqual(["answer done", "release", "answer done"]);
 });
 
