@@ -9,6 +9,7 @@ import {
   type WriteChunk,
   type ZeroChunk,
 } from "../chunk/index.js";
+import { Activity } from "./activity.js";
 import {
   applyChange,
   type Cargo,
@@ -22,7 +23,7 @@ import type { ChainAnswer, ChainEffect, Change } from "./core/chain-types.js";
 import type { Fill } from "./core/fill.js";
 import { ReplicaChain } from "./core/replica-chain.js";
 import type { ReplicaEnvironment } from "./environment.js";
-import { blockRange, floorToBlock, NO_PAYLOAD, type Payload } from "./merge-blocks.js";
+import { blockRange, NO_PAYLOAD, type Payload } from "./merge-blocks.js";
 import type { StoredBlocks, StoredReplica } from "./store/stored-replica.js";
 import { Turns } from "./turns.js";
 
@@ -45,8 +46,7 @@ export class Replica {
   #isRunning = false;
   #nextRequestId = 1;
   /** Disk operations under way. */
-  #busyCount = 0;
-  #onQuiet: (() => void)[] = [];
+  readonly #disk = new Activity();
   #failure: Failure | undefined;
   /** Where the newest install said to cut. */
   #truncateBytes: number | undefined;
@@ -58,8 +58,7 @@ export class Replica {
     this.#cargoes = new Cargoes(stored, env.cargoMeter);
     this.#turns = new Turns(env.clock);
     const { version, chain } = stored.record;
-    const { selfId, incarnation } = env;
-    this.#chain = new ReplicaChain({ selfId, incarnation, version, chain, refusal });
+    this.#chain = new ReplicaChain({ ...env, version, chain, refusal });
   }
 
   get chunkId(): ChunkId {
@@ -75,7 +74,7 @@ export class Replica {
   }
 
   get isIdle(): boolean {
-    return this.#chain.isIdle && this.#busyCount === 0;
+    return this.#chain.isIdle && this.#disk.isQuiet;
   }
 
   /** Set when its disk failed: only a new beginning helps. */
@@ -152,7 +151,7 @@ export class Replica {
   async putFetched(region: number, offset: number, fetched: Payload, deadlineMs: number): Promise<void> {
     const fill = defined(this.fill, "only a replica being filled puts in what was fetched");
     const lengthBytes = (fetched.checksums.length / 4) * BLOCK_BYTES;
-    await this.#busy(async () => this.stored.prepare([region]));
+    await this.#disk.run(async () => this.stored.prepare([region]));
     try {
       await this.#inTurn("fill", offset, lengthBytes, deadlineMs, () =>
         this.stored.fill(region, fetched, (block) => fill.isWanted(block), fill.highWaterBytes),
@@ -165,7 +164,7 @@ export class Replica {
   /** Everything was put in: the high-water mark follows, and all becomes safe from loss of power. */
   async finishFill(): Promise<void> {
     const { highWaterBytes } = defined(this.fill, "only a replica being filled is finished");
-    await this.#busy(async () => {
+    await this.#disk.run(async () => {
       await this.stored.raiseHighWater(highWaterBytes);
       await this.stored.sync();
       await this.stored.filled();
@@ -197,14 +196,13 @@ export class Replica {
 
   /** Resolves when no disk operation is under way. */
   quiet(): Promise<void> {
-    if (this.#busyCount === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#onQuiet.push(resolve));
+    return this.#disk.quiet();
   }
 
   /** Makes the regions clean. */
   async clean(regions: readonly number[]): Promise<void> {
     try {
-      await this.#busy(() => this.stored.clean(regions));
+      await this.#disk.run(() => this.stored.clean(regions));
     } catch (error) {
       this.#diskFailed(error);
     }
@@ -263,9 +261,9 @@ export class Replica {
     const operationId = this.#chain.newOperationId();
     try {
       await this.#turns.wait(operationId, deadlineMs, () =>
-        this.#run(this.#chain[use](operationId, offset, lengthBytes)),
+        this.#run(this.#chain.enter(operationId, use, offset, lengthBytes)),
       );
-      return await this.#busy(act);
+      return await this.#disk.run(act);
     } finally {
       this.#run(this.#chain.leave(operationId));
     }
@@ -331,7 +329,7 @@ export class Replica {
       this.#prepared(change, cargo);
       return;
     }
-    void this.#busy(async () => {
+    void this.#disk.run(async () => {
       try {
         await waiting;
         this.#cargoes.hold(change.id, regions);
@@ -364,7 +362,7 @@ export class Replica {
       this.#run(this.#chain.marked(change.id));
       return;
     }
-    void this.#busy(async () => {
+    void this.#disk.run(async () => {
       try {
         await waiting;
       } catch (error) {
@@ -378,7 +376,7 @@ export class Replica {
 
   #store(change: Change): void {
     const { payload } = this.#cargoOf(change);
-    void this.#busy(async () => {
+    void this.#disk.run(async () => {
       try {
         await applyChange(this.stored, change, payload);
       } catch (error) {
@@ -419,7 +417,7 @@ export class Replica {
   }
 
   #syncLocally(syncId: number): void {
-    void this.#busy(async () => {
+    void this.#disk.run(async () => {
       try {
         await this.stored.sync();
       } catch (error) {
@@ -431,8 +429,7 @@ export class Replica {
   }
 
   #forwardSync({ syncId, attempt }: Extract<ChainEffect, { type: "forwardSync" }>): void {
-    const { chunkId, version } = this;
-    const body = { chunkId, version, isForwarded: true };
+    const body = { chunkId: this.chunkId, version: this.version, isForwarded: true };
     const call = { request: { type: "sync", body } as const, payload: NO_PAYLOAD.bytes };
     void this.#env.links.forward(this.#successorAddress, call, this.#forwardTimeoutMs).then((result) => {
       this.#run(this.#chain.syncForwarded(syncId, attempt, result));
@@ -440,9 +437,8 @@ export class Replica {
   }
 
   #answer(requestId: number, answer: ChainAnswer): void {
-    const resolve = this.#answers.get(requestId);
+    this.#answers.get(requestId)?.(answer);
     this.#answers.delete(requestId);
-    resolve?.(answer);
   }
 
   get #successorAddress(): string {
@@ -463,16 +459,6 @@ export class Replica {
     const cargo = { offset, lengthBytes: 0, payload: NO_PAYLOAD };
     this.#cargoes.load(change.id, cargo);
     return this.#cargoes.get(change.id) ?? cargo;
-  }
-
-  async #busy<T>(act: () => Promise<T>): Promise<T> {
-    this.#busyCount++;
-    try {
-      return await act();
-    } finally {
-      this.#busyCount--;
-      if (this.#busyCount === 0) for (const tell of this.#onQuiet.splice(0)) tell();
-    }
   }
 
   /** The replica is of no use any more; the MDS is told to go on without it. */
@@ -510,6 +496,5 @@ function held(installedVersion: number): ChunkReply {
 }
 
 function truncateRange(truncateBytes: number, chunkBytes: number): { offset: number; lengthBytes: number } {
-  const offset = floorToBlock(truncateBytes);
-  return { offset, lengthBytes: Math.max(0, chunkBytes - offset) };
+  return blockRange(truncateBytes, Math.max(0, chunkBytes - truncateBytes));
 }

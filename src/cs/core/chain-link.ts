@@ -1,5 +1,6 @@
 import type { FailureCode } from "../../base/index.js";
 import type { ChainMember, ChunkVersion } from "../../chunk/index.js";
+import type { ForwardResult } from "./chain-types.js";
 
 /**
  * The way to the successor under one version.
@@ -66,13 +67,19 @@ export class ChainLink {
     this.#retryCount = 0;
   }
 
-  failed(attempt: number, code: FailureCode): LinkVerdict {
+  /** What the successor's refusal, or its silence, means. */
+  judge(attempt: number, result: Exclude<ForwardResult, { type: "done" }>): LinkVerdict {
+    if (result.type === "failed") return this.#failed(attempt, result.code);
+    return this.#refused(attempt, result.body.installedVersion, result.body.successorFailed);
+  }
+
+  #failed(attempt: number, code: FailureCode): LinkVerdict {
     if (!this.isCurrent(attempt) || this.held !== undefined) return { type: "none" };
     this.#state = "down";
     return { type: "broken", code };
   }
 
-  refused(attempt: number, installedVersion: number, successorFailed: boolean): LinkVerdict {
+  #refused(attempt: number, installedVersion: number, successorFailed: boolean): LinkVerdict {
     if (!this.isCurrent(attempt) || this.held !== undefined) return { type: "none" };
     if (installedVersion > this.#version) {
       this.#state = "deposed";
@@ -84,7 +91,7 @@ export class ChainLink {
       return { type: "heldBehind" };
     }
     if (attempt !== this.#attempt || this.#state === "waiting") return { type: "none" };
-    if (++this.#retryCount > RETRY_COUNT_MAX) return this.failed(attempt, "stale_map");
+    if (++this.#retryCount > RETRY_COUNT_MAX) return this.#failed(attempt, "stale_map");
     this.#state = "waiting";
     const delayMs = Math.min(RETRY_DELAY_MS_MAX, RETRY_DELAY_MS_MIN * 2 ** (this.#retryCount - 1));
     return { type: "retry", delayMs };

@@ -1,3 +1,5 @@
+import type { ChainOutput } from "./chain-output.js";
+
 interface PendingSync {
   readonly requestId: number;
   isLocal: boolean;
@@ -6,7 +8,12 @@ interface PendingSync {
 
 /** Syncs of one chunk under way: each is answered when it is done here and by everybody behind. */
 export class ChainSyncs {
+  readonly #out: ChainOutput;
   readonly #pending = new Map<number, PendingSync>();
+
+  constructor(out: ChainOutput) {
+    this.#out = out;
+  }
 
   get isEmpty(): boolean {
     return this.#pending.size === 0;
@@ -16,25 +23,23 @@ export class ChainSyncs {
     this.#pending.set(syncId, { requestId, isLocal: false, isPassed: !hasSuccessor });
   }
 
-  /** Returns the request to be answered, if both parts are done now. */
-  storedLocally(syncId: number): number | undefined {
+  storedLocally(syncId: number): void {
     const sync = this.#pending.get(syncId);
-    if (sync === undefined) return undefined;
+    if (sync === undefined) return;
     sync.isLocal = true;
-    return this.#finish(syncId, sync);
+    this.#finish(syncId, sync);
   }
 
-  passed(syncId: number): number | undefined {
+  passed(syncId: number): void {
     const sync = this.#pending.get(syncId);
-    if (sync === undefined) return undefined;
+    if (sync === undefined) return;
     sync.isPassed = true;
-    return this.#finish(syncId, sync);
+    this.#finish(syncId, sync);
   }
 
-  /** There is nobody behind any more. Returns the requests to be answered. */
-  passedAll(): number[] {
-    const ids = [...this.#pending.keys()];
-    return ids.map((syncId) => this.passed(syncId)).filter((id) => id !== undefined);
+  /** There is nobody behind any more. */
+  passedAll(): void {
+    for (const syncId of [...this.#pending.keys()]) this.passed(syncId);
   }
 
   unpassedIds(): number[] {
@@ -51,10 +56,10 @@ export class ChainSyncs {
     return [...this.#pending.keys()].map((syncId) => this.#take(syncId));
   }
 
-  #finish(syncId: number, { requestId, isLocal, isPassed }: PendingSync): number | undefined {
-    if (!isLocal || !isPassed) return undefined;
+  #finish(syncId: number, { requestId, isLocal, isPassed }: PendingSync): void {
+    if (!isLocal || !isPassed) return;
     this.#pending.delete(syncId);
-    return requestId;
+    this.#out.done(requestId);
   }
 
   #take(syncId: number): number {

@@ -1,5 +1,5 @@
 import type { ChainEpoch, ChunkVersion, ForwardWrite } from "../../chunk/index.js";
-import type { Change } from "./chain-types.js";
+import type { Change, Submission } from "./chain-types.js";
 
 /**
  * The changes of a replica that are in order: consecutive numbers of one counter (epoch), from the oldest that is
@@ -85,6 +85,21 @@ export class ChangeLog {
     this.#changes = [];
     this.#nextToForward = 0;
   }
+}
+
+/** A change that has no place in the order yet. `isPassed`: there is nobody behind. */
+export function newChange(id: number, submission: Submission, isPassed: boolean): Change {
+  const { writeId, kind, offset, lengthBytes } = submission;
+  return {
+    ...{ id, writeId, kind, offset, lengthBytes },
+    endBytes: 0,
+    order: 0,
+    isMarked: false,
+    isStored: false,
+    isPassed,
+    isAcknowledged: false,
+    waiters: [],
+  };
 }
 
 function compareEpochs(a: ChainEpoch, b: ChainEpoch): number {

@@ -1,4 +1,4 @@
-import { assert, defined, type Failure } from "../../base/index.js";
+import { assert, defined, type Failure, type FailureCode } from "../../base/index.js";
 import type {
   ChainMember,
   ChunkVersion,
@@ -8,6 +8,7 @@ import type {
   WriteId,
 } from "../../chunk/index.js";
 import { ChainLink, type LinkVerdict } from "./chain-link.js";
+import { ChainOutput } from "./chain-output.js";
 import { ChainSyncs } from "./chain-syncs.js";
 import type {
   ChainAnswer,
@@ -18,7 +19,8 @@ import type {
   ForwardResult,
   Submission,
 } from "./chain-types.js";
-import { ChangeLog } from "./change-log.js";
+import { ChangeLog, newChange } from "./change-log.js";
+import { Handover } from "./handover.js";
 import { RangeGate } from "./range-gate.js";
 import { WriteIds } from "./write-ids.js";
 
@@ -51,7 +53,6 @@ export class ReplicaChain {
 
   readonly #gate = new RangeGate();
   readonly #ids = new WriteIds();
-  readonly #syncs = new ChainSyncs();
   /** Changes that the gate let pass before their regions were marked. */
   readonly #admitted = new Set<number>();
   /** Everything that is not released: waiting for its place, or in the log. */
@@ -59,18 +60,18 @@ export class ReplicaChain {
   readonly #log = new ChangeLog();
   #nextId = 1;
   /** The install that answers when everything up to `order` is acknowledged behind the new chain. */
-  #handover:
-    | { readonly requestId: number; readonly order: number; truncateId: number | undefined }
-    | undefined;
-  #effects: ChainEffect[] = [];
+  #handover: Handover | undefined;
+  readonly #out = new ChainOutput();
+  readonly #syncs = new ChainSyncs(this.#out);
 
   constructor(start: ChainStart) {
-    this.#selfId = start.selfId;
+    const { selfId, version, chain } = start;
+    this.#selfId = selfId;
     this.#incarnation = start.incarnation;
-    this.#version = start.version;
-    this.#chain = start.chain;
+    this.#version = version;
+    this.#chain = chain;
     this.#refusal = start.refusal;
-    this.#link = new ChainLink(this.#successorOf(start.chain), start.version, 1);
+    this.#link = new ChainLink(successorOf(selfId, chain), version, 1);
   }
 
   get version(): ChunkVersion {
@@ -83,8 +84,7 @@ export class ReplicaChain {
 
   /** Servers behind this one. */
   get countBehind(): number {
-    const position = this.#chain.findIndex((member) => member.csId === this.#selfId);
-    return this.#chain.length - 1 - position;
+    return this.#chain.length - 1 - this.#chain.findIndex(({ csId }) => csId === this.#selfId);
   }
 
   get isHead(): boolean {
@@ -95,7 +95,7 @@ export class ReplicaChain {
     return this.#chain.some((member) => member.csId === this.#selfId && member.syncing);
   }
 
-  /** Nothing is on its way: neither changes nor reads nor syncs. */
+  /** Nothing is on its way. */
   get isIdle(): boolean {
     return this.#changes.size === 0 && this.#gate.size === 0 && this.#syncs.isEmpty;
   }
@@ -118,12 +118,12 @@ export class ReplicaChain {
     const known = this.#ids.find(submission.writeId);
     if (known !== undefined) return this.#repeat(known, requestId);
     if (this.#changes.size >= CHANGE_COUNT_MAX) {
-      this.#fail(requestId, { code: "busy", detail: "too many writes of this chunk are on their way" });
-      return this.#take();
+      this.#out.fail(requestId, { code: "busy", detail: "too many writes of this chunk are on their way" });
+      return this.#out.take();
     }
     this.#ids.note(submission.writeId, changeId);
     this.#admit(changeId, submission, requestId);
-    return this.#take();
+    return this.#out.take();
   }
 
   /** At the head: the change is complete and its regions are marked. It gets its place in the order. */
@@ -134,15 +134,15 @@ export class ReplicaChain {
     change.isMarked = true;
     this.#log.append(change, this.#version, this.#incarnation);
     this.#forwardMore();
-    this.#effects.push({ type: "store", change });
-    return this.#take();
+    this.#out.push({ type: "store", change });
+    return this.#out.take();
   }
 
   /** At the head: the change could not be prepared. It never happened. */
   abort(changeId: number, failure: Failure): ChainEffect[] {
     const change = this.#changes.get(changeId);
     if (change !== undefined) this.#drop(change, { type: "failed", failure });
-    return this.#take();
+    return this.#out.take();
   }
 
   /** A change arrives from the server before. The id is a new one; `holds` says whether it became a change. */
@@ -150,12 +150,12 @@ export class ReplicaChain {
     const place = this.#log.classify(forward);
     if (forward.version !== this.#version || place === "gap") {
       const body = { installedVersion: this.#version, successorFailed: false };
-      this.#answer(requestId, { type: "held", body });
-    } else if (this.#refusal !== undefined) this.#fail(requestId, this.#refusal);
-    else if (this.isHead) this.#fail(requestId, { code: "invalid", detail: "nobody is before the head" });
+      this.#out.answer(requestId, { type: "held", body });
+    } else if (this.#refusal !== undefined) this.#out.fail(requestId, this.#refusal);
+    else if (this.isHead) this.#out.fail(requestId, { code: "invalid", detail: "nobody is before the head" });
     else if (place === "known") this.#receiveAgain(forward.order, requestId);
     else this.#receiveNew(changeId, forward, requestId);
-    return this.#take();
+    return this.#out.take();
   }
 
   /** Behind the head: the regions of the change are marked. */
@@ -165,8 +165,8 @@ export class ReplicaChain {
     change.isMarked = true;
     this.#forwardMore();
     // The gate may have let it pass before the marks were durable.
-    if (this.#admitted.delete(changeId)) this.#effects.push({ type: "store", change });
-    return this.#take();
+    if (this.#admitted.delete(changeId)) this.#out.push({ type: "store", change });
+    return this.#out.take();
   }
 
   stored(changeId: number): ChainEffect[] {
@@ -175,15 +175,15 @@ export class ReplicaChain {
     change.isStored = true;
     this.#begin(this.#gate.stored(changeId));
     this.#settle(change);
-    return this.#take();
+    return this.#out.take();
   }
 
   /** How a forwarded change ended at the successor. */
   forwarded(changeId: number, attempt: number, result: ForwardResult): ChainEffect[] {
     if (this.#isEnded || !this.#link.isCurrent(attempt)) return [];
     if (result.type !== "done") {
-      this.#obey(this.#verdictOf(attempt, result));
-      return this.#take();
+      this.#obey(this.#link.judge(attempt, result));
+      return this.#out.take();
     }
     this.#link.succeeded();
     const change = this.#changes.get(changeId);
@@ -191,7 +191,7 @@ export class ReplicaChain {
       change.isPassed = true;
       this.#settle(change);
     }
-    return this.#take();
+    return this.#out.take();
   }
 
   /** The pause that `retryLater` asked for is over. */
@@ -199,46 +199,40 @@ export class ReplicaChain {
     if (this.#isEnded || !this.#link.retry(attempt)) return [];
     this.#forwardAgain();
     this.#resumeSyncs();
-    return this.#take();
+    return this.#out.take();
   }
 
-  /** A read (or a description) under the current version. `begin` says when. */
-  read(operationId: number, offset: number, lengthBytes: number): ChainEffect[] {
-    if (this.#gate.enter(operationId, "read", offset, offset + lengthBytes)) this.#begin([operationId]);
-    return this.#take();
-  }
-
-  /** Fetched contents want in. `begin` says when. */
-  fill(operationId: number, offset: number, lengthBytes: number): ChainEffect[] {
-    if (this.#gate.enter(operationId, "fill", offset, offset + lengthBytes)) this.#begin([operationId]);
-    return this.#take();
+  /** A read (or a description) under the current version, or fetched contents want in. `begin` says when. */
+  enter(operationId: number, use: "read" | "fill", offset: number, lengthBytes: number): ChainEffect[] {
+    if (this.#gate.enter(operationId, use, offset, offset + lengthBytes)) this.#begin([operationId]);
+    return this.#out.take();
   }
 
   /** A read or fill is over, or was given up. */
   leave(operationId: number): ChainEffect[] {
     this.#begin(this.#gate.leave(operationId));
-    return this.#take();
+    return this.#out.take();
   }
 
   /** A sync arrives, from a client or from the server before. */
   sync(requestId: number): ChainEffect[] {
     const held = this.#held;
-    if (this.#refusal !== undefined) this.#fail(requestId, this.#refusal);
+    if (this.#refusal !== undefined) this.#out.fail(requestId, this.#refusal);
     else if (held !== undefined) this.#tellHeld(requestId, held);
     else this.#startSync(requestId);
-    return this.#take();
+    return this.#out.take();
   }
 
   syncedLocally(syncId: number): ChainEffect[] {
-    this.#answerSync(this.#syncs.storedLocally(syncId));
-    return this.#take();
+    this.#syncs.storedLocally(syncId);
+    return this.#out.take();
   }
 
   syncForwarded(syncId: number, attempt: number, result: ForwardResult): ChainEffect[] {
     if (this.#isEnded || !this.#link.isCurrent(attempt)) return [];
-    if (result.type === "done") this.#answerSync(this.#syncs.passed(syncId));
-    else this.#obey(this.#verdictOf(attempt, result));
-    return this.#take();
+    if (result.type === "done") this.#syncs.passed(syncId);
+    else this.#obey(this.#link.judge(attempt, result));
+    return this.#out.take();
   }
 
   /** Moves the replica to a newer version, keeping what it has. The answer comes when the handover is complete. */
@@ -250,24 +244,23 @@ export class ReplicaChain {
     this.#version = install.version;
     this.#chain = install.chain;
     this.#refusal = undefined;
-    this.#link = new ChainLink(this.#successorOf(install.chain), install.version, this.#link.attempt + 1);
+    this.#link = new ChainLink(
+      successorOf(this.#selfId, install.chain),
+      install.version,
+      this.#link.attempt + 1,
+    );
     this.#dismissWaiters(wasHead);
     this.#forwardAgain();
     this.#resumeSyncs();
     if (this.isHead) this.#handOver(install, requestId);
-    else this.#answer(requestId, { type: "done" });
-    return this.#take();
+    else this.#out.done(requestId);
+    return this.#out.take();
   }
 
   /** This replica cannot go on (its disk failed): everything waiting fails, the MDS is told. */
   fail(failure: Failure): ChainEffect[] {
     if (this.#isEnded) return [];
-    this.#effects.push({
-      type: "report",
-      csId: this.#selfId,
-      version: this.#version,
-      code: failure.code,
-    });
+    this.#report(this.#selfId, failure.code);
     return this.end(failure);
   }
 
@@ -276,28 +269,26 @@ export class ReplicaChain {
     this.#isEnded = true;
     this.#refusal = failure;
     this.#admitted.clear();
-    for (const requestId of this.#syncs.clear()) this.#fail(requestId, failure);
+    for (const requestId of this.#syncs.clear()) this.#out.fail(requestId, failure);
     for (const change of [...this.#changes.values()]) {
       this.#changes.delete(change.id);
-      for (const requestId of change.waiters) this.#fail(requestId, failure);
-      this.#effects.push({ type: "release", change });
+      for (const requestId of change.waiters) this.#out.fail(requestId, failure);
+      this.#out.push({ type: "release", change });
     }
     this.#log.clear();
-    if (this.#handover !== undefined) this.#fail(this.#handover.requestId, failure);
-    this.#handover = undefined;
-    return this.#take();
+    this.#endHandover({ type: "failed", failure });
+    return this.#out.take();
   }
 
-  /** Operations share one counter with changes. */
   newOperationId(): number {
     return this.#nextId++;
   }
 
   #repeat(known: number | "old", requestId: number): ChainEffect[] {
     const change = known === "old" ? undefined : this.#changes.get(known);
-    if (change === undefined || change.isAcknowledged) this.#answer(requestId, { type: "done" });
+    if (change === undefined || change.isAcknowledged) this.#out.done(requestId);
     else this.#join(change, requestId);
-    return this.#take();
+    return this.#out.take();
   }
 
   #join(change: Change, requestId: number): void {
@@ -316,33 +307,19 @@ export class ReplicaChain {
     const change = this.#newChange(changeId, submission);
     if (requestId !== undefined) this.#join(change, requestId);
     if (this.#gate.enter(change.id, "change", change.offset, change.offset + change.lengthBytes)) {
-      this.#effects.push({ type: "prepare", change });
+      this.#out.push({ type: "prepare", change });
     }
   }
 
-  #newChange(id: number, { writeId, kind, offset, lengthBytes }: Submission): Change {
-    const change: Change = {
-      id,
-      writeId,
-      kind,
-      offset,
-      lengthBytes,
-      endBytes: 0,
-      order: 0,
-      isMarked: false,
-      isStored: false,
-      isPassed: this.successor === undefined,
-      isAcknowledged: false,
-      waiters: [],
-    };
+  #newChange(id: number, submission: Submission): Change {
+    const change = newChange(id, submission, this.successor === undefined);
     this.#changes.set(id, change);
     return change;
   }
 
   #receiveAgain(order: number, requestId: number): void {
     const change = this.#log.find(order);
-    if (change === undefined || (change.isStored && change.isPassed))
-      this.#answer(requestId, { type: "done" });
+    if (change === undefined || (change.isStored && change.isPassed)) this.#out.done(requestId);
     else this.#join(change, requestId);
   }
 
@@ -354,7 +331,7 @@ export class ReplicaChain {
     this.#log.receive(change, forward.epoch, forward.order);
     if (sessionId !== 0) this.#ids.note(writeId, change.id);
     this.#join(change, requestId);
-    this.#effects.push({ type: "mark", change });
+    this.#out.push({ type: "mark", change });
     if (this.#gate.enter(change.id, "change", offset, offset + lengthBytes)) this.#admitted.add(change.id);
   }
 
@@ -362,9 +339,9 @@ export class ReplicaChain {
   #begin(ids: readonly number[]): void {
     for (const id of ids) {
       const change = this.#changes.get(id);
-      if (change === undefined) this.#effects.push({ type: "begin", operationId: id });
-      else if (change.order === 0) this.#effects.push({ type: "prepare", change });
-      else if (change.isMarked) this.#effects.push({ type: "store", change });
+      if (change === undefined) this.#out.push({ type: "begin", operationId: id });
+      else if (change.order === 0) this.#out.push({ type: "prepare", change });
+      else if (change.isMarked) this.#out.push({ type: "store", change });
       else this.#admitted.add(id);
     }
   }
@@ -372,7 +349,7 @@ export class ReplicaChain {
   /** Acknowledges the change if it is stored here and behind; lets go what nobody needs any more. */
   #settle(change: Change): void {
     if (!change.isStored || !change.isPassed) return;
-    for (const requestId of change.waiters.splice(0)) this.#answer(requestId, { type: "done" });
+    for (const requestId of change.waiters.splice(0)) this.#out.done(requestId);
     if (!change.isAcknowledged) {
       change.isAcknowledged = true;
       this.#begin(this.#gate.leave(change.id));
@@ -384,7 +361,7 @@ export class ReplicaChain {
   #release(): void {
     for (const released of this.#log.release()) {
       this.#changes.delete(released.id);
-      this.#effects.push({ type: "release", change: released });
+      this.#out.push({ type: "release", change: released });
     }
   }
 
@@ -395,7 +372,7 @@ export class ReplicaChain {
       const change = this.#log.takeNextToForward();
       if (change === undefined) return;
       const epoch = defined(this.#log.epoch, "a change in order belongs to an epoch");
-      this.#effects.push({ type: "forward", change, epoch, floor, attempt: this.#link.attempt });
+      this.#out.push({ type: "forward", change, epoch, floor, attempt: this.#link.attempt });
     }
   }
 
@@ -407,40 +384,36 @@ export class ReplicaChain {
     else for (const change of [...this.#changes.values()]) this.#settle(change);
   }
 
-  #verdictOf(attempt: number, result: Exclude<ForwardResult, { type: "done" }>): LinkVerdict {
-    if (result.type === "failed") return this.#link.failed(attempt, result.code);
-    return this.#link.refused(attempt, result.body.installedVersion, result.body.successorFailed);
-  }
-
   #obey(verdict: LinkVerdict): void {
     if (verdict.type === "none") return;
     if (verdict.type === "retry") {
-      this.#effects.push({ type: "retryLater", delayMs: verdict.delayMs, attempt: this.#link.attempt });
+      this.#out.push({ type: "retryLater", delayMs: verdict.delayMs, attempt: this.#link.attempt });
       return;
     }
     if (verdict.type === "broken") {
-      const { csId } = defined(this.successor, "only a successor can break the link");
-      this.#effects.push({ type: "report", csId, version: this.#version, code: verdict.code });
+      this.#report(defined(this.successor, "only a successor can break the link").csId, verdict.code);
     }
     this.#tellWaiters();
+  }
+
+  #report(csId: CsId, code: FailureCode): void {
+    this.#out.push({ type: "report", csId, version: this.#version, code });
   }
 
   /** The link is down or deposed: whoever waits for it is told. */
   #tellWaiters(): void {
     const held = this.#held;
     if (held === undefined) return;
-    for (const change of this.#changes.values()) {
-      for (const requestId of change.waiters.splice(0)) this.#tellHeld(requestId, held);
+    for (const { waiters } of this.#changes.values()) {
+      for (const requestId of waiters.splice(0)) this.#tellHeld(requestId, held);
     }
     for (const requestId of this.#syncs.takeUnpassed()) this.#tellHeld(requestId, held);
   }
 
   #tellHeld(requestId: number, held: ForwardHeld): void {
-    if (!this.isHead) this.#answer(requestId, { type: "held", body: held });
-    else {
-      const detail = `version ${held.installedVersion} was installed elsewhere`;
-      this.#fail(requestId, { code: "stale_map", detail });
-    }
+    const detail = `version ${held.installedVersion} was installed elsewhere`;
+    if (this.isHead) this.#out.fail(requestId, { code: "stale_map", detail });
+    else this.#out.answer(requestId, { type: "held", body: held });
   }
 
   /**
@@ -453,10 +426,10 @@ export class ReplicaChain {
     const failure: Failure = { code: "stale_map", detail: `version ${this.#version} was installed` };
     const answer: ChainAnswer = wasHead ? { type: "failed", failure } : { type: "held", body };
     for (const change of this.#changes.values()) {
-      for (const requestId of change.waiters.splice(0)) this.#answer(requestId, answer);
+      for (const requestId of change.waiters.splice(0)) this.#out.answer(requestId, answer);
     }
     if (wasHead) return;
-    for (const requestId of this.#syncs.clear()) this.#answer(requestId, answer);
+    for (const requestId of this.#syncs.clear()) this.#out.answer(requestId, answer);
   }
 
   #dropUnordered(failure: Failure): void {
@@ -469,81 +442,59 @@ export class ReplicaChain {
     assert(change.order === 0, "what is in order cannot be dropped");
     this.#changes.delete(change.id);
     this.#ids.forget(change.writeId);
-    for (const requestId of change.waiters) this.#answer(requestId, answer);
-    this.#effects.push({ type: "release", change });
+    for (const requestId of change.waiters) this.#out.answer(requestId, answer);
+    this.#out.push({ type: "release", change });
     this.#begin(this.#gate.leave(change.id));
     if (this.#handover?.truncateId === change.id) this.#endHandover(answer);
   }
 
   #handOver({ truncate }: ChainInstall, requestId: number): void {
-    this.#handover = { requestId, order: this.#log.received, truncateId: undefined };
-    if (truncate !== undefined && truncate.lengthBytes > 0) {
-      const changeId = this.newOperationId();
-      this.#handover.truncateId = changeId;
-      this.#admit(changeId, { ...truncate, writeId: MDS_WRITE, kind: "truncate" }, undefined);
+    const truncateId =
+      truncate === undefined || truncate.lengthBytes === 0 ? undefined : this.newOperationId();
+    this.#handover = new Handover(requestId, this.#log.received, truncateId);
+    if (truncate !== undefined && truncateId !== undefined) {
+      this.#admit(truncateId, { ...truncate, writeId: MDS_WRITE, kind: "truncate" }, undefined);
     }
     this.#checkHandover();
   }
 
   #checkHandover(): void {
-    if (this.#handover === undefined) return;
-    const { order, truncateId, requestId } = this.#handover;
-    const { oldest } = this.#log;
-    if (oldest !== undefined && oldest.order <= order) return;
-    if (truncateId !== undefined && this.#changes.has(truncateId)) return;
+    const handover = this.#handover;
+    if (handover?.isOver(this.#log.oldest?.order, (changeId) => this.holds(changeId)) !== true) return;
     this.#handover = undefined;
-    this.#answer(requestId, { type: "done" });
+    this.#out.done(handover.requestId);
   }
 
   /** A newer install overtakes the one that waits. */
   #endHandover(answer?: ChainAnswer): void {
-    const handover = this.#handover;
-    if (handover === undefined) return;
-    this.#handover = undefined;
+    if (this.#handover === undefined) return;
     const failure: Failure = { code: "stale_map", detail: "a newer version was installed meanwhile" };
-    this.#answer(handover.requestId, answer ?? { type: "failed", failure });
+    this.#out.answer(this.#handover.requestId, answer ?? { type: "failed", failure });
+    this.#handover = undefined;
   }
 
   #resumeSyncs(): void {
     if (this.successor === undefined) {
-      for (const requestId of this.#syncs.passedAll()) this.#answer(requestId, { type: "done" });
+      this.#syncs.passedAll();
       return;
     }
     for (const syncId of this.#syncs.unpassedIds()) {
-      this.#effects.push({ type: "forwardSync", syncId, attempt: this.#link.attempt });
+      this.#out.push({ type: "forwardSync", syncId, attempt: this.#link.attempt });
     }
   }
 
   #startSync(requestId: number): void {
     const syncId = this.newOperationId();
     this.#syncs.add(syncId, requestId, this.successor !== undefined);
-    this.#effects.push({ type: "syncLocally", syncId });
+    this.#out.push({ type: "syncLocally", syncId });
     if (this.successor !== undefined && this.#link.isUp) {
-      this.#effects.push({ type: "forwardSync", syncId, attempt: this.#link.attempt });
+      this.#out.push({ type: "forwardSync", syncId, attempt: this.#link.attempt });
     }
   }
+}
 
-  #answerSync(requestId: number | undefined): void {
-    if (requestId !== undefined) this.#answer(requestId, { type: "done" });
-  }
-
-  #successorOf(chain: readonly ChainMember[]): ChainMember | undefined {
-    const position = chain.findIndex((member) => member.csId === this.#selfId);
-    assert(position >= 0, "a replica is a member of its chain");
-    return chain[position + 1];
-  }
-
-  #fail(requestId: number, failure: Failure): void {
-    this.#answer(requestId, { type: "failed", failure });
-  }
-
-  #answer(requestId: number, answer: ChainAnswer): void {
-    this.#effects.push({ type: "answer", requestId, answer });
-  }
-
-  #take(): ChainEffect[] {
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
-  }
+function successorOf(selfId: CsId, chain: readonly ChainMember[]): ChainMember | undefined {
+  const position = chain.findIndex((member) => member.csId === selfId);
+  assert(position >= 0, "a replica is a member of its chain");
+  return chain[position + 1];
 }

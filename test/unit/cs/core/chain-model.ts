@@ -173,7 +173,7 @@ export class ChainModel {
         this.#carry(server, server.chain.leave(operationId));
       });
     });
-    this.#carry(server, server.chain.read(operationId, block * BLOCK_BYTES, BLOCK_BYTES));
+    this.#carry(server, server.chain.enter(operationId, "read", block * BLOCK_BYTES, BLOCK_BYTES));
   }
 
   #seen(block: number, value: number): void {
