@@ -8,6 +8,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
 import { Lab } from "../src/cli/lab/lab.js";
 import { type Cluster, connectCluster } from "../src/client/connect.js";
 import { diskCells, TcpBaseline } from "./baselines.js";
@@ -16,6 +17,9 @@ import { type Cell, median, type Result } from "./measure.js";
 import { cpuMicros, loadAverage, residentMegabytes } from "./process-times.js";
 import { measureScale, type Scale } from "./scale.js";
 import { resultLine, scaleLines } from "./table.js";
+
+// As docs/benchmarks.md advises every program that moves much data.
+setFlagsFromString("--heap-growing-percent=1000");
 
 const { values: options } = parseArgs({
   options: {
