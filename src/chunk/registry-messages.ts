@@ -39,7 +39,8 @@ export interface ReplicaReport {
   readonly syncing: boolean;
   /**
    * The process died while parts of it were dirty: writes that were under way may differ from its peers, and
-   * after a crash of the host unsynced ones may be missing. Its contents are right elsewhere.
+   * after a crash of the host unsynced ones may be missing. Its contents are right elsewhere. With `syncing`: its filling
+   * ended with an earlier process, too.
    */
   readonly suspect: boolean;
   /** With `suspect`: the host itself went down, so that acknowledged but unsynced writes may be missing. */

@@ -72,13 +72,14 @@ export class ReplicaTable {
 
   /** For the MDS: what there is. */
   inventory(): ReplicaReport[] {
-    return this.replicas.map(({ stored, version }) => {
+    return [...this.#entries.values()].map(({ replica: { stored, version }, filler }) => {
       const { chunkId, needed, isSuspect, isHostCrashed } = stored.record;
+      const isAbandoned = needed !== undefined && filler === undefined;
       return {
         chunkId,
         version,
         syncing: needed !== undefined,
-        suspect: isSuspect,
+        suspect: isSuspect || isAbandoned,
         hostCrashed: isSuspect && isHostCrashed,
       };
     });

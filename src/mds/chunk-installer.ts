@@ -90,21 +90,14 @@ export class ChunkInstaller {
       const highWaterBytes = Math.max(...answers.map((answer) => answer.highWaterBytes));
       return { type: "chunkInstalled", body: { chunkId, version, highWaterBytes } };
     }
-    if (!this.#mayLeaveOut(record, failed)) return undefined;
-    const reason = failed.map(({ csId, failure }) => `CS#${csId}: ${failure}`).join(", ");
-    const remove = failed.map(({ csId }) => csId);
+    const leaving = leavers(record, failed);
+    if (leaving.length === 0) return undefined;
+    const reason = leaving.map(({ csId, failure }) => `CS#${csId}: ${failure}`).join(", ");
+    const remove = leaving.map(({ csId }) => csId);
     return {
       type: "reconfigureChunk",
       body: { chunkId, version, remove, areSurplus: false, add: [], reason },
     };
-  }
-
-  /** Somebody who has the data must stay. A chunk that nobody ever had a map of may as well go, and be made anew. */
-  #mayLeaveOut(record: ChunkRecord, failed: readonly MemberAnswer[]): boolean {
-    if (failed.length === 0) return false;
-    if (record.installedVersion === 0) return true;
-    const gone = new Set(failed.map(({ csId }) => csId));
-    return record.chain.some(({ csId, syncing }) => !syncing && !gone.has(csId));
   }
 
   async #dropOlderMaps({ ino, chunkId, version }: ChunkRecord): Promise<void> {
@@ -138,6 +131,21 @@ export class ChunkInstaller {
       return { csId, highWaterBytes: 0, failure: failure.code };
     }
   }
+}
+
+/**
+ * Who is left out of the chain. Somebody who has the data must stay; a chunk that nobody ever had a map of may as well
+ * go, and be made anew. If all that have the data failed, those that are there but did not answer in time stay: what
+ * they wait for may be a member behind them that is gone.
+ */
+function leavers(record: ChunkRecord, failed: readonly MemberAnswer[]): readonly MemberAnswer[] {
+  const isComplete = (csId: CsId): boolean =>
+    record.chain.some((member) => member.csId === csId && !member.syncing);
+  const keepData = (gone: readonly MemberAnswer[]): boolean =>
+    record.chain.some(({ csId }) => isComplete(csId) && !gone.some((other) => other.csId === csId));
+  if (record.installedVersion === 0 || keepData(failed)) return failed;
+  const absent = failed.filter(({ csId, failure }) => failure !== "timed_out" || !isComplete(csId));
+  return keepData(absent) ? absent : [];
 }
 
 /** What one member is told. Undefined if a member is not known to the registry. */

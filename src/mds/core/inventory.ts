@@ -24,8 +24,12 @@ export function judgeReplica(
   if (record === undefined) return "useless";
   const member = record.chain.find((other) => other.csId === csId);
   if (member !== undefined) {
-    // It is being brought to the record's version, or filled: what it had before does not matter.
-    if (member.create || (member.syncing && !member.keepContents)) return "current";
+    if (member.create) return "current";
+    // What it had before does not matter, but once it was told, its filling must go on: nobody begins it again.
+    if (member.syncing && !member.keepContents) {
+      const isFilling = report.version >= record.version && !report.suspect;
+      return record.installed && !isFilling ? "behind" : "current";
+    }
     if (!hasEverything(record, report)) return "behind";
     return report.suspect && !member.syncing ? "suspect" : "current";
   }

@@ -290,6 +290,23 @@ describe("what a returning server has", () => {
     expect(judge(a)).toBe("behind");
   });
 
+  test("and was being filled is behind if its filling ended with an earlier process", () => {
+    const { world, record, members } = setUp();
+    const [, , c] = members;
+    world.reconfigure(record.chunkId, { remove: [c], add: [] });
+    world.installAll();
+    world.reconfigure(record.chunkId, { add: [{ csId: c, keepContents: false }] });
+    const judge = (change: object) =>
+      judgeReplica(world.tables, c, report(world.chunk(record.chunkId), { syncing: true, ...change }));
+
+    expect(judge({ suspect: true }), "it is told what to do when it is there").toBe("current");
+    world.installAll();
+    expect(judge({})).toBe("current");
+    expect(judge({ syncing: false })).toBe("current");
+    expect(judge({ suspect: true })).toBe("behind");
+    expect(judge({ version: chunkVersion(1) })).toBe("behind");
+  });
+
   test("and is suspect is filled from members that are not, keeping what is right", () => {
     const { world, record, members } = setUp();
     const [a, b, c] = members;

@@ -1,0 +1,90 @@
+import { expect, test } from "vitest";
+import { type FailureCode, storageError } from "../../../src/base/index.js";
+import type { CsId } from "../../../src/chunk/index.js";
+import { ChunkInstaller } from "../../../src/mds/chunk-installer.js";
+import type { Change } from "../../../src/mds/core/command.js";
+import type { CsLinks } from "../../../src/mds/cs-links.js";
+import type { SessionHub } from "../../../src/mds/session-hub.js";
+import { noopLogger } from "../../../src/telemetry/index.js";
+import { ManualClock } from "../rpc/fake-channel.js";
+import { ChunkWorld } from "./core/chunk-world.js";
+
+type Answers = ReadonlyMap<CsId, FailureCode>;
+
+/** What is proposed after a round in which these members failed; undefined: nothing, it is tried again. */
+async function proposedAfter(world: ChunkWorld, answers: Answers): Promise<Change | undefined> {
+  const { chunkId, version } = world.chunkOf(0);
+  const proposals: Change[] = [];
+  const links = {
+    command: async (csId: CsId) => {
+      const code = answers.get(csId);
+      if (code !== undefined) throw storageError(code);
+      return { highWaterBytes: 0 };
+    },
+  };
+  const installer = new ChunkInstaller({
+    // The pause before the next round never ends.
+    clock: Object.assign(new ManualClock(), { sleep: () => new Promise<void>(() => undefined) }),
+    log: noopLogger,
+    tables: world.tables,
+    links: links as unknown as CsLinks,
+    sessions: { dropMap: async () => undefined } as unknown as SessionHub,
+    propose: async (change) => {
+      proposals.push(change);
+      return world.apply(change).outcome as never;
+    },
+    isSuspect: () => false,
+  });
+  installer.install(chunkId, version);
+  await new Promise((resolve) => setImmediate(resolve));
+  installer.close();
+  return proposals[0];
+}
+
+/** A chunk on three servers that is being installed anew, the third being filled. */
+function threeMembers(): { world: ChunkWorld; members: [CsId, CsId, CsId] } {
+  const world = new ChunkWorld(3, { replicas: 3, replicasMinimum: 1 });
+  const [a, b, c] = world.written().chain.map(({ csId }) => csId) as [CsId, CsId, CsId];
+  const { chunkId } = world.chunkOf(0);
+  world.reconfigure(chunkId, { remove: [c] });
+  world.installAll();
+  world.reconfigure(chunkId, { add: [{ csId: c, keepContents: false }] });
+  return { world, members: [a, b, c] };
+}
+
+test("a version that all members accept is installed", async () => {
+  const { world } = threeMembers();
+  expect(await proposedAfter(world, new Map())).toMatchObject({ type: "chunkInstalled" });
+});
+
+test("members that fail are left out as long as somebody who has the data stays", async () => {
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
+  const failed = new Map<CsId, FailureCode>([
+    [b, "timed_out"],
+    [c, "unavailable"],
+  ]);
+  expect(await proposedAfter(world, failed)).toMatchObject({ body: { remove: [b, c] } });
+  expect(world.chain(world.chunkOf(0).chunkId)).toBe(`${a}`);
+});
+
+test("those that are there and do not answer stay when all have failed: they may wait for one that is gone", async () => {
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
+  const failed = new Map<CsId, FailureCode>([
+    [a, "timed_out"],
+    [b, "unavailable"],
+    [c, "timed_out"],
+  ]);
+  expect(await proposedAfter(world, failed)).toMatchObject({ body: { remove: [b, c] } });
+});
+
+test("nobody is left out when nobody who has the data is there", async () => {
+  const { world, members } = threeMembers();
+  const [a, b] = members;
+  const failed = new Map<CsId, FailureCode>([
+    [a, "unavailable"],
+    [b, "unavailable"],
+  ]);
+  expect(await proposedAfter(world, failed)).toBeUndefined();
+});
