@@ -1,4 +1,4 @@
-import { failureOf, type StorageError, storageError } from "../base/index.js";
+import { type Failure, type FailureCode, failureOf, type StorageError, storageError } from "../base/index.js";
 import type {
   CommandDone,
   CsCommand,
@@ -40,6 +40,16 @@ const REPORT_TIMEOUT_MS = 5_000;
 /** Reports kept while there is no leader; beyond that the oldest go: whoever still suffers reports again. */
 const REPORT_COUNT_MAX = 10_000;
 
+/** Answers that time does not change. */
+const REFUSALS: ReadonlySet<FailureCode> = new Set([
+  "refused",
+  "not_found",
+  "unauthorized",
+  "unauthenticated",
+  "wrong_cluster",
+  "unsupported",
+]);
+
 /**
  * The stream to the leading MDS: finds it, registers, tells the inventory, sends heartbeats, carries out commands,
  * passes reports on. Begins again for ever; chunk I/O goes on meanwhile as long as the lease lasts.
@@ -58,6 +68,8 @@ export class Registration {
   readonly #reports = new Map<string, RegistryRequest>();
   #client: Client | undefined;
   #isAttached = false;
+  /** Why the cluster refuses this server, as far as it was said. */
+  #refusal: string | undefined;
   #running: Promise<void> | undefined;
 
   constructor(
@@ -104,10 +116,19 @@ export class Registration {
       if (this.#isStopped) return;
       const failure = failureOf(await this.#serveOnce());
       if (this.#isStopped) return;
+      this.#tellRefusal(failure);
       const delayMs = this.#finder.failed(failure, this.#random.uint32() / 2 ** 32);
       this.#log.debug("not attached to an MDS", { code: failure?.code, next: this.#finder.address, delayMs });
       await this.#clock.sleep("cs.attach.retry", delayMs, this.#stop.signal);
     }
+  }
+
+  /** Somebody must act before this server is of use again; said once for each reason. */
+  #tellRefusal(failure: Failure | undefined): void {
+    if (failure === undefined || !REFUSALS.has(failure.code) || failure.detail === this.#refusal) return;
+    this.#refusal = failure.detail;
+    const { code, detail } = failure;
+    this.#log.warn("the cluster refuses this chunk server", { code, detail });
   }
 
   async #updateAddresses(): Promise<void> {
@@ -160,6 +181,7 @@ export class Registration {
     const { heartbeatMs, leaseMs } = reply.body;
     this.#lease.admit(sentAtMs, leaseMs);
     this.#isAttached = true;
+    this.#refusal = undefined;
     this.#finder.succeeded();
     this.#log.info("attached to the MDS", { address: this.#finder.address, replicaCount: replicas.length });
     for (const [key, report] of this.#reports) this.#deliver(client, key, report);
