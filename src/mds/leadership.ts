@@ -1,4 +1,4 @@
-import { failureOf, storageError } from "../base/index.js";
+import { failureOf, StorageError, storageError } from "../base/index.js";
 import type { ChunkId, CsId, NumberedCsCommand, ReplicaReport } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { InodeNumber, SessionId } from "../meta/index.js";
@@ -6,6 +6,7 @@ import type { CallServer } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { AttributeAsks } from "./attribute-asks.js";
 import { ChunkInstaller } from "./chunk-installer.js";
+import { clientAddress } from "./config.js";
 import { configNumber } from "./core/cluster-config.js";
 import type { Effect } from "./core/effects.js";
 import { outstandingRecalls, outstandingWork } from "./core/outstanding-work.js";
@@ -119,7 +120,9 @@ export class Leadership {
 
   readBarrier(): Promise<void> {
     this.requireLeading();
-    return this.replica.readBarrier();
+    return this.replica.readBarrier().catch((error: unknown) => {
+      throw forClients(error);
+    });
   }
 
   requireLeading(): void {
@@ -206,4 +209,11 @@ export class Leadership {
     this.links.close();
     this.waiters.wakeAll();
   }
+}
+
+/** The replica names the new leader by its address for metadata servers; whoever asks here wants the one for clients. */
+function forClients(error: unknown): unknown {
+  const failure = failureOf(error);
+  if (failure?.leaderHint === undefined) return error;
+  return new StorageError({ ...failure, leaderHint: clientAddress(failure.leaderHint) }, error);
 }
