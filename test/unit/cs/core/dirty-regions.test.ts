@@ -60,3 +60,42 @@ test("no region beyond the end of the chunk is marked", () => {
 
   expect(Math.max(...dirty.toBitmap())).toBe(20);
 });
+
+test("a region is not cleaned while a change in it is under way, nor before it has been idle", () => {
+  const dirty = new DirtyRegions(8);
+  dirty.durable(dirty.plan([2], 0).marks);
+  dirty.hold([2], 100);
+  expect(dirty.cleanable(1_000)).toEqual([]);
+
+  dirty.unhold([2], 200);
+
+  expect([dirty.cleanable(199), dirty.cleanable(200)]).toEqual([[], [2]]);
+});
+
+test("a region that is written while it is being cleaned stays dirty", () => {
+  const dirty = new DirtyRegions(8);
+  dirty.durable(dirty.plan([2], 0).marks);
+  dirty.beginCleaning([2]);
+  dirty.hold([2], 100);
+
+  expect(dirty.endCleaning([2], true)).toEqual([]);
+  expect(dirty.has(2)).toBe(true);
+});
+
+test("a region whose cleaning failed stays dirty", () => {
+  const dirty = new DirtyRegions(8);
+  dirty.durable(dirty.plan([2], 0).marks);
+  dirty.beginCleaning([2]);
+
+  expect(dirty.endCleaning([2], false)).toEqual([]);
+  expect(dirty.has(2)).toBe(true);
+});
+
+test("marks that could not be made durable are made again by whoever needs them", () => {
+  const dirty = new DirtyRegions(8);
+  const { marks, isReady } = dirty.plan([2], 0);
+  dirty.unmark(marks);
+
+  expect(isReady).toBe(false);
+  expect(dirty.plan([2], 0).marks).toContain(2);
+});

@@ -235,3 +235,29 @@ test.each(["cs.state.write", "cs.record.recover", "cs.data.read", "cs.identity.r
     expect(await world.read(after, 0, 4096)).toEqual(filled(4096, 5));
   },
 );
+
+test("a region is durably marked before anything in it is written", async () => {
+  for (let seed = 20; seed < 30; seed++) {
+    const world = await StoreWorld.made(seed);
+    const replica = await world.create(await world.open());
+    await world.write(replica, 5 << 20, filled(4096, 5));
+    world.host.powerLoss();
+    const after = find(await world.open());
+
+    expect([...after.record.suspectRegions], `seed ${seed}`).toContain(5);
+  }
+});
+
+test("a sync makes the version durable under which the data were written", async () => {
+  for (let seed = 30; seed < 40; seed++) {
+    const world = await StoreWorld.made(seed);
+    const replica = await world.create(await world.open());
+    const version = chunkVersion(2);
+    await world.run(replica.install({ version, chain: [], needed: undefined, endSuspicion: false }));
+    await world.write(replica, 0, filled(4096, 5));
+    await world.run(replica.sync());
+    world.host.powerLoss();
+
+    expect(find(await world.open()).record.version, `seed ${seed}`).toBe(2);
+  }
+});
