@@ -116,7 +116,8 @@ export class StoredReplica {
       isHostCrashed: false,
       suspectRegions: change.endSuspicion ? new Bitmap() : this.#record.suspectRegions,
     };
-    await this.#put(false, "cs.record.install");
+    // Before the MDS calls the version installed: a replica that came back older could not bring the chunk back.
+    await this.#put(true, "cs.record.install");
   }
 
   /** Everything that was needed is here and synced; durable before anybody relies on it. */
