@@ -1,4 +1,4 @@
-import { failureOf, type Prng } from "../../../src/base/index.js";
+import { type FailureCode, failureOf, type Prng } from "../../../src/base/index.js";
 import type { CsNode } from "../cluster/cs-node.js";
 import type { MdsNode } from "../cluster/mds-node.js";
 import type { SimCluster } from "../cluster/sim-cluster.js";
@@ -6,6 +6,10 @@ import type { SimNode } from "../cluster/sim-node.js";
 
 const PAUSE_MS = 300;
 const CALL_MS_MAX = 20_000;
+
+/** What an operator takes for an answer. */
+const REASONS: readonly FailureCode[] = ["refused", "not_found", "invalid"];
+const NEVER_GIVES_UP: readonly FailureCode[] = [];
 
 /**
  * What an operator does to servers: takes them out of service in order, replaces them after their disk was lost. What he began
@@ -68,15 +72,17 @@ export class Upkeep {
     if (this.#runningCount > 0 || this.#cluster.mds.length < 3) return;
     this.#away.add(node);
     void this.#run(async () => {
-      await this.#insist(() => this.#removeMdsAt(node));
-      node.kill();
-      node.host.media.wipe();
-      await this.#insist(async () => {
-        await this.#removeMdsAt(node);
+      // Refused while too few others work: then it stays, and nothing of it is lost.
+      if (await this.#insist(() => this.#removeMdsAt(node))) {
+        node.kill();
         node.host.media.wipe();
-        if (!node.isUp) node.host.restart();
-        await this.#cluster.joinMds(node);
-      });
+        await this.#insist(async () => {
+          await this.#removeMdsAt(node);
+          node.host.media.wipe();
+          if (!node.isUp) node.host.restart();
+          await this.#cluster.joinMds(node);
+        }, NEVER_GIVES_UP);
+      }
       this.#away.delete(node);
     });
   }
@@ -109,16 +115,17 @@ export class Upkeep {
     );
   }
 
-  /** Until it works, or is refused for a reason. */
-  async #insist(act: () => Promise<void>): Promise<void> {
+  /** Until it works (true), or is refused for a reason (false). */
+  async #insist(act: () => Promise<void>, reasons = REASONS): Promise<boolean> {
     for (;;) {
       try {
-        return await act();
+        await act();
+        return true;
       } catch (error) {
         const code = failureOf(error)?.code;
         if (code === undefined) throw error;
         this.#cluster.simulator.note("operator", `failed: ${String(error)}`);
-        if (code === "refused" || code === "not_found" || code === "invalid") return;
+        if (reasons.includes(code)) return false;
         await this.#pause(PAUSE_MS);
       }
     }
