@@ -40,8 +40,9 @@ export function judgeReplica(
 
 /**
  * What is to be done about members that are suspect, or undefined. If a member that is not suspect is there, they are
- * filled from it, keeping what is right. If all are suspect, the first one becomes the truth, and the others are filled
- * from it: any of them has every acknowledged write, unless its host crashed. If it did, members that are not there but
+ * filled from it, keeping what is right. If all are suspect, the last one in the chain becomes the truth, and the others are
+ * filled from it: any of them has every acknowledged write, unless its host crashed, and the last one has the fewest that were
+ * not acknowledged, whose clients will repeat them (docs/protocol-chunk.md). If it did, members that are not there but
  * may have more are waited for.
  */
 export function planSuspects(
@@ -56,7 +57,7 @@ export function planSuspects(
   if (doubtful.length < present.length) return resync(record, doubtful, "filled again after an unclean stop");
   const awaited = active.filter((csId) => presenceOf(tables.chunkServers.get(csId)) === "inactive");
   // One that only its process left has every acknowledged write; the others may have been written to no more.
-  const truth = doubtful.find((csId) => suspects.get(csId)?.hostCrashed === false) ?? doubtful[0];
+  const truth = doubtful.findLast((csId) => suspects.get(csId)?.hostCrashed === false) ?? doubtful.at(-1);
   const isBlind = truth === undefined || suspects.get(truth)?.hostCrashed !== false;
   if (isBlind && awaited.length > 0) return undefined;
   return resync(

@@ -316,12 +316,12 @@ describe("what a returning server has", () => {
     expect(world.chain(record.chunkId)).toBe(`${b} ${c} ${a}*`);
   });
 
-  test("is the truth if all are suspect: the first whose host did not crash", () => {
+  test("is the truth if all are suspect: the last in the chain, of those whose host did not crash", () => {
     const { world, record, members } = setUp();
     const [a, b, c] = members;
     const crashed = { hostCrashed: true };
     const all = new Map([a, b, c].map((id) => [id, crashed] as const));
-    expect(planSuspects(world.tables, record, all)?.remove).toEqual([b, c]);
+    expect(planSuspects(world.tables, record, all)?.remove).toEqual([a, b]);
     all.set(b, { hostCrashed: false });
     expect(planSuspects(world.tables, record, all)?.remove).toEqual([a, c]);
   });
@@ -333,7 +333,7 @@ describe("what a returning server has", () => {
     const suspects = new Map([a, b].map((id) => [id, { hostCrashed: true }] as const));
     expect(planSuspects(world.tables, record, suspects)).toBeUndefined();
     setActivity(world, c, "offline");
-    expect(planSuspects(world.tables, record, suspects)?.remove).toEqual([b]);
+    expect(planSuspects(world.tables, record, suspects)?.remove).toEqual([a]);
   });
 
   test("alone and suspect is told again what it is, under a new version", () => {
