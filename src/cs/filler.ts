@@ -11,10 +11,13 @@ import type { Replica } from "./replica.js";
 const RETRY_DELAY_MS_MIN = 20;
 const RETRY_DELAY_MS_MAX = 2_000;
 const FETCH_TIMEOUT_MS = 20_000;
+/** Without success for so long the MDS is told: it knows whether the sources are elsewhere by now. */
+const STALL_MS = 5_000;
 
 /**
  * Fetches the contents of a replica that is being resynchronised, from the other members of its chain, while the
- * chain's changes flow in. Tries for as long as the version stands: only the MDS can decide to give up.
+ * chain's changes flow in. Tries for as long as the version stands: only the MDS can decide to give up, or to begin anew
+ * with the present addresses.
  */
 export class Filler {
   readonly #env: ReplicaEnvironment;
@@ -24,6 +27,7 @@ export class Filler {
   readonly #sources: readonly ChainMember[];
   readonly #stop = new AbortController();
   #turn = 0;
+  #succeededAtMs: number;
   /** Resolves when it has stopped. */
   readonly finished: Promise<void>;
 
@@ -42,6 +46,7 @@ export class Filler {
     this.#replica = replica;
     this.#fill = fill;
     this.#sources = sources;
+    this.#succeededAtMs = env.clock.monotonicMs();
     this.finished = before.then(() => this.#work(onComplete));
   }
 
@@ -80,6 +85,7 @@ export class Filler {
     ) {
       try {
         await act();
+        this.#succeededAtMs = this.#env.clock.monotonicMs();
         return true;
       } catch (error) {
         const failure = failureOf(error);
@@ -91,9 +97,13 @@ export class Filler {
     return false;
   }
 
-  #tell(failure: Failure): void {
+  #tell({ code }: Failure): void {
     const { chunkId, version } = this.#replica;
-    this.#env.log.debug("fetching from a source failed", { chunkId, version, code: failure.code });
+    const { clock, log, report, selfId } = this.#env;
+    log.debug("fetching from a source failed", { chunkId, version, code });
+    if (code === "busy" || clock.monotonicMs() - this.#succeededAtMs < STALL_MS) return;
+    this.#succeededAtMs = clock.monotonicMs();
+    report(chunkId, version, selfId, code);
   }
 
   async #describe(): Promise<void> {
