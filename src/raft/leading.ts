@@ -248,7 +248,7 @@ function hasActiveQuorum(node: Node, leading: Leading): boolean {
   const isActive = (id: RaftId): boolean =>
     id === node.config.id || leading.progress.get(id)?.isRecentlyActive === true;
   const hasQuorum = majorityValue(voters(node), (id) => (isActive(id) ? 1 : 0)) === 1;
-  for (const progress of leading.progress.values()) progress.isRecentlyActive = false;
+  for (const progress of leading.progress.values()) progress.beginPeriod();
   return hasQuorum;
 }
 

@@ -19,12 +19,25 @@ export class Progress {
   #snapshotIndex = 0;
   /** Whether the member was heard of since the last check of the quorum. */
   isRecentlyActive = false;
+  /** The same at that check. */
+  #wasActive = false;
   /** The last heartbeat round it answered. */
   ackedRound = 0;
 
   constructor(next: number, maxInflight: number) {
     this.#next = next;
     this.#maxInflight = maxInflight;
+  }
+
+  /** Heard of in this period or the one before: a period that has just begun says nothing. */
+  get isActive(): boolean {
+    return this.isRecentlyActive || this.#wasActive;
+  }
+
+  /** A check of the quorum: the next period begins. */
+  beginPeriod(): void {
+    this.#wasActive = this.isRecentlyActive;
+    this.isRecentlyActive = false;
   }
 
   get state(): "probe" | "replicate" | "snapshot" {

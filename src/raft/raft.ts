@@ -282,7 +282,7 @@ export class Raft {
     if (progress === undefined) return undefined;
     const isCaughtUp =
       progress.state === "replicate" && node.log.lastIndex - progress.match <= node.config.caughtUpEntries;
-    return { match: progress.match, isActive: progress.isRecentlyActive, isCaughtUp };
+    return { match: progress.match, isActive: progress.isActive, isCaughtUp };
   }
 
   /** Whether `ready` has something to say. */

@@ -81,3 +81,13 @@ test("after a snapshot that failed the member is probed where it was, once it is
 
   expect([progress.state, progress.next, progress.isPaused]).toEqual(["probe", 1, true]);
 });
+
+test("a member counts as there in the period after the one it was heard of in, and no longer", () => {
+  const progress = new Progress(1, 3);
+  progress.isRecentlyActive = true;
+
+  progress.beginPeriod();
+  expect([progress.isRecentlyActive, progress.isActive]).toEqual([false, true]);
+  progress.beginPeriod();
+  expect(progress.isActive).toBe(false);
+});
