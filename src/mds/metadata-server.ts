@@ -1,5 +1,5 @@
 import { failureOf, StorageError, storageError } from "../base/index.js";
-import type { Clock, Disk, Random } from "../io/index.js";
+import type { Clock, Disk, Kv, Random } from "../io/index.js";
 import { raftId } from "../raft/index.js";
 import type { Rpc, RpcListener } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
@@ -12,7 +12,7 @@ import { Proposals } from "./proposals.js";
 import { RaftLink } from "./raft-link.js";
 import { RegistryService } from "./registry-service.js";
 import { REPLICA_DEFAULTS, Replica } from "./replica.js";
-import { forgetGenesis } from "./repository.js";
+import { forgetGenesis, noteMembership, wasMember } from "./repository.js";
 import { encodeCommand } from "./store/command-codec.js";
 import { MetadataStore } from "./store/metadata-store.js";
 import { RaftLogStore } from "./store/raft-log.js";
@@ -41,6 +41,8 @@ export class MetadataServer {
   readonly #listeners: RpcListener[] = [];
   #leadership: Leadership | undefined;
   #isClosed = false;
+  /** The repository says that this server was a member. */
+  #isNoted = false;
 
   private constructor(
     config: MdsConfig,
@@ -70,9 +72,8 @@ export class MetadataServer {
     world: MdsWorld,
     onHalt: (error: unknown) => void,
   ): Promise<MetadataServer> {
-    const { directory, identity } = config;
-    const store = await MetadataStore.open(await world.disk.openKv(`${directory}/state`, "mds.state.open"));
-    const kv = await world.disk.openKv(`${directory}/raft`, "mds.raft.open");
+    const { identity } = config;
+    const { store, kv } = await openStores(config, world);
     const id = raftId(identity.mdsId);
     const link = new RaftLink({
       ...world,
@@ -89,9 +90,9 @@ export class MetadataServer {
     const replica = new Replica({ ...REPLICA_DEFAULTS, id, peers }, raftWorld, store, link);
     const server = new MetadataServer(config, world, store, replica, link);
     try {
-      if (identity.isFirst && RaftLogStore.isNew(kv)) {
-        refuseEmptied(config, store);
-        await Replica.bootstrap(raftWorld, id, identity.address);
+      if (RaftLogStore.isNew(kv)) {
+        await refuseEmptied(config, world.disk, store);
+        if (identity.isFirst) await Replica.bootstrap(raftWorld, id, identity.address);
       }
       await server.#begin(onHalt);
     } catch (error) {
@@ -142,6 +143,9 @@ export class MetadataServer {
       this.#leadership = undefined;
       if (isLeader) void this.#lead(term);
     });
+    this.#replica.onMembersChange((members) => {
+      if (members.some(({ id }) => id === identity.mdsId)) this.#noteMembership(onHalt);
+    });
     this.#replica.onFailure((error) => onHalt(withRepair(error, this.#config)));
     await this.#replica.start();
     this.#listeners.push(await rpc.serve(identity.address, (service) => this.#link.define(service)));
@@ -158,6 +162,13 @@ export class MetadataServer {
     });
     this.#listeners.push(listener);
     log.info("metadata server is up", { mdsId: identity.mdsId, address: identity.address });
+  }
+
+  /** From now on an empty log means that it was lost. */
+  #noteMembership(onHalt: (error: unknown) => void): void {
+    if (this.#isNoted) return;
+    this.#isNoted = true;
+    noteMembership(this.#world.disk, this.#config.directory).catch(onHalt);
   }
 
   /** Begins to lead once everything of earlier terms is applied here. */
@@ -225,9 +236,25 @@ export class MetadataServer {
 
 const NO_LOAD: MdsLoad = { commitsPerSecond: 0, cpuPercent: 0, memoryBytes: 0, uptimeSeconds: 0 };
 
-/** The log of the first server was there once: an empty one now means that it was lost, not that the cluster is new. */
-function refuseEmptied({ genesis }: MdsConfig, store: MetadataStore): void {
-  if (genesis !== undefined && store.appliedIndex() === 0) return;
+async function openStores(config: MdsConfig, { disk }: MdsWorld): Promise<{ store: MetadataStore; kv: Kv }> {
+  const { directory } = config;
+  try {
+    const store = await MetadataStore.open(await disk.openKv(`${directory}/state`, "mds.state.open"));
+    return { store, kv: await disk.openKv(`${directory}/raft`, "mds.raft.open") };
+  } catch (error) {
+    throw withRepair(error, config);
+  }
+}
+
+/**
+ * An empty log of a server that was a member was lost: it has forgotten what it voted and promised, and must not come
+ * back under its id.
+ */
+async function refuseEmptied(config: MdsConfig, disk: Disk, store: MetadataStore): Promise<void> {
+  const { identity, genesis, directory } = config;
+  const isGenesisDue = genesis !== undefined || !identity.isFirst;
+  const isNew = store.appliedIndex() === 0 && !(await wasMember(disk, directory));
+  if (isGenesisDue && isNew) return;
   throw storageError("log_corrupt", "the Raft log of this MDS is gone");
 }
 

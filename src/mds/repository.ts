@@ -6,6 +6,7 @@ import type { Disk } from "../io/index.js";
  *
  *     identity.json   which server of which cluster this is; written last, so that a half-made repository is none
  *     genesis.json    only until the first start of the first server: what the cluster shall begin with (secret)
+ *     member          there once this server has been a member of the group: its log must be there from then on
  *     raft/           LevelDB: the log of consensus
  *     state/          LevelDB: the metadata
  *     logs/
@@ -111,6 +112,16 @@ export async function loadGenesis(disk: Disk, directory: string): Promise<Uint8A
 export async function forgetGenesis(disk: Disk, directory: string): Promise<void> {
   await disk.remove(`${directory}/genesis.json`, "mds.repository.genesis");
   await disk.syncDirectory(directory, "mds.repository.genesis");
+}
+
+/** Remembers that this server is a member of the group. */
+export async function noteMembership(disk: Disk, directory: string): Promise<void> {
+  if (await wasMember(disk, directory)) return;
+  await disk.replaceFile(`${directory}/member`, toUtf8("\n"), "mds.repository.member");
+}
+
+export async function wasMember(disk: Disk, directory: string): Promise<boolean> {
+  return (await disk.list(directory, "mds.repository.list")).includes("member");
 }
 
 function json(value: MdsIdentity | GenesisFile): Uint8Array {

@@ -160,5 +160,10 @@ function engineError(error: unknown, what: string): StorageError {
   const text = root instanceof Error ? root.message : String(root);
   if (/no space left|quota exceeded/i.test(text)) return storageError("no_space", `${what}: ENOSPC`, error);
   if (/read-only file system/i.test(text)) return storageError("read_only", `${what}: EROFS`, error);
+  if (/corruption/i.test(codeOf(root) + text)) return storageError("log_corrupt", `${what}: ${text}`, error);
   return storageErrorOf(root, what);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
