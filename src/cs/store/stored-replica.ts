@@ -215,7 +215,9 @@ export class StoredReplica {
       if (!isHole) position += lengthBytes;
       if (wanted[index] && isHole) await this.zero(offset, lengthBytes);
       else if (wanted[index]) {
-        await this.write(offset, payload, fetched.checksums.subarray(4 * index, 4 * end), highWaterBytes);
+        // What this replica has beyond the source's end must not stay behind: the checksums are those of zeros there.
+        const endBytes = Math.max(highWaterBytes, this.#data.sizeBytes);
+        await this.write(offset, payload, fetched.checksums.subarray(4 * index, 4 * end), endBytes);
       }
       index = end;
     }
