@@ -49,7 +49,8 @@ class Run {
   readonly #prng: Prng;
   readonly #plan: FaultPlan;
   readonly #safetyMs: number;
-  readonly #working = new Set<Promise<void>>();
+  /** Clients at work, and who they are. */
+  readonly #working = new Map<Promise<void>, string>();
   /** Dead clients whose sessions may still live. */
   readonly #dead = new Map<string, number>();
   #workloads: Workload[] = [];
@@ -127,14 +128,8 @@ class Run {
     await this.#runFor(cluster, this.#safetyMs, bugs);
     injector.heal();
     this.#isStopping = true;
-    await simulator.runUntil(
-      () => this.#working.size === 0 || violations.all.length > 0,
-      "the clients to end",
-      {
-        timeoutMs: STOP_MS_MAX,
-      },
-    );
-    if (violations.all.length > 0) return total(injector);
+    await this.#endClients(cluster, bugs);
+    if (violations.all.length > 0 || bugs.length > 0) return total(injector);
     await simulator.runUntil(() => injector.isSettled, "the operator to end", { timeoutMs: STOP_MS_MAX });
     await this.#converge(cluster);
     if (violations.all.length > 0) return total(injector);
@@ -155,6 +150,23 @@ class Run {
     const first = cluster.clients[0]?.cluster;
     if (first === undefined) throw new Error("the first client is not connected");
     for (const workload of this.#workloads) await workload.setUp(first);
+  }
+
+  /** Once everything is healed, no request may wait for ever. */
+  async #endClients(cluster: SimCluster, bugs: readonly unknown[]): Promise<void> {
+    const { simulator, violations } = cluster;
+    const endMs = simulator.nowMs + STOP_MS_MAX;
+    while (this.#working.size > 0 && simulator.nowMs < endMs) {
+      await this.#runFor(cluster, 250, bugs);
+      if (violations.all.length > 0 || bugs.length > 0) return;
+    }
+    if (this.#working.size === 0) return;
+    const unfinished = await simulator.run(whatIsUnfinished(cluster), "a look at what is unfinished");
+    const clients = [...this.#working.values()].join(", ");
+    violations.add(
+      "liveness",
+      `${clients} did not end within ${STOP_MS_MAX} ms; ${unfinished ?? "all is quiet"}`,
+    );
   }
 
   /** In slices, so that a bug ends the run soon. */
@@ -186,7 +198,7 @@ class Run {
       isStopping: () => this.#isStopping,
     };
     const working = this.#loop(actor);
-    this.#working.add(working);
+    this.#working.set(working, actor.process);
     const isOver = (): void => void this.#working.delete(working);
     node.host.onDeath(() => {
       isOver();

@@ -138,8 +138,6 @@ function survivors(history: FileHistory, index: number, at: number): Candidate[]
 /** A sync by the same process began after the operation was acknowledged, and ended before the power was lost. */
 function isSynced(history: FileHistory, operation: FileOperation, at: number): boolean {
   if (operation.outcome !== "ok") return false;
-  // Sizes are the MDS's business, and its log is always synced.
-  if (operation.action.type === "truncate") return operation.returnedAt < at;
   return history.operations.some(
     (other) =>
       other.action.type === "sync" &&

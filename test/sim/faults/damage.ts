@@ -81,12 +81,10 @@ export async function whatIsMissing(cluster: SimCluster): Promise<string | undef
   let after: Parameters<typeof store.chunksPage>[0];
   for (;;) {
     const page = await store.chunksPage(after, 1000);
-    for (const { chunkId, installed, chain, policy } of page) {
-      const replicas = chain.filter(({ syncing }) => !syncing).length;
-      if (!installed || replicas !== policy.replicas || chain.length !== replicas) {
-        const members = chain.map(({ csId, syncing }) => `${csId}${syncing ? " syncing" : ""}`).join(", ");
-        return `chunk ${chunkId} (installed: ${installed}, wants ${policy.replicas}) has [${members}]`;
-      }
+    for (const record of page) {
+      const replicas = record.chain.filter(({ syncing }) => !syncing).length;
+      const isComplete = replicas === record.policy.replicas && record.chain.length === replicas;
+      if (!record.installed || !isComplete) return `not all replicas: ${JSON.stringify(record)}`;
     }
     after = page.at(-1)?.chunkId;
     if (page.length < 1000 || after === undefined) return undefined;

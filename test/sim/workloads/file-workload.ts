@@ -3,7 +3,12 @@ import { BLOCK_BYTES } from "../../../src/chunk/index.js";
 import type { Cluster, FileHandle } from "../../../src/client/index.js";
 import { type Access, type InodeNumber, MODE_FILE, ROOT_INODE } from "../../../src/meta/index.js";
 import { checkFile } from "../checkers/file-checker.js";
-import { type FileAction, FileHistory, type FileOperation } from "../checkers/file-history.js";
+import {
+  describeOperation,
+  type FileAction,
+  FileHistory,
+  type FileOperation,
+} from "../checkers/file-history.js";
 import { contentOf } from "./content.js";
 import { type Actor, codeOf, type Workload, type WorkloadWorld } from "./workload.js";
 
@@ -32,8 +37,15 @@ interface SimFile {
   readonly plan: FilePlan;
   readonly history: FileHistory;
   ino: InodeNumber;
-  /** Who may write, and since when, while it has the file open as the only writer. */
-  holder: { readonly process: string; readonly since: number } | undefined;
+  /** Handles that were given as the only writer's, and are not closed. */
+  readonly holders: Map<FileHandle, Holder>;
+}
+
+/** An only writer. Once another one wrote, it may do nothing more. */
+interface Holder {
+  readonly process: string;
+  readonly since: number;
+  overtaken: { readonly at: number; readonly by: string } | undefined;
 }
 
 /** An open may wait for the lease of a dead client. */
@@ -57,7 +69,7 @@ export class FileWorkload implements Workload {
         plan: drawPlan(prng, replicasMax),
         history: new FileHistory(`file${i}`, world.positions, nowMs),
         ino: ROOT_INODE,
-        holder: undefined,
+        holders: new Map(),
       });
     }
   }
@@ -93,7 +105,7 @@ export class FileWorkload implements Workload {
     await Promise.all(
       Array.from({ length: lanes }, () => this.#lane(actor, file, handle, prng.fork(), count)),
     );
-    await this.#close(actor, file, handle);
+    await this.#close(file, handle);
     if (prng.chance(plan.storageRate)) await this.#changeReplicas(actor, file);
   }
 
@@ -127,7 +139,8 @@ export class FileWorkload implements Workload {
       const { inodes } = actor.cluster.fileSystem;
       const handle = await inodes.open(file.ino, access, { timeoutMs: OPEN_MS_MAX });
       if (access === "exclusive") {
-        file.holder = { process: actor.process, since: this.#world.positions.next() };
+        const since = this.#world.positions.next();
+        file.holders.set(handle, { process: actor.process, since, overtaken: undefined });
         // There is only one writer now: whatever others began is over.
         file.history.fence((process) => process !== actor.process);
       }
@@ -152,8 +165,8 @@ export class FileWorkload implements Workload {
     }
   }
 
-  async #close(actor: Actor, file: SimFile, handle: FileHandle): Promise<void> {
-    if (file.holder?.process === actor.process && handle.access === "exclusive") file.holder = undefined;
+  async #close(file: SimFile, handle: FileHandle): Promise<void> {
+    file.holders.delete(handle);
     try {
       await handle.close();
     } catch (error) {
@@ -190,7 +203,7 @@ export class FileWorkload implements Workload {
       await carryOut(handle, action);
       file.history.succeeded(operation);
       this.counts.succeeded++;
-      this.#checkHolder(file, operation);
+      this.#checkHolders(file, handle, operation);
       return true;
     } catch (error) {
       file.history.failed(operation, codeOf(error));
@@ -198,10 +211,20 @@ export class FileWorkload implements Workload {
     }
   }
 
-  #checkHolder({ holder, history }: SimFile, { process, action, calledAt }: FileOperation): void {
+  #checkHolders(file: SimFile, handle: FileHandle, operation: FileOperation): void {
+    const { process, action, calledAt, returnedAt } = operation;
     if (action.type === "read" || action.type === "size" || action.type === "sync") return;
-    if (holder === undefined || holder.process === process || calledAt < holder.since) return;
-    this.#complaints.push(`${history.name}: ${process} wrote while ${holder.process} was the only writer`);
+    const { overtaken } = file.holders.get(handle) ?? {};
+    if (overtaken !== undefined && calledAt > overtaken.at) {
+      const what = describeOperation(operation);
+      this.#complaints.push(
+        `${file.history.name}: ${what} by the only writer, though ${overtaken.by} has written`,
+      );
+    }
+    for (const [other, holder] of file.holders) {
+      if (other === handle || holder.process === process || calledAt < holder.since) continue;
+      holder.overtaken ??= { at: returnedAt, by: process };
+    }
   }
 }
 
