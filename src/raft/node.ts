@@ -90,9 +90,14 @@ export function otherVoters(node: Node): RaftId[] {
   return voters(node).filter((id) => id !== node.config.id);
 }
 
-/** Whether nobody else needs to be asked. */
-export function isSoleVoter(node: Node): boolean {
-  return isVoter(node.history.latest, node.config.id) && voters(node).length === 1;
+/**
+ * Whether nobody else needs to be asked, nor waited for. Not while that membership is not committed: a leader that has
+ * just appended its own removal may still lead, and read under its lease.
+ */
+export function isSurelySoleVoter(node: Node): boolean {
+  const { history, log, config } = node;
+  if (!isVoter(history.latest, config.id) || voters(node).length > 1) return false;
+  return history.latestIndex <= log.commit;
 }
 
 export function resetElectionTimer(node: Node): void {

@@ -21,7 +21,7 @@ import {
   memberOf,
 } from "./membership.js";
 import type { HardState, Member, Membership, RaftId, RaftMessage, SnapshotMeta } from "./message.js";
-import { isSoleVoter, type Leading, type Node, resetElectionTimer } from "./node.js";
+import { isSurelySoleVoter, type Leading, type Node, resetElectionTimer } from "./node.js";
 import type { LogReader, Outcome, Ready, Refusal, Role, SoftState } from "./ready.js";
 import { receive } from "./receive.js";
 
@@ -149,7 +149,7 @@ export class Raft {
     }
     node.ticksSinceLeader++;
     node.electionTicks++;
-    if (node.role === "follower" && isSoleVoter(node)) {
+    if (node.role === "follower" && isSurelySoleVoter(node)) {
       startElection(node, false);
     } else if (node.role === "candidate" && node.ownVote !== undefined) {
       // The disk is slower than the election: starting over would make it slower still.

@@ -8,6 +8,7 @@ import { Group } from "./group.js";
  */
 const PAST_SEEDS: Readonly<Record<number, string>> = {
   617: "a leader that had appended its own removal could not be elected, and nobody else either",
+  306583185: "who was left alone by an uncommitted removal led at once, against the lease of the one removed",
 };
 
 /** `RAFT_SEED=417 npx vitest run test/sim/raft/group.test.ts` replays one seed and prints what happens. */
