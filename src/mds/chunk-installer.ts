@@ -102,7 +102,8 @@ export class ChunkInstaller {
 
   async #dropOlderMaps({ ino, chunkId, version }: ChunkRecord): Promise<void> {
     if (version === 1) return;
-    const holders = [...this.#world.tables.opens.valuesOf(ino)];
+    // Whoever lost its lease, by revocation, may use no map: it is fenced by the version, and not waited for.
+    const holders = [...this.#world.tables.opens.valuesOf(ino)].filter(({ lease }) => lease !== "none");
     await Promise.all(
       holders.map(({ sessionId }) => this.#world.sessions.dropMap(sessionId, ino, chunkId, version)),
     );

@@ -11,8 +11,15 @@ import { ChunkWorld } from "./core/chunk-world.js";
 
 type Answers = ReadonlyMap<CsId, FailureCode>;
 
-/** What is proposed after a round in which these members failed; undefined: nothing, it is tried again. */
-async function proposedAfter(world: ChunkWorld, answers: Answers): Promise<Change | undefined> {
+/**
+ * What is proposed after a round in which these members failed, and clients answer so; undefined: nothing,
+ * it is tried again.
+ */
+async function proposedAfter(
+  world: ChunkWorld,
+  answers: Answers,
+  dropMap: () => Promise<void> = async () => undefined,
+): Promise<Change | undefined> {
   const { chunkId, version } = world.chunkOf(0);
   const proposals: Change[] = [];
   const links = {
@@ -28,7 +35,7 @@ async function proposedAfter(world: ChunkWorld, answers: Answers): Promise<Chang
     log: noopLogger,
     tables: world.tables,
     links: links as unknown as CsLinks,
-    sessions: { dropMap: async () => undefined } as unknown as SessionHub,
+    sessions: { dropMap } as unknown as SessionHub,
     propose: async (change) => {
       proposals.push(change);
       return world.apply(change).outcome as never;
@@ -87,4 +94,12 @@ test("nobody is left out when nobody who has the data is there", async () => {
     [b, "unavailable"],
   ]);
   expect(await proposedAfter(world, failed)).toBeUndefined();
+});
+
+test("clients that hold a lease are waited for, one whose lease was revoked is not", async () => {
+  const { world } = threeMembers();
+  const isSilent = (): Promise<void> => new Promise(() => undefined);
+  expect(await proposedAfter(world, new Map(), isSilent)).toBeUndefined();
+  world.mutate(world.session(), "revoke", { ino: world.ino });
+  expect(await proposedAfter(world, new Map(), isSilent)).toMatchObject({ type: "chunkInstalled" });
 });
