@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { CLIMATES } from "./faults/fault-plan.js";
 import { type SimulationReport, simulate } from "./simulation.js";
@@ -12,11 +13,37 @@ const PAST: readonly { readonly seed: number; readonly climate: string; readonly
   { seed: 2, climate: "power", safetyMs: 25_000 },
   // What a replica had beyond its source's end stayed behind, under checksums of zeros.
   { seed: 9, climate: "power", safetyMs: 25_000 },
+  // A failure stamped by a clock that was hours ahead barred a server from new replicas for hours.
+  { seed: 5005, climate: "drawn" },
 ];
 
-/** How long new seeds are tried, real milliseconds. */
-const NEW_SEEDS_MS = 60_000;
+const NEW_SEED_CLIMATES = ["drawn", "kills", "drawn", "power", "drawn", "network"] as const;
 const ONE_SEED_MS = 240_000;
+
+/**
+ * New seeds for every commit, drawn from it: a red build is red again when it is repeated. `npm run sim -- --minutes 60` is
+ * for those that nobody has seen. SIM_COUNT asks for more.
+ */
+function newSeeds(): { readonly seed: number; readonly climate: string }[] {
+  const count = Number(process.env["SIM_COUNT"] ?? 12);
+  const first = Number.parseInt(commit().slice(0, 7), 16);
+  return Array.from({ length: count }, (_, i) => ({
+    seed: first + i,
+    climate: NEW_SEED_CLIMATES[i % NEW_SEED_CLIMATES.length] ?? "drawn",
+  }));
+}
+
+/** Outside of a checkout the seeds are always the same. */
+function commit(): string {
+  try {
+    return execFileSync("git", ["rev-parse", "HEAD"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+  } catch {
+    return "0000001";
+  }
+}
 
 function complaintOf({ seed, violations, description }: SimulationReport, climate: string): string {
   const found = violations.slice(0, 3).map(({ checker, message }) => `${checker}: ${message}`);
@@ -53,18 +80,9 @@ describe("a whole cluster on virtual time", () => {
     ONE_SEED_MS,
   );
 
-  test(
-    "new seeds pass",
-    async () => {
-      const endMs = Date.now() + NEW_SEEDS_MS;
-      const seeds: number[] = [];
-      const climates = ["drawn", "drawn", "kills", "power", "network"];
-      for (let seed = Date.now() % 1_000_000_000; Date.now() < endMs; seed++) {
-        seeds.push(seed);
-        await expectSound(seed, climates[seed % climates.length] ?? "drawn", 10_000);
-      }
-      process.stdout.write(`new seeds: ${seeds[0]} to ${seeds.at(-1)}\n`);
-    },
-    NEW_SEEDS_MS + ONE_SEED_MS,
+  test.each(newSeeds())(
+    "the new seed $seed of climate $climate passes",
+    async ({ seed, climate }) => expectSound(seed, climate, 10_000),
+    ONE_SEED_MS,
   );
 });

@@ -32,7 +32,10 @@ export function place(registry: Registry, request: PlacementRequest): CsId[] {
   const all = [...registry.chunkServers.values()];
   const usable = all.filter((server) => mayTakeReplicas(registry, server) && !isExcluded(server, request));
   const pauseMs = configNumber(registry, "mds.alloc.failed_pause");
-  const rested = usable.filter(({ failedMs }) => failedMs === 0 || failedMs + pauseMs <= request.stampMs);
+  // A failure in the future was stamped by a clock that was wrong: it must not bar the server until then.
+  const isRested = ({ failedMs }: CsRecord): boolean =>
+    failedMs === 0 || failedMs > request.stampMs || failedMs + pauseMs <= request.stampMs;
+  const rested = usable.filter(isRested);
   const chosen = placeAmong(registry, rested, request, prng);
   // Servers that failed a moment ago are better than no writing at all.
   const needed = Math.min(request.count, request.policy.replicasMinimum - request.members.length);

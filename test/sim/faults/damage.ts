@@ -84,6 +84,9 @@ export async function whatIsMissing(cluster: SimCluster): Promise<string | undef
     for (const record of page) {
       const replicas = record.chain.filter(({ syncing }) => !syncing).length;
       const isComplete = replicas === record.policy.replicas && record.chain.length === replicas;
+      const gone = record.chain.find(({ csId }) => cluster.chunkServers.every((node) => node.csId !== csId));
+      if (gone !== undefined)
+        return `a replica on CS#${gone.csId}, which is no more: ${JSON.stringify(record)}`;
       if (!record.installed || !isComplete) return `not all replicas: ${JSON.stringify(record)}`;
     }
     after = page.at(-1)?.chunkId;

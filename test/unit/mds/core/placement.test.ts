@@ -146,6 +146,11 @@ describe("servers are chosen", () => {
     const policy = { ...POLICY, replicasMinimum: 3 };
     expect(place(tables, request({ policy }))).toHaveLength(3);
   });
+
+  test("a failure stamped by a clock that was hours ahead does not bar a server", () => {
+    const tables = registry([{}, {}, { failedMs: 10_000_000 }]);
+    expect(place(tables, request())).toHaveLength(3);
+  });
 });
 
 describe("sampling", () => {
