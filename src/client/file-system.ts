@@ -274,7 +274,9 @@ export class FileSystem {
 
   /** Ends all leases that other clients hold on the file. */
   async revoke(path: Path, options?: WaitOptions): Promise<void> {
-    await this.inodes.revoke((await this.stat(path, options)).ino, options);
+    // Its holder is not asked for the size: it may hang, which is why somebody revokes it.
+    const { ino } = await this.inodes.resolveInode(joinPath(componentsOf(path)), options);
+    await this.inodes.revoke(ino, options);
   }
 
   /** Removes whatever is there, directories with all they contain; links are not followed. A missing path is fine. */

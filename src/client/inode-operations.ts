@@ -76,7 +76,14 @@ export class InodeOperations {
 
   /** From the root; the last symbolic link is followed only with `followLast`. */
   async resolvePath(path: Uint8Array, followLast: boolean, options?: WaitOptions): Promise<Attributes> {
-    return this.#entry(await this.#ask({ type: "resolvePath", body: { path, followLast } }, options));
+    const body = { path, followLast, mayBeStale: false };
+    return this.#entry(await this.#ask({ type: "resolvePath", body }, options));
+  }
+
+  /** Where the path leads to, whatever has become of the client that writes the file. */
+  async resolveInode(path: Uint8Array, options?: WaitOptions): Promise<Pick<Attributes, "ino" | "mode">> {
+    const body = { path, followLast: true, mayBeStale: true };
+    return this.#entry(await this.#ask({ type: "resolvePath", body }, options));
   }
 
   /** A page of a directory: at most `limit` entries after that name. */

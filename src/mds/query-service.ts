@@ -33,6 +33,7 @@ export async function answerQuery(
     case "resolvePath": {
       const reply = answerPointQuery(leadership.tables, query);
       if (reply.type !== "entry" || !isFile(reply.body.attributes.mode)) return reply;
+      if (query.type === "resolvePath" && query.body.mayBeStale) return reply;
       const isFresh = await freshAttributes(leadership, session, reply.body.attributes.ino, context);
       return isFresh ? reply : answerPointQuery(leadership.tables, query);
     }

@@ -62,6 +62,8 @@ export interface ResolvePath {
   /** From the root; symbolic links are followed, the last one only with `followLast`. */
   readonly path: Uint8Array;
   readonly followLast: boolean;
+  /** Size and times of a file may be older than what its writer was acknowledged: the writer is not asked. */
+  readonly mayBeStale: boolean;
 }
 export interface ReadDirectory {
   readonly ino: InodeNumber;

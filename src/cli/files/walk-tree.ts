@@ -1,6 +1,6 @@
 import { concatBytes, toUtf8 } from "../../base/index.js";
-import type { FileSystem } from "../../client/index.js";
-import { type Attributes, isDirectory } from "../../meta/index.js";
+import { componentsOf, type FileSystem, joinPath } from "../../client/index.js";
+import { type InodeNumber, isDirectory } from "../../meta/index.js";
 import { about } from "./path-failure.js";
 import { Slots } from "./slots.js";
 
@@ -8,7 +8,9 @@ import { Slots } from "./slots.js";
 export interface TreeEntry {
   /** As it was reached, in bytes: names need not be text. */
   readonly path: Uint8Array;
-  readonly attributes: Attributes;
+  readonly ino: InodeNumber;
+  /** With its type. */
+  readonly mode: number;
 }
 
 /** Visits under way at the same time. */
@@ -17,7 +19,8 @@ const SLASH = toUtf8("/");
 
 /**
  * Visits the path and everything below, many things at the same time. A directory's visit has ended before those of its
- * entries begin. Symbolic links are not followed, except in the path itself. The first failure ends the walk.
+ * entries begin. Symbolic links are not followed, except in the path itself. The first failure ends the walk. No client
+ * that writes a file is asked for anything.
  */
 export async function walkTree(
   fs: FileSystem,
@@ -36,18 +39,17 @@ export async function walkTree(
   };
   const descend = async (directory: TreeEntry): Promise<void> => {
     await visit(directory);
-    if (!isDirectory(directory.attributes.mode)) return;
-    for await (const entry of fs.inodes.list(directory.attributes.ino, true)) {
+    if (!isDirectory(directory.mode)) return;
+    for await (const entry of fs.inodes.list(directory.ino, false)) {
       if (failure !== undefined) return;
-      if (entry.attributes === undefined) continue;
-      const child = { path: childPath(directory.path, entry.name), attributes: entry.attributes };
-      if (isDirectory(child.attributes.mode)) await descend(child);
+      const child = { path: childPath(directory.path, entry.name), ino: entry.ino, mode: entry.mode };
+      if (isDirectory(child.mode)) await descend(child);
       else await start(child);
     }
   };
-  const attributes = await about(path, fs.stat(path));
+  const { ino, mode } = await about(path, fs.inodes.resolveInode(joinPath(componentsOf(path))));
   try {
-    await descend({ path: toUtf8(path), attributes });
+    await descend({ path: toUtf8(path), ino, mode });
   } finally {
     await Promise.all(running);
   }

@@ -8747,6 +8747,8 @@ export interface ResolvePath {
   /** From the root; symbolic links are followed, the last one only with `followLast`. */
   readonly path: Uint8Array;
   readonly followLast: boolean;
+  /** Size and times of a file may be older than what its writer was acknowledged: the writer is not asked. */
+  readonly mayBeStale: boolean;
 }
 
 function encodeResolvePath(message: ResolvePath, writer: wire.Writer): void {
@@ -8756,11 +8758,15 @@ function encodeResolvePath(message: ResolvePath, writer: wire.Writer): void {
   if (message.followLast) {
     writer.uint32(16).bool(message.followLast);
   }
+  if (message.mayBeStale) {
+    writer.uint32(24).bool(message.mayBeStale);
+  }
 }
 
 function decodeResolvePath(reader: wire.Reader): ResolvePath {
   let $path: Uint8Array = wire.EMPTY;
   let $followLast = false;
+  let $mayBeStale = false;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -8770,6 +8776,9 @@ function decodeResolvePath(reader: wire.Reader): ResolvePath {
       case 16:
         $followLast = reader.bool();
         break;
+      case 24:
+        $mayBeStale = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -8777,6 +8786,7 @@ function decodeResolvePath(reader: wire.Reader): ResolvePath {
   return {
     path: $path,
     followLast: $followLast,
+    mayBeStale: $mayBeStale,
   };
 }
 

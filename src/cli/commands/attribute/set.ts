@@ -34,8 +34,8 @@ export function defineSetAttr(program: Command, invocation: Invocation): void {
 
 /** Directories before what is in them, so that what is made meanwhile gets the new attributes too. */
 async function changeTree(fs: FileSystem, path: string, change: AttributeChange): Promise<void> {
-  await walkTree(fs, path, async ({ path: at, attributes }) => {
-    if (!isDirectory(attributes.mode) && !isFile(attributes.mode)) return;
-    await about(at, fs.inodes.setStorage(attributes.ino, change));
+  await walkTree(fs, path, async ({ path: at, ino, mode }) => {
+    if (!isDirectory(mode) && !isFile(mode)) return;
+    await about(at, fs.inodes.setStorage(ino, change));
   });
 }

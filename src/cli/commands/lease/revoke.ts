@@ -24,8 +24,8 @@ export function defineRevoke(program: Command, invocation: Invocation): void {
       requireClusterPath(path, flags.p);
       await withFileSystem(invocation, async (fs) => {
         if (flags.R !== true) return await about(path, fs.revoke(path));
-        await walkTree(fs, path, async ({ path: at, attributes }) => {
-          if (isFile(attributes.mode)) await about(at, fs.inodes.revoke(attributes.ino));
+        await walkTree(fs, path, async ({ path: at, ino, mode }) => {
+          if (isFile(mode)) await about(at, fs.inodes.revoke(ino));
         });
       });
     });
