@@ -53,6 +53,6 @@ describe("the disk of this machine", () => {
     await expect(disk.openKv(join(directory, "kv"), LABEL)).rejects.toThrow("LEVEL_LOCKED");
     await kv.close();
     await writeFile(join(directory, "kv", "CURRENT"), "nonsense");
-    await expect(disk.openKv(join(directory, "kv"), LABEL)).rejects.toThrow("LEVEL_CORRUPTION");
+    await expect(disk.openKv(join(directory, "kv"), LABEL)).rejects.toThrow("log_corrupt");
   });
 });

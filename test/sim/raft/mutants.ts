@@ -107,7 +107,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "node.ts",
     find: "return (config.electionTicksMin - 1)",
     replace: "return 2 * (config.electionTicksMin - 1)",
-    foundBy: 185,
+    foundBy: 231,
   },
   {
     name: "judges the lease by the time of the last tick",
