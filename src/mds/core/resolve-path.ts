@@ -11,7 +11,10 @@ export const PATH_BYTES_MAX = 4095;
 const LINKS_MAX = 40;
 
 /** Walks from the root. A slash at the end, as everywhere in POSIX, demands a directory and follows a last link. */
-export function resolvePath(tables: Tables, { path, followLast }: Pick<ResolvePath, "path" | "followLast">): InodeRecord {
+export function resolvePath(
+  tables: Tables,
+  { path, followLast }: Pick<ResolvePath, "path" | "followLast">,
+): InodeRecord {
   if (path.length > PATH_BYTES_MAX) throw storageError("name_too_long");
   // A stack: the next component is the last of the list.
   const ahead = componentsOf(path).reverse();

@@ -19,7 +19,9 @@ beforeEach(() => {
 const symlink = (name: string, target: string, parent: InodeNumber = ROOT_INODE): InodeNumber =>
   world.create(me, name, { parent, mode: MODE_SYMLINK, target: toUtf8(target) }).attributes.ino;
 const resolve = (path: string, followLast = true): InodeNumber =>
-  attributesIn(world.query({ type: "resolvePath", body: { path: toUtf8(path), followLast, mayBeStale: false } })).ino;
+  attributesIn(
+    world.query({ type: "resolvePath", body: { path: toUtf8(path), followLast, mayBeStale: false } }),
+  ).ino;
 const failureOf = (action: () => unknown): string => {
   try {
     action();
