@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { CLIMATES } from "./faults/fault-plan.js";
 import { type SimulationReport, simulate } from "./simulation.js";
@@ -21,28 +20,16 @@ const NEW_SEED_CLIMATES = ["drawn", "kills", "drawn", "power", "drawn", "network
 const ONE_SEED_MS = 240_000;
 
 /**
- * New seeds for every commit, drawn from it: a red build is red again when it is repeated. `npm run sim -- --minutes 60` is
- * for those that nobody has seen. SIM_COUNT asks for more.
+ * Seeds of this release, always the same here, so that a red build is red because of its change. Those that nobody has
+ * seen are for `npm run sim -- --minutes 60`, or SIM_FIRST and SIM_COUNT.
  */
 function newSeeds(): { readonly seed: number; readonly climate: string }[] {
-  const count = Number(process.env["SIM_COUNT"] ?? 12);
-  const first = Number.parseInt(commit().slice(0, 7), 16);
+  const first = Number(process.env["SIM_FIRST"] ?? 137_314_659);
+  const count = Number(process.env["SIM_COUNT"] ?? 8);
   return Array.from({ length: count }, (_, i) => ({
     seed: first + i,
     climate: NEW_SEED_CLIMATES[i % NEW_SEED_CLIMATES.length] ?? "drawn",
   }));
-}
-
-/** Outside of a checkout the seeds are always the same. */
-function commit(): string {
-  try {
-    return execFileSync("git", ["rev-parse", "HEAD"], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-  } catch {
-    return "0000001";
-  }
 }
 
 function complaintOf({ seed, violations, description }: SimulationReport, climate: string): string {
