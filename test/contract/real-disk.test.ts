@@ -1,3 +1,5 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +10,21 @@ import { realWorld } from "../../src/io/real/index.js";
 const LABEL = "test.real";
 const { disk } = realWorld();
 let directory = "";
+const OWNER = `
+  const { Level } = await import("level");
+  const engine = new Level(process.argv[1]);
+  await engine.open();
+  console.log("open");
+  setInterval(() => undefined, 1000);
+`;
+
+/** Another process that has the store open until it is killed. */
+async function ownStore(path: string): Promise<ChildProcess> {
+  const args = ["--input-type=module", "--eval", OWNER, path];
+  const owner = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  await once(owner.stdout, "data");
+  return owner;
+}
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "pstorage-real-"));
@@ -45,6 +62,22 @@ describe("the disk of this machine", () => {
     await expect(disk.makeDirectory(join(directory, "f", "g"), LABEL)).rejects.toMatchObject({
       code: "io_error",
     });
+  });
+
+  test("a store that a dying process has open is opened when that process is gone", async () => {
+    const owner = await ownStore(join(directory, "kv"));
+    const opening = disk.openKv(join(directory, "kv"), LABEL);
+    setTimeout(() => owner.kill("SIGKILL"), 200);
+
+    await (await opening).close();
+    expect(owner.signalCode).toBe("SIGKILL");
+  });
+
+  test("a store that a living process has open is refused in the end", async () => {
+    const owner = await ownStore(join(directory, "kv"));
+
+    await expect(disk.openKv(join(directory, "kv"), LABEL)).rejects.toThrow("LEVEL_LOCKED");
+    owner.kill("SIGKILL");
   });
 
   test("a store says why it cannot be opened", async () => {

@@ -14,5 +14,6 @@ export interface RealWorld {
 }
 
 export function realWorld(): RealWorld {
-  return { clock: new RealClock(), random: new RealRandom(), disk: new RealDisk(), net: new RealNet() };
+  const clock = new RealClock();
+  return { clock, random: new RealRandom(), disk: new RealDisk(clock), net: new RealNet() };
 }

@@ -1,6 +1,7 @@
 import { constants, readFileSync } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rmdir, statfs, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { Clock } from "../clock.js";
 import type { Disk, DiskFile, DiskSpace } from "../disk.js";
 import type { Kv } from "../kv.js";
 import { errnoOf, storageErrorOf } from "./errno.js";
@@ -17,9 +18,14 @@ const FLAGS = {
 
 /** The file systems of this machine. Operation labels are for the simulator and change nothing here. */
 export class RealDisk implements Disk {
+  readonly #clock: Clock;
   readonly #bootId = readFileSync(BOOT_ID_PATH, "utf8").trim();
   /** Path -> the last replacement asked for, so that two of them never share the temporary file. */
   readonly #replacing = new Map<string, Promise<void>>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   open(path: string, mode: "read" | "read-write" | "create", _label: string): Promise<DiskFile> {
     return mapped(`open ${path}`, async () => new RealDiskFile(await open(path, FLAGS[mode], 0o644), path));
@@ -85,7 +91,7 @@ export class RealDisk implements Disk {
 
   async openKv(path: string, label: string): Promise<Kv> {
     await this.makeDirectory(path, label);
-    return await mapped(`open store ${path}`, () => RealKv.open(path));
+    return await mapped(`open store ${path}`, () => RealKv.open(path, this.#clock));
   }
 
   bootId(): string {

@@ -1,5 +1,6 @@
 import { Level } from "level";
 import { type StorageError, storageError } from "../../base/index.js";
+import type { Clock } from "../clock.js";
 import type { Kv, KvChange, KvEntry, KvRange } from "../kv.js";
 import { storageErrorOf } from "./errno.js";
 
@@ -14,6 +15,13 @@ type Engine = Level<Uint8Array, Uint8Array>;
 
 /** Keys read ahead at once by an iteration. */
 const RANGE_READ_AHEAD = 256;
+
+/**
+ * How long another process may keep the lock of a store that is to be opened. One that was killed looks gone before
+ * its last thread is, and until then its locks are held.
+ */
+const LOCK_WAIT_MS = 2000;
+const LOCK_POLL_MS = 20;
 
 /**
  * LevelDB. Keeps two promises that it does not keep by itself:
@@ -36,14 +44,19 @@ export class RealKv implements Kv {
     this.#path = path;
   }
 
-  static async open(path: string): Promise<RealKv> {
-    const engine: Engine = new Level(path, { keyEncoding: "view", valueEncoding: "view" });
-    try {
-      await engine.open();
-    } catch (error) {
-      throw engineError(error, `open store ${path}`);
+  static async open(path: string, clock: Clock): Promise<RealKv> {
+    const endMs = clock.monotonicMs() + LOCK_WAIT_MS;
+    for (;;) {
+      const engine: Engine = new Level(path, { keyEncoding: "view", valueEncoding: "view" });
+      try {
+        await engine.open();
+        return new RealKv(engine, path);
+      } catch (error) {
+        if (!isLockedByAnother(error) || clock.monotonicMs() >= endMs)
+          throw engineError(error, `open store ${path}`);
+      }
+      await clock.sleep("io.kv.locked", LOCK_POLL_MS);
     }
-    return new RealKv(engine, path);
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -156,12 +169,26 @@ async function* readAhead(iterator: EngineIterator, path: string): AsyncGenerato
 
 /** LevelDB tells errors of the file system by text only; what went wrong in opening is in the cause. */
 function engineError(error: unknown, what: string): StorageError {
-  const root = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const root = rootOf(error);
   const text = root instanceof Error ? root.message : String(root);
+  if (codeOf(root) === LOCKED)
+    return storageError("io_error", `${what}: ${LOCKED}, it is open already`, error);
   if (/no space left|quota exceeded/i.test(text)) return storageError("no_space", `${what}: ENOSPC`, error);
   if (/read-only file system/i.test(text)) return storageError("read_only", `${what}: EROFS`, error);
   if (/corruption/i.test(codeOf(root) + text)) return storageError("log_corrupt", `${what}: ${text}`, error);
   return storageErrorOf(root, what);
+}
+
+const LOCKED = "LEVEL_LOCKED";
+
+/** What this process has open itself will not be closed while it waits. */
+function isLockedByAnother(error: unknown): boolean {
+  const root = rootOf(error);
+  return codeOf(root) === LOCKED && !/already held by process/.test(String(root));
+}
+
+function rootOf(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof Error ? error.cause : error;
 }
 
 function codeOf(error: unknown): string {
