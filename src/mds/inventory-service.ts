@@ -1,8 +1,9 @@
 import type { ChunkId, CsId, ReplicaReport } from "../chunk/index.js";
 import type { ChunkAt, ReconfigureChunk } from "./core/command.js";
-import { judgeReplica, type LostEvidence } from "./core/inventory.js";
+import { judgeReplica, type LostEvidence, type ReplicaVerdict } from "./core/inventory.js";
 import type { ChunkRecord } from "./core/records.js";
 import type { Leadership } from "./leadership.js";
+import type { Reservation, Reservations } from "./lost-evidence.js";
 
 const PAGE = 1000;
 const UNKNOWN_PER_COMMAND = 1000;
@@ -15,8 +16,8 @@ export interface InventoryVerdicts {
   readonly useless: readonly ChunkAt[];
   /** Complete, but doubtful after an unclean stop. */
   readonly suspects: ReadonlyMap<ChunkId, { readonly hostCrashed: boolean }>;
-  /** What is there of replicas that the state counts as lost. */
-  readonly evidence: ReadonlyMap<ChunkId, LostEvidence>;
+  /** What is to be thought of its replicas if they are lost, now or later. */
+  readonly reservations: Reservations;
 }
 
 /** Compares what a server says it has with what the state says it should have. */
@@ -28,23 +29,27 @@ export async function judgeInventory(
   const remove: ReconfigureChunk[] = [];
   const useless: ChunkAt[] = [];
   const suspects = new Map<ChunkId, { hostCrashed: boolean }>();
-  const evidence = new Map<ChunkId, LostEvidence>();
+  const reservations = new Map<ChunkId, Reservation>();
+  const reserve = ({ chunkId, installedVersion }: ChunkRecord, evidence: LostEvidence): void => {
+    reservations.set(chunkId, { evidence, installedVersion });
+  };
   const reported = new Set<ChunkId>();
   for (const report of reports) {
     const { chunkId, version, hostCrashed } = report;
     reported.add(chunkId);
     const record = tables.chunks.get(chunkId);
-    switch (judgeReplica(tables, csId, report)) {
+    const verdict = judgeReplica(tables, csId, report);
+    const doubt = doubtOf(verdict, report);
+    if (record !== undefined && doubt !== undefined) reserve(record, doubt);
+    switch (verdict) {
       case "current":
+      case "lost":
         break;
       case "suspect":
         suspects.set(chunkId, { hostCrashed });
         break;
       case "behind":
         if (record !== undefined) remove.push(removal(record, csId, "its replica is out of date"));
-        break;
-      case "lost":
-        evidence.set(chunkId, hostCrashed ? "hostCrashed" : report.suspect ? "suspect" : "complete");
         break;
       case "useless":
         useless.push({ chunkId, version });
@@ -58,13 +63,20 @@ export async function judgeInventory(
       const record = tables.chunks.get(chunkId);
       const member = record?.chain.find((other) => other.csId === csId);
       if (record === undefined || member?.create === true) continue;
-      if (member === undefined) evidence.set(chunkId, "missing");
-      else remove.push(removal(record, csId, "its replica is missing"));
+      reserve(record, "missing");
+      if (member !== undefined) remove.push(removal(record, csId, "its replica is missing"));
     }
     after = page.at(-1);
     if (page.length < PAGE) break;
   }
-  return { remove, useless, suspects, evidence };
+  return { remove, useless, suspects, reservations };
+}
+
+/** Why the replica might not bring the chunk back; undefined: it has everything. */
+function doubtOf(verdict: ReplicaVerdict, { suspect, hostCrashed }: ReplicaReport): LostEvidence | undefined {
+  if (verdict === "behind") return "missing";
+  if (hostCrashed) return "hostCrashed";
+  return suspect ? "suspect" : undefined;
 }
 
 /** Carries out what does not need another look at other servers. */

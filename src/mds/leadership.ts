@@ -1,5 +1,5 @@
 import { failureOf, StorageError, storageError } from "../base/index.js";
-import type { ChunkId, CsId, NumberedCsCommand, ReplicaReport } from "../chunk/index.js";
+import type { ChunkId, ChunkVersion, CsId, NumberedCsCommand, ReplicaReport } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { InodeNumber, SessionId } from "../meta/index.js";
 import type { CallServer } from "../rpc/index.js";
@@ -176,6 +176,12 @@ export class Leadership {
   /** A server that may be believed to have a chunk's data. */
   isSuspect(chunkId: ChunkId, csId: CsId): boolean {
     return this.#maintenance.repair.isSuspect(chunkId, csId);
+  }
+
+  /** Everything is in that replica now, the server says. */
+  async replicaSynced(csId: CsId, chunkId: ChunkId, version: ChunkVersion): Promise<void> {
+    await this.propose({ type: "replicaSynced", body: { csId, chunkId, version } });
+    this.#maintenance.repair.filled(csId, chunkId);
   }
 
   /** Takes a chunk server in, once it has said what it holds: from then on it is given commands. */

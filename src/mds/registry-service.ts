@@ -86,7 +86,7 @@ class Attachment {
         return OK;
       case "replicaSynced": {
         const { chunkId, version } = request.body;
-        await leadership.propose({ type: "replicaSynced", body: { csId, chunkId, version } });
+        await leadership.replicaSynced(csId, chunkId, version);
         return OK;
       }
     }

@@ -1,10 +1,10 @@
 import type { ChunkId, CsId, ReplicaReport } from "../chunk/index.js";
 import { Heartbeat } from "./background-jobs.js";
-import type { LostEvidence } from "./core/inventory.js";
 import type { ChunkRecord } from "./core/records.js";
 import { planRepairs, type RepairPlan } from "./core/repair-plan.js";
 import { type InventoryVerdicts, judgeInventory, settleInventory } from "./inventory-service.js";
 import type { Leadership } from "./leadership.js";
+import { Evidence } from "./lost-evidence.js";
 import { Suspects } from "./suspects.js";
 
 const PERIOD_MS = 500;
@@ -21,8 +21,7 @@ export class RepairLoop {
   readonly #leadership: Leadership;
   readonly #suspects: Suspects;
   readonly #beat: Heartbeat;
-  /** What the inventories said about replicas that the state counts as lost. */
-  readonly #evidence = new Map<CsId, ReadonlyMap<ChunkId, LostEvidence>>();
+  readonly #evidence = new Evidence();
   /** Where the next page of a list begins, by list. */
   readonly #cursors = new Map<string, ChunkId>();
   #isDue = true;
@@ -59,15 +58,20 @@ export class RepairLoop {
   }
 
   /** What the inventory said is known from now on. Called before the server takes commands. */
-  note(csId: CsId, { suspects, evidence }: InventoryVerdicts): void {
+  note(csId: CsId, { suspects, reservations }: InventoryVerdicts): void {
     this.#suspects.reported(csId, suspects);
-    this.#evidence.set(csId, evidence);
+    this.#evidence.reported(csId, reservations);
   }
 
   /** The server went away: what it had is open again. */
   forget(csId: CsId): void {
     this.#suspects.forget(csId);
-    this.#evidence.delete(csId);
+    this.#evidence.forget(csId);
+  }
+
+  /** The replica there has everything now, whatever the inventory said. */
+  filled(csId: CsId, chunkId: ChunkId): void {
+    this.#evidence.filled(csId, chunkId);
   }
 
   close(): void {
@@ -101,7 +105,7 @@ export class RepairLoop {
         tables,
         stampMs: clock.wallMs(),
         isAwaited: (chunkId) => waiters.isWaitedFor({ type: "chunk", chunkId }),
-        evidenceOf: (csId, chunkId) => this.#evidence.get(csId)?.get(chunkId) ?? "unknown",
+        evidenceOf: (csId, record) => this.#evidence.of(csId, record),
       },
       records,
     );

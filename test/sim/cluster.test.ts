@@ -14,6 +14,8 @@ const PAST: readonly { readonly seed: number; readonly climate: string; readonly
   { seed: 9, climate: "power", safetyMs: 25_000 },
   // A failure stamped by a clock that was hours ahead barred a server from new replicas for hours.
   { seed: 5005, climate: "drawn" },
+  // A replica that got lost after its server's inventory was waited for, though the server was there.
+  { seed: 137_314_667, climate: "drawn", safetyMs: 10_000 },
 ];
 
 const NEW_SEED_CLIMATES = ["drawn", "kills", "drawn", "power", "drawn", "network"] as const;

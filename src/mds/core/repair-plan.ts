@@ -19,8 +19,8 @@ export interface RepairWorld {
   readonly stampMs: number;
   /** A client waits for this chunk. */
   readonly isAwaited: (chunkId: ChunkId) => boolean;
-  /** What the inventory of a server that is there says about a lost replica. */
-  readonly evidenceOf: (csId: CsId, chunkId: ChunkId) => LostEvidence;
+  /** What the inventory of a server that is there says about a lost replica of the chunk. */
+  readonly evidenceOf: (csId: CsId, record: ChunkRecord) => LostEvidence;
 }
 
 export interface RepairPlan {
@@ -96,7 +96,7 @@ function planChunk(
 ): ReconfigureChunk | "homeless" | undefined {
   const { tables } = world;
   if (record.chain.length === 0) {
-    return planRevival(tables, record, (csId) => world.evidenceOf(csId, record.chunkId));
+    return planRevival(tables, record, (csId) => world.evidenceOf(csId, record));
   }
   const hasPresent = record.chain.some((member) => !member.syncing && presence(world, member) === "active");
   if (!hasPresent) return planWithoutMembers(world, record);

@@ -335,7 +335,7 @@ export class ChunkModel {
 
   #repair(): void {
     const { tables, stampMs } = this.world;
-    const evidenceOf = (csId: CsId, chunkId: ChunkId): LostEvidence => {
+    const evidenceOf = (csId: CsId, { chunkId }: ChunkRecord): LostEvidence => {
       const server = this.servers.get(csId);
       if (server?.isUp !== true) return "unknown";
       const replica = server.replicas.get(chunkId);
