@@ -21,7 +21,7 @@ export class ChunkData {
   readonly #store: StoreFiles;
   readonly #chunkId: ChunkId;
   #sizeBytes: number | undefined;
-  /** Changes made by this process, and how many of them a sync has covered. */
+  /** Changes made by this process (`distrust` stands for an earlier one's), and how many of them a sync has covered. */
   #changeCount = 0;
   #syncedCount = 0;
 
@@ -47,6 +47,11 @@ export class ChunkData {
     if (this.#sizeBytes !== undefined) return;
     const size = await this.#existing(0, (file) => file.sizeBytes("cs.data.size"));
     this.#sizeBytes ??= size;
+  }
+
+  /** An earlier process died over changes that it may not have synced: the next sync is not spared. */
+  distrust(): void {
+    this.#changeCount++;
   }
 
   /** Nothing is there yet: spares asking the disk. */

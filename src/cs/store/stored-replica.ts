@@ -260,6 +260,7 @@ export class StoredReplica {
   /** After a crash: what was dirty is distrusted, and its checksums are whatever the data say now. */
   async recover(isHostCrash: boolean): Promise<void> {
     const { dirty } = this.record;
+    if (!dirty.isEmpty) this.#data.distrust();
     for (const region of dirty) {
       const data = new Uint8Array(Math.min(REGION_BYTES, this.#record.chunkBytes - region * REGION_BYTES));
       await this.#data.open();

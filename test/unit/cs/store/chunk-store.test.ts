@@ -36,6 +36,20 @@ test("after a crash of the process a dirty region is distrusted, and reads as it
   expect(await world.read(replica, 0, 4096)).toEqual(filled(4096, 5));
 });
 
+test("a sync covers what a process that crashed had written, and so does cleaning", async () => {
+  for (let seed = 100; seed < 120; seed++) {
+    const world = await StoreWorld.made(seed);
+    await world.write(await world.create(await world.open()), 0, filled(4096, 5));
+    world.host.crash();
+    const replica = find(await world.open());
+    if (seed % 2 === 0) await world.run(replica.sync());
+    else await world.run(replica.clean(replica.dirty.cleanable(Number.POSITIVE_INFINITY)));
+    world.host.powerLoss();
+
+    expect(await world.read(find(await world.open()), 0, 4096)).toEqual(filled(4096, 5));
+  }
+});
+
 test("after a loss of power what was dirty is distrusted as lost with the host", async () => {
   const world = await StoreWorld.made(3);
   const replica = await world.create(await world.open());
