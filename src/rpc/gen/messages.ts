@@ -795,6 +795,54 @@ export const Attributes: wire.MessageType<Attributes> = {
   decode: decodeAttributes,
 };
 
+/**
+ * Asks the leader for a `lockFree` when this lock may be had. It remembers that as long as the stream lasts. Fails with
+ * `deadlock` if the owner would wait for itself. Asked again, it keeps its place in the queue.
+ */
+export interface AwaitLock {
+  /** Of the session's choosing, different for each wait. */
+  readonly waitId: number;
+  readonly lock: FileLock;
+}
+
+function encodeAwaitLock(message: AwaitLock, writer: wire.Writer): void {
+  if (message.waitId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.waitId));
+  }
+  writer.uint32(18).fork();
+  encodeFileLock(message.lock, writer);
+  writer.ldelim();
+}
+
+function decodeAwaitLock(reader: wire.Reader): AwaitLock {
+  let $waitId = 0;
+  let $lock: FileLock | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $waitId = wire.uint64(reader);
+        break;
+      case 18:
+        $lock = wire.nested(reader, decodeFileLock);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    waitId: $waitId,
+    lock: $lock ?? wire.absent(decodeFileLock),
+  };
+}
+
+/** How {@link AwaitLock} travels. */
+export const AwaitLock: wire.MessageType<AwaitLock> = {
+  name: "AwaitLock",
+  encode: encodeAwaitLock,
+  decode: decodeAwaitLock,
+};
+
 export interface BeginSessionChange {
   readonly hostname: string;
   readonly hostId: string;
@@ -2735,6 +2783,13 @@ export interface Create {
   /** Opens the new file at once. An existing one is opened too unless `mustBeNew`. */
   readonly open?: string | undefined;
   readonly mustBeNew: boolean;
+  /** Permission bits to be left out, unless the directory has a default ACL, which then decides. Absent: none. */
+  readonly umask?: number | undefined;
+  /**
+   * A regular file without a name, as O_TMPFILE makes it, in the file system of `parent`; `name` is empty and `open`
+   * is set. It is gone with its last close unless `link` gives it a name.
+   */
+  readonly unnamed?: boolean | undefined;
 }
 
 function encodeCreate(message: Create, writer: wire.Writer): void {
@@ -2768,6 +2823,12 @@ function encodeCreate(message: Create, writer: wire.Writer): void {
   if (message.mustBeNew) {
     writer.uint32(80).bool(message.mustBeNew);
   }
+  if (message.umask !== undefined) {
+    writer.uint32(88).uint32(message.umask);
+  }
+  if (message.unnamed !== undefined) {
+    writer.uint32(96).bool(message.unnamed);
+  }
 }
 
 function decodeCreate(reader: wire.Reader): Create {
@@ -2781,6 +2842,8 @@ function decodeCreate(reader: wire.Reader): Create {
   let $target: Uint8Array = wire.EMPTY;
   let $open: string | undefined;
   let $mustBeNew = false;
+  let $umask: number | undefined;
+  let $unnamed: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -2814,6 +2877,12 @@ function decodeCreate(reader: wire.Reader): Create {
       case 80:
         $mustBeNew = reader.bool();
         break;
+      case 88:
+        $umask = reader.uint32();
+        break;
+      case 96:
+        $unnamed = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -2829,6 +2898,8 @@ function decodeCreate(reader: wire.Reader): Create {
     target: $target,
     open: $open,
     mustBeNew: $mustBeNew,
+    umask: $umask,
+    unnamed: $unnamed,
   };
 }
 
@@ -4413,6 +4484,100 @@ export const Failure: wire.MessageType<Failure> = {
   decode: decodeFailure,
 };
 
+/** One lock of one owner on one file. Positions are 16 hexadecimal digits; the order of the texts is theirs. */
+export interface FileLock {
+  readonly ino: number;
+  /** `flock` (always the whole file) or `range` (fcntl). They know nothing of each other. */
+  readonly family: string;
+  /** Whoever holds it within the session: 1 to 64 characters. */
+  readonly owner: string;
+  /** `shared` or `exclusive`. */
+  readonly kind: string;
+  readonly begin: string;
+  /** Behind the last byte. */
+  readonly end: string;
+  /** Of the process, for `F_GETLK`; of no other meaning. */
+  readonly pid: number;
+}
+
+function encodeFileLock(message: FileLock, writer: wire.Writer): void {
+  if (message.ino !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.ino));
+  }
+  if (message.family !== "") {
+    writer.uint32(18).string(message.family);
+  }
+  if (message.owner !== "") {
+    writer.uint32(26).string(message.owner);
+  }
+  if (message.kind !== "") {
+    writer.uint32(34).string(message.kind);
+  }
+  if (message.begin !== "") {
+    writer.uint32(42).string(message.begin);
+  }
+  if (message.end !== "") {
+    writer.uint32(50).string(message.end);
+  }
+  if (message.pid !== 0) {
+    writer.uint32(56).uint32(message.pid);
+  }
+}
+
+function decodeFileLock(reader: wire.Reader): FileLock {
+  let $ino = 0;
+  let $family = "";
+  let $owner = "";
+  let $kind = "";
+  let $begin = "";
+  let $end = "";
+  let $pid = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $ino = wire.uint64(reader);
+        break;
+      case 18:
+        $family = wire.text(reader);
+        break;
+      case 26:
+        $owner = wire.text(reader);
+        break;
+      case 34:
+        $kind = wire.text(reader);
+        break;
+      case 42:
+        $begin = wire.text(reader);
+        break;
+      case 50:
+        $end = wire.text(reader);
+        break;
+      case 56:
+        $pid = reader.uint32();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    ino: $ino,
+    family: $family,
+    owner: $owner,
+    kind: $kind,
+    begin: $begin,
+    end: $end,
+    pid: $pid,
+  };
+}
+
+/** How {@link FileLock} travels. */
+export const FileLock: wire.MessageType<FileLock> = {
+  name: "FileLock",
+  encode: encodeFileLock,
+  decode: decodeFileLock,
+};
+
 export interface FilesystemCounts {
   readonly fileCount: number;
   readonly inodeCount: number;
@@ -4569,6 +4734,40 @@ export const FinishRecoveryChange: wire.MessageType<FinishRecoveryChange> = {
   name: "FinishRecoveryChange",
   encode: encodeFinishRecoveryChange,
   decode: decodeFinishRecoveryChange,
+};
+
+export interface ForgetLockWait {
+  readonly waitId: number;
+}
+
+function encodeForgetLockWait(message: ForgetLockWait, writer: wire.Writer): void {
+  if (message.waitId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.waitId));
+  }
+}
+
+function decodeForgetLockWait(reader: wire.Reader): ForgetLockWait {
+  let $waitId = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $waitId = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    waitId: $waitId,
+  };
+}
+
+/** How {@link ForgetLockWait} travels. */
+export const ForgetLockWait: wire.MessageType<ForgetLockWait> = {
+  name: "ForgetLockWait",
+  encode: encodeForgetLockWait,
+  decode: decodeForgetLockWait,
 };
 
 /** Answer to a ForwardWrite that will not be acknowledged under this version; the sender keeps the change. */
@@ -5172,6 +5371,10 @@ export interface InodeRecord {
   /** Of symbolic links. */
   readonly target: Uint8Array;
   readonly xattrNames: readonly Uint8Array[];
+  /** Made without a name; it may be given one although its link count is 0. */
+  readonly isLinkable?: boolean | undefined;
+  /** Of files: bytes written so far, as far as they may still be there. */
+  readonly writtenBytes?: number | undefined;
 }
 
 function encodeInodeRecord(message: InodeRecord, writer: wire.Writer): void {
@@ -5232,6 +5435,12 @@ function encodeInodeRecord(message: InodeRecord, writer: wire.Writer): void {
   for (const item of message.xattrNames) {
     writer.uint32(154).bytes(item);
   }
+  if (message.isLinkable !== undefined) {
+    writer.uint32(160).bool(message.isLinkable);
+  }
+  if (message.writtenBytes !== undefined) {
+    writer.uint32(168).uint64(wire.safe(message.writtenBytes));
+  }
 }
 
 function decodeInodeRecord(reader: wire.Reader): InodeRecord {
@@ -5254,6 +5463,8 @@ function decodeInodeRecord(reader: wire.Reader): InodeRecord {
   let $storage: StorageRecord | undefined;
   let $target: Uint8Array = wire.EMPTY;
   const $xattrNames: Uint8Array[] = [];
+  let $isLinkable: boolean | undefined;
+  let $writtenBytes: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -5314,6 +5525,12 @@ function decodeInodeRecord(reader: wire.Reader): InodeRecord {
       case 154:
         wire.push($xattrNames, reader.bytes());
         break;
+      case 160:
+        $isLinkable = reader.bool();
+        break;
+      case 168:
+        $writtenBytes = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -5338,6 +5555,8 @@ function decodeInodeRecord(reader: wire.Reader): InodeRecord {
     storage: $storage ?? wire.absent(decodeStorageRecord),
     target: $target,
     xattrNames: $xattrNames,
+    isLinkable: $isLinkable,
+    writtenBytes: $writtenBytes,
   };
 }
 
@@ -5596,6 +5815,226 @@ export const ListXattrs: wire.MessageType<ListXattrs> = {
   name: "ListXattrs",
   encode: encodeListXattrs,
   decode: decodeListXattrs,
+};
+
+/** The lock of that `awaitLock` may be had now, if nobody is faster: set it. */
+export interface LockFree {
+  readonly waitId: number;
+}
+
+function encodeLockFree(message: LockFree, writer: wire.Writer): void {
+  if (message.waitId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.waitId));
+  }
+}
+
+function decodeLockFree(reader: wire.Reader): LockFree {
+  let $waitId = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $waitId = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    waitId: $waitId,
+  };
+}
+
+/** How {@link LockFree} travels. */
+export const LockFree: wire.MessageType<LockFree> = {
+  name: "LockFree",
+  encode: encodeLockFree,
+  decode: decodeLockFree,
+};
+
+/** What one owner within a session has locked of one file in one family. */
+export interface LockRecord {
+  readonly ino: number;
+  readonly sessionId: number;
+  /** `flock` or `range`. */
+  readonly family: string;
+  readonly owner: string;
+  /** In the order of their positions; they do not overlap. */
+  readonly ranges: readonly LockedRange[];
+}
+
+function encodeLockRecord(message: LockRecord, writer: wire.Writer): void {
+  if (message.ino !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.ino));
+  }
+  if (message.sessionId !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.sessionId));
+  }
+  if (message.family !== "") {
+    writer.uint32(26).string(message.family);
+  }
+  if (message.owner !== "") {
+    writer.uint32(34).string(message.owner);
+  }
+  for (const item of message.ranges) {
+    writer.uint32(42).fork();
+    encodeLockedRange(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeLockRecord(reader: wire.Reader): LockRecord {
+  let $ino = 0;
+  let $sessionId = 0;
+  let $family = "";
+  let $owner = "";
+  const $ranges: LockedRange[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $ino = wire.uint64(reader);
+        break;
+      case 16:
+        $sessionId = wire.uint64(reader);
+        break;
+      case 26:
+        $family = wire.text(reader);
+        break;
+      case 34:
+        $owner = wire.text(reader);
+        break;
+      case 42:
+        wire.push($ranges, wire.nested(reader, decodeLockedRange));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    ino: $ino,
+    sessionId: $sessionId,
+    family: $family,
+    owner: $owner,
+    ranges: $ranges,
+  };
+}
+
+/** How {@link LockRecord} travels. */
+export const LockRecord: wire.MessageType<LockRecord> = {
+  name: "LockRecord",
+  encode: encodeLockRecord,
+  decode: decodeLockRecord,
+};
+
+/** Of testLock: the lock in the way, and whose it is; absent: none. */
+export interface LockState {
+  readonly lock?: FileLock | undefined;
+  readonly sessionId: number;
+}
+
+function encodeLockState(message: LockState, writer: wire.Writer): void {
+  if (message.lock !== undefined) {
+    writer.uint32(10).fork();
+    encodeFileLock(message.lock, writer);
+    writer.ldelim();
+  }
+  if (message.sessionId !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.sessionId));
+  }
+}
+
+function decodeLockState(reader: wire.Reader): LockState {
+  let $lock: FileLock | undefined;
+  let $sessionId = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $lock = wire.nested(reader, decodeFileLock);
+        break;
+      case 16:
+        $sessionId = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    lock: $lock,
+    sessionId: $sessionId,
+  };
+}
+
+/** How {@link LockState} travels. */
+export const LockState: wire.MessageType<LockState> = {
+  name: "LockState",
+  encode: encodeLockState,
+  decode: decodeLockState,
+};
+
+export interface LockedRange {
+  /** `shared` or `exclusive`. */
+  readonly kind: string;
+  /** 16 hexadecimal digits. */
+  readonly begin: string;
+  /** Behind the last byte. */
+  readonly end: string;
+  readonly pid: number;
+}
+
+function encodeLockedRange(message: LockedRange, writer: wire.Writer): void {
+  if (message.kind !== "") {
+    writer.uint32(10).string(message.kind);
+  }
+  if (message.begin !== "") {
+    writer.uint32(18).string(message.begin);
+  }
+  if (message.end !== "") {
+    writer.uint32(26).string(message.end);
+  }
+  if (message.pid !== 0) {
+    writer.uint32(32).uint32(message.pid);
+  }
+}
+
+function decodeLockedRange(reader: wire.Reader): LockedRange {
+  let $kind = "";
+  let $begin = "";
+  let $end = "";
+  let $pid = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $kind = wire.text(reader);
+        break;
+      case 18:
+        $begin = wire.text(reader);
+        break;
+      case 26:
+        $end = wire.text(reader);
+        break;
+      case 32:
+        $pid = reader.uint32();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    kind: $kind,
+    begin: $begin,
+    end: $end,
+    pid: $pid,
+  };
+}
+
+/** How {@link LockedRange} travels. */
+export const LockedRange: wire.MessageType<LockedRange> = {
+  name: "LockedRange",
+  encode: encodeLockedRange,
+  decode: decodeLockedRange,
 };
 
 export interface Lookup {
@@ -8555,6 +8994,8 @@ export interface ReportFile {
   readonly downgradeTo?: string | undefined;
   /** Of the recall that this answers. */
   readonly ask?: number | undefined;
+  /** So many bytes were written since the last report, those written twice counted twice. For the space it takes. */
+  readonly writtenBytes?: number | undefined;
 }
 
 function encodeReportFile(message: ReportFile, writer: wire.Writer): void {
@@ -8579,6 +9020,9 @@ function encodeReportFile(message: ReportFile, writer: wire.Writer): void {
   if (message.ask !== undefined) {
     writer.uint32(56).uint64(wire.safe(message.ask));
   }
+  if (message.writtenBytes !== undefined) {
+    writer.uint32(64).uint64(wire.safe(message.writtenBytes));
+  }
 }
 
 function decodeReportFile(reader: wire.Reader): ReportFile {
@@ -8589,6 +9033,7 @@ function decodeReportFile(reader: wire.Reader): ReportFile {
   let $mtime: Timestamp | undefined;
   let $downgradeTo: string | undefined;
   let $ask: number | undefined;
+  let $writtenBytes: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -8613,6 +9058,9 @@ function decodeReportFile(reader: wire.Reader): ReportFile {
       case 56:
         $ask = wire.uint64(reader);
         break;
+      case 64:
+        $writtenBytes = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -8625,6 +9073,7 @@ function decodeReportFile(reader: wire.Reader): ReportFile {
     mtime: $mtime ?? wire.absent(decodeTimestamp),
     downgradeTo: $downgradeTo,
     ask: $ask,
+    writtenBytes: $writtenBytes,
   };
 }
 
@@ -8857,10 +9306,12 @@ export interface SessionCallDown {
     | { readonly type: "filesystem"; readonly body: FilesystemStatistics }
     | { readonly type: "chunkMaps"; readonly body: ChunkMaps }
     | { readonly type: "extended"; readonly body: Extended }
+    | { readonly type: "lockState"; readonly body: LockState }
     /** Pushes. */
     | { readonly type: "recallLease"; readonly body: RecallLease }
     | { readonly type: "chunkMapChanged"; readonly body: ChunkMapChanged }
     | { readonly type: "sessionEnded"; readonly body: SessionEnded }
+    | { readonly type: "lockFree"; readonly body: LockFree }
     | undefined;
 }
 
@@ -8925,6 +9376,11 @@ function encodeSessionCallDown(message: SessionCallDown, writer: wire.Writer): v
       encodeExtended(body.body, writer);
       writer.ldelim();
       break;
+    case "lockState":
+      writer.uint32(162).fork();
+      encodeLockState(body.body, writer);
+      writer.ldelim();
+      break;
     case "recallLease":
       writer.uint32(258).fork();
       encodeRecallLease(body.body, writer);
@@ -8938,6 +9394,11 @@ function encodeSessionCallDown(message: SessionCallDown, writer: wire.Writer): v
     case "sessionEnded":
       writer.uint32(274).fork();
       encodeSessionEnded(body.body, writer);
+      writer.ldelim();
+      break;
+    case "lockFree":
+      writer.uint32(322).fork();
+      encodeLockFree(body.body, writer);
       writer.ldelim();
       break;
     case undefined:
@@ -8988,6 +9449,9 @@ function decodeSessionCallDown(reader: wire.Reader): SessionCallDown {
       case 98:
         $body = { type: "extended", body: wire.nested(reader, decodeExtended) };
         break;
+      case 162:
+        $body = { type: "lockState", body: wire.nested(reader, decodeLockState) };
+        break;
       case 258:
         $body = { type: "recallLease", body: wire.nested(reader, decodeRecallLease) };
         break;
@@ -8996,6 +9460,9 @@ function decodeSessionCallDown(reader: wire.Reader): SessionCallDown {
         break;
       case 274:
         $body = { type: "sessionEnded", body: wire.nested(reader, decodeSessionEnded) };
+        break;
+      case 322:
+        $body = { type: "lockFree", body: wire.nested(reader, decodeLockFree) };
         break;
       default:
         wire.skip(reader, tag);
@@ -9050,6 +9517,10 @@ export interface SessionCallUp {
     | { readonly type: "allocateChunk"; readonly body: AllocateChunk }
     | { readonly type: "revoke"; readonly body: Revoke }
     | { readonly type: "extend"; readonly body: Extend }
+    | { readonly type: "setLock"; readonly body: SetLock }
+    | { readonly type: "testLock"; readonly body: TestLock }
+    | { readonly type: "awaitLock"; readonly body: AwaitLock }
+    | { readonly type: "forgetLockWait"; readonly body: ForgetLockWait }
     | undefined;
 }
 
@@ -9207,6 +9678,26 @@ function encodeSessionCallUp(message: SessionCallUp, writer: wire.Writer): void 
       encodeExtend(body.body, writer);
       writer.ldelim();
       break;
+    case "setLock":
+      writer.uint32(322).fork();
+      encodeSetLock(body.body, writer);
+      writer.ldelim();
+      break;
+    case "testLock":
+      writer.uint32(330).fork();
+      encodeTestLock(body.body, writer);
+      writer.ldelim();
+      break;
+    case "awaitLock":
+      writer.uint32(338).fork();
+      encodeAwaitLock(body.body, writer);
+      writer.ldelim();
+      break;
+    case "forgetLockWait":
+      writer.uint32(346).fork();
+      encodeForgetLockWait(body.body, writer);
+      writer.ldelim();
+      break;
     case undefined:
       break;
   }
@@ -9311,6 +9802,18 @@ function decodeSessionCallUp(reader: wire.Reader): SessionCallUp {
         break;
       case 250:
         $body = { type: "extend", body: wire.nested(reader, decodeExtend) };
+        break;
+      case 322:
+        $body = { type: "setLock", body: wire.nested(reader, decodeSetLock) };
+        break;
+      case 330:
+        $body = { type: "testLock", body: wire.nested(reader, decodeTestLock) };
+        break;
+      case 338:
+        $body = { type: "awaitLock", body: wire.nested(reader, decodeAwaitLock) };
+        break;
+      case 346:
+        $body = { type: "forgetLockWait", body: wire.nested(reader, decodeForgetLockWait) };
         break;
       default:
         wire.skip(reader, tag);
@@ -9482,6 +9985,13 @@ export interface SetAttributes {
   readonly mtime?: Timestamp | undefined;
   readonly atimeNow: boolean;
   readonly mtimeNow: boolean;
+  /**
+   * Takes set-user-ID, set-group-ID where the group may execute, and `security.capability` away. A change of owner
+   * does so anyway.
+   */
+  readonly killPrivileges?: boolean | undefined;
+  /** Somebody read it: the access time moves on as with `relatime`, and nothing else does. Alone. */
+  readonly accessed?: boolean | undefined;
 }
 
 function encodeSetAttributes(message: SetAttributes, writer: wire.Writer): void {
@@ -9516,6 +10026,12 @@ function encodeSetAttributes(message: SetAttributes, writer: wire.Writer): void 
   if (message.mtimeNow) {
     writer.uint32(72).bool(message.mtimeNow);
   }
+  if (message.killPrivileges !== undefined) {
+    writer.uint32(80).bool(message.killPrivileges);
+  }
+  if (message.accessed !== undefined) {
+    writer.uint32(88).bool(message.accessed);
+  }
 }
 
 function decodeSetAttributes(reader: wire.Reader): SetAttributes {
@@ -9528,6 +10044,8 @@ function decodeSetAttributes(reader: wire.Reader): SetAttributes {
   let $mtime: Timestamp | undefined;
   let $atimeNow = false;
   let $mtimeNow = false;
+  let $killPrivileges: boolean | undefined;
+  let $accessed: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -9558,6 +10076,12 @@ function decodeSetAttributes(reader: wire.Reader): SetAttributes {
       case 72:
         $mtimeNow = reader.bool();
         break;
+      case 80:
+        $killPrivileges = reader.bool();
+        break;
+      case 88:
+        $accessed = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -9572,6 +10096,8 @@ function decodeSetAttributes(reader: wire.Reader): SetAttributes {
     mtime: $mtime,
     atimeNow: $atimeNow,
     mtimeNow: $mtimeNow,
+    killPrivileges: $killPrivileges,
+    accessed: $accessed,
   };
 }
 
@@ -9730,6 +10256,105 @@ export const SetCsActivityChange: wire.MessageType<SetCsActivityChange> = {
   decode: decodeSetCsActivityChange,
 };
 
+/** Sets or, with `none`, ends a lock at once, or fails with `lock_conflict`. What the owner has in the range is replaced. */
+export interface SetLock {
+  readonly id: MutationId;
+  readonly ino: number;
+  readonly family: string;
+  readonly owner: string;
+  /** `shared`, `exclusive` or `none`. */
+  readonly kind: string;
+  readonly begin: string;
+  readonly end: string;
+  readonly pid: number;
+}
+
+function encodeSetLock(message: SetLock, writer: wire.Writer): void {
+  writer.uint32(10).fork();
+  encodeMutationId(message.id, writer);
+  writer.ldelim();
+  if (message.ino !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.ino));
+  }
+  if (message.family !== "") {
+    writer.uint32(26).string(message.family);
+  }
+  if (message.owner !== "") {
+    writer.uint32(34).string(message.owner);
+  }
+  if (message.kind !== "") {
+    writer.uint32(42).string(message.kind);
+  }
+  if (message.begin !== "") {
+    writer.uint32(50).string(message.begin);
+  }
+  if (message.end !== "") {
+    writer.uint32(58).string(message.end);
+  }
+  if (message.pid !== 0) {
+    writer.uint32(64).uint32(message.pid);
+  }
+}
+
+function decodeSetLock(reader: wire.Reader): SetLock {
+  let $id: MutationId | undefined;
+  let $ino = 0;
+  let $family = "";
+  let $owner = "";
+  let $kind = "";
+  let $begin = "";
+  let $end = "";
+  let $pid = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $id = wire.nested(reader, decodeMutationId);
+        break;
+      case 16:
+        $ino = wire.uint64(reader);
+        break;
+      case 26:
+        $family = wire.text(reader);
+        break;
+      case 34:
+        $owner = wire.text(reader);
+        break;
+      case 42:
+        $kind = wire.text(reader);
+        break;
+      case 50:
+        $begin = wire.text(reader);
+        break;
+      case 58:
+        $end = wire.text(reader);
+        break;
+      case 64:
+        $pid = reader.uint32();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    id: $id ?? wire.absent(decodeMutationId),
+    ino: $ino,
+    family: $family,
+    owner: $owner,
+    kind: $kind,
+    begin: $begin,
+    end: $end,
+    pid: $pid,
+  };
+}
+
+/** How {@link SetLock} travels. */
+export const SetLock: wire.MessageType<SetLock> = {
+  name: "SetLock",
+  encode: encodeSetLock,
+  decode: decodeSetLock,
+};
+
 /** Only the fields that are present change. */
 export interface SetStorage {
   readonly id: MutationId;
@@ -9843,6 +10468,8 @@ export interface SetXattr {
   readonly name: Uint8Array;
   readonly value: Uint8Array;
   readonly mode: string;
+  /** With an access ACL: set-group-ID goes too. */
+  readonly killSetgid?: boolean | undefined;
 }
 
 function encodeSetXattr(message: SetXattr, writer: wire.Writer): void {
@@ -9861,6 +10488,9 @@ function encodeSetXattr(message: SetXattr, writer: wire.Writer): void {
   if (message.mode !== "") {
     writer.uint32(42).string(message.mode);
   }
+  if (message.killSetgid !== undefined) {
+    writer.uint32(48).bool(message.killSetgid);
+  }
 }
 
 function decodeSetXattr(reader: wire.Reader): SetXattr {
@@ -9869,6 +10499,7 @@ function decodeSetXattr(reader: wire.Reader): SetXattr {
   let $name: Uint8Array = wire.EMPTY;
   let $value: Uint8Array = wire.EMPTY;
   let $mode = "";
+  let $killSetgid: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -9887,6 +10518,9 @@ function decodeSetXattr(reader: wire.Reader): SetXattr {
       case 42:
         $mode = wire.text(reader);
         break;
+      case 48:
+        $killSetgid = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -9897,6 +10531,7 @@ function decodeSetXattr(reader: wire.Reader): SetXattr {
     name: $name,
     value: $value,
     mode: $mode,
+    killSetgid: $killSetgid,
   };
 }
 
@@ -10700,6 +11335,41 @@ export const SyncChunk: wire.MessageType<SyncChunk> = {
   decode: decodeSyncChunk,
 };
 
+/** Which lock, if any, is in the way of this one. */
+export interface TestLock {
+  readonly lock: FileLock;
+}
+
+function encodeTestLock(message: TestLock, writer: wire.Writer): void {
+  writer.uint32(10).fork();
+  encodeFileLock(message.lock, writer);
+  writer.ldelim();
+}
+
+function decodeTestLock(reader: wire.Reader): TestLock {
+  let $lock: FileLock | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $lock = wire.nested(reader, decodeFileLock);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    lock: $lock ?? wire.absent(decodeFileLock),
+  };
+}
+
+/** How {@link TestLock} travels. */
+export const TestLock: wire.MessageType<TestLock> = {
+  name: "TestLock",
+  encode: encodeTestLock,
+  decode: decodeTestLock,
+};
+
 /** A POSIX time. */
 export interface Timestamp {
   /** Since 1970-01-01 00:00:00 UTC. */
@@ -10816,6 +11486,8 @@ export interface Truncate {
   readonly id: MutationId;
   readonly ino: number;
   readonly sizeBytes: number;
+  /** As in `SetAttributes`. */
+  readonly killPrivileges?: boolean | undefined;
 }
 
 function encodeTruncate(message: Truncate, writer: wire.Writer): void {
@@ -10828,12 +11500,16 @@ function encodeTruncate(message: Truncate, writer: wire.Writer): void {
   if (message.sizeBytes !== 0) {
     writer.uint32(24).uint64(wire.safe(message.sizeBytes));
   }
+  if (message.killPrivileges !== undefined) {
+    writer.uint32(32).bool(message.killPrivileges);
+  }
 }
 
 function decodeTruncate(reader: wire.Reader): Truncate {
   let $id: MutationId | undefined;
   let $ino = 0;
   let $sizeBytes = 0;
+  let $killPrivileges: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -10846,6 +11522,9 @@ function decodeTruncate(reader: wire.Reader): Truncate {
       case 24:
         $sizeBytes = wire.uint64(reader);
         break;
+      case 32:
+        $killPrivileges = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -10854,6 +11533,7 @@ function decodeTruncate(reader: wire.Reader): Truncate {
     id: $id ?? wire.absent(decodeMutationId),
     ino: $ino,
     sizeBytes: $sizeBytes,
+    killPrivileges: $killPrivileges,
   };
 }
 
