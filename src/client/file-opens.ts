@@ -1,0 +1,104 @@
+import { failureOf } from "../base/index.js";
+import type { Clock } from "../io/index.js";
+import type { Access, InodeNumber } from "../meta/index.js";
+import type { Logger } from "../telemetry/index.js";
+import type { FileLease } from "./file-lease.js";
+import { bodyOf } from "./replies.js";
+import type { Session } from "./session.js";
+
+export interface FileOpensWorld {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly session: Session;
+}
+
+/** A file that is shared is opened once more now and then: perhaps the others have gone. */
+const LIFT_MS = 10_000;
+
+/** How often one inode is open, here and for all the MDS knows. */
+export class FileOpens {
+  readonly #world: FileOpensWorld;
+  readonly #ino: InodeNumber;
+  readonly #lease: FileLease;
+  /** Handles here. */
+  readonly #handles: Record<Access, number> = { read: 0, write: 0, exclusive: 0 };
+  /** Opens of this session that the MDS knows of. */
+  readonly #opens: Record<Access, number> = { read: 0, write: 0, exclusive: 0 };
+  #liftedMs: number;
+
+  constructor(world: FileOpensWorld, ino: InodeNumber, lease: FileLease) {
+    this.#world = world;
+    this.#ino = ino;
+    this.#lease = lease;
+    this.#liftedMs = world.clock.monotonicMs();
+  }
+
+  get handleCount(): number {
+    return this.#handles.read + this.#handles.write + this.#handles.exclusive;
+  }
+
+  /** Some handle may write. */
+  get isWriter(): boolean {
+    return this.#handles.write + this.#handles.exclusive > 0;
+  }
+
+  /** A handle was opened: the MDS said so. */
+  opened(access: Access): void {
+    this.#handles[access]++;
+    this.#opens[access]++;
+  }
+
+  /** A handle is closed; resolves when the MDS knows. */
+  async closed(access: Access): Promise<void> {
+    this.#handles[access]--;
+    await this.#balance(access);
+  }
+
+  /** A new session began: the MDS knows nothing of these opens. */
+  sessionLost(): void {
+    this.#opens.read = 0;
+    this.#opens.write = 0;
+    this.#opens.exclusive = 0;
+  }
+
+  /** The MDS grants leases with opens only: one more, which is closed at once if no handle needs it. */
+  async openOnceMore(): Promise<void> {
+    const reply = await this.#world.session.mutate(
+      (id) => ({ type: "open", body: { id, ino: this.#ino, access: "read" } }),
+      { urgency: "patient", repeat: "new-session" },
+    );
+    const { attributes, lease } = bodyOf(reply, "opened");
+    this.#liftedMs = this.#world.clock.monotonicMs();
+    this.#opens.read++;
+    this.#lease.granted(lease, attributes);
+    await this.#balance("read");
+  }
+
+  /** Asks for a better lease if that was not done for some time. */
+  liftSometimes(): void {
+    if (this.#world.clock.monotonicMs() - this.#liftedMs < LIFT_MS) return;
+    this.#liftedMs = this.#world.clock.monotonicMs();
+    this.#lease.lift().catch((error) => {
+      const failure = failureOf(error);
+      if (failure === undefined) throw error;
+      if (failure.code === "closed") return;
+      this.#world.log.warn("a shared lease could not be lifted", { ino: this.#ino, code: failure.code });
+    });
+  }
+
+  /** Closes at the MDS what no handle needs. */
+  async #balance(access: Access): Promise<void> {
+    while (this.#opens[access] > this.#handles[access]) {
+      this.#opens[access]--;
+      try {
+        await this.#world.session.mutate((id) => ({ type: "close", body: { id, ino: this.#ino, access } }), {
+          isBound: true,
+        });
+      } catch (error) {
+        const code = failureOf(error)?.code;
+        // Whoever ended the session or the lease has closed it too.
+        if (code !== "session_lost" && code !== "lease_lost" && code !== "closed") throw error;
+      }
+    }
+  }
+}

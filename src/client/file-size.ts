@@ -1,0 +1,264 @@
+import { failureOf, storageError } from "../base/index.js";
+import type { Clock, Timer } from "../io/index.js";
+import type {
+  Attributes,
+  InodeNumber,
+  LeaseGrant,
+  MetadataReply,
+  RecallLease,
+  Timestamp,
+} from "../meta/index.js";
+import type { Logger } from "../telemetry/index.js";
+import { checkRange } from "./core/file-range.js";
+import { knowsSize } from "./core/lease-rules.js";
+import { SizeTracker } from "./core/size-tracker.js";
+import type { FileLease } from "./file-lease.js";
+import { bodyOf } from "./replies.js";
+import type { Session } from "./session.js";
+import { Turn } from "./waiting.js";
+
+export interface FileSizeWorld {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly session: Session;
+}
+
+/** What the size lends from its file. */
+export interface SizedFile {
+  readonly ino: InodeNumber;
+  readonly lease: FileLease;
+  /** A write went on under a shared lease: others may have gone since. */
+  readonly sharedWrite: () => void;
+}
+
+/** Size and times that only this client knows are told to the MDS after this long. */
+const REPORT_MS = 3000;
+
+/**
+ * Size and times of one open file. Under an exclusive lease they are known here, and reported now and then; under a
+ * shared one the MDS knows them, and hears of a write before the writer does.
+ */
+export class FileSize {
+  readonly #world: FileSizeWorld;
+  readonly #file: SizedFile;
+  readonly #tracker: SizeTracker;
+  /** Reports of an exclusive holder and truncations: one after the other, since the latest counts. */
+  readonly #turn = new Turn();
+  /** Up to here an append may be writing under an exclusive lease: who comes after may not append before it. */
+  #appendEnd = 0;
+  #reportTimer: Timer | undefined;
+
+  constructor(world: FileSizeWorld, file: SizedFile, { sizeBytes, mtime }: Attributes) {
+    this.#world = world;
+    this.#file = file;
+    this.#tracker = new SizeTracker(sizeBytes, mtime);
+  }
+
+  /** As known here: the truth only under a lease that knows it. */
+  get knownBytes(): number {
+    return this.#tracker.sizeBytes;
+  }
+
+  /** What the MDS says, with what only this client knows yet. */
+  withLocalChanges(attributes: Attributes): Attributes {
+    if (!this.#tracker.isDirty || this.#file.lease.kind !== "exclusive") return attributes;
+    return { ...attributes, sizeBytes: this.#tracker.sizeBytes, mtime: this.#tracker.mtime };
+  }
+
+  /** The present size, bytes. */
+  async now(signal?: AbortSignal): Promise<number> {
+    const { lease } = this.#file;
+    await lease.ready("read", signal);
+    if (knowsSize(lease.kind)) return this.#tracker.sizeBytes;
+    return (await this.#ask(signal)).sizeBytes;
+  }
+
+  /** Where the next so many bytes are nobody else's: at the end as known here, or where the MDS makes room. */
+  async placeAppend(lengthBytes: number, signal: AbortSignal | undefined): Promise<number> {
+    const { lease, sharedWrite } = this.#file;
+    for (;;) {
+      await lease.ready("write", signal);
+      const { kind, sequence } = lease.grant;
+      if (kind === "exclusive") {
+        const { sizeBytes } = this.#tracker;
+        checkRange(sizeBytes, lengthBytes);
+        this.#appendEnd = sizeBytes + lengthBytes;
+        return sizeBytes;
+      }
+      sharedWrite();
+      if (lengthBytes === 0) return (await this.#ask(signal)).sizeBytes;
+      const offset = await this.#extend(sequence, lengthBytes, signal);
+      if (offset !== undefined) return offset;
+    }
+  }
+
+  /** The append whose place was given is over. */
+  appendEnded(): void {
+    this.#appendEnd = 0;
+  }
+
+  /**
+   * Before a write is acknowledged to the caller, its end must be known where others look for it: here under an
+   * exclusive lease, at the MDS under a shared one. What the MDS said of the size before is no help: somebody may have
+   * truncated since.
+   */
+  async noteWritten(end: number, signal: AbortSignal | undefined): Promise<void> {
+    const { lease, sharedWrite } = this.#file;
+    for (;;) {
+      await lease.ready("write", signal);
+      const { kind, sequence } = lease.grant;
+      if (kind === "exclusive") {
+        this.wroteUpTo(end);
+        return;
+      }
+      sharedWrite();
+      const { sizeBytes } = await this.#ask(signal);
+      if (end <= sizeBytes) {
+        this.wroteUpTo(0);
+        return;
+      }
+      if (await this.#send(sequence, end, this.#now())) return;
+    }
+  }
+
+  /** Under an exclusive lease: remembers what is to be reported, and sees to it that it is. */
+  wroteUpTo(end: number): void {
+    this.#tracker.wrote(end, this.#now());
+    this.#reportTimer ??= this.#world.clock.after("client.report", REPORT_MS, () => {
+      this.#reportTimer = undefined;
+      this.report().catch((error) => {
+        const failure = failureOf(error);
+        if (failure === undefined) throw error;
+        if (failure.code === "closed") return;
+        const { ino } = this.#file;
+        this.#world.log.warn("size and times could not be reported", { ino, code: failure.code });
+      });
+    });
+  }
+
+  /** Tells the MDS what it does not know. */
+  async report(): Promise<void> {
+    if (!this.#tracker.isDirty) return;
+    await this.#turn.take(() => this.#report());
+  }
+
+  /** The MDS cuts the file, or makes it longer. */
+  async truncate(sizeBytes: number, done: () => void): Promise<void> {
+    const { ino } = this.#file;
+    await this.#turn.take(async () => {
+      await this.#report();
+      const reply = await this.#world.session.mutate(
+        (id) => ({ type: "truncate", body: { id, ino, sizeBytes } }),
+        { urgency: "patient" },
+      );
+      const { attributes } = bodyOf(reply, "entry");
+      this.#tracker.set(attributes.sizeBytes, attributes.mtime);
+      done();
+    });
+  }
+
+  /** Size and times go with the answer to a recall. Resolves with what the MDS then says. */
+  async answerRecall({ leaseSequence, to: downgradeTo, ask }: RecallLease): Promise<Attributes> {
+    const { ino, lease } = this.#file;
+    const isExclusive = lease.kind === "exclusive";
+    const answer = async (): Promise<Attributes> => {
+      const report = this.#tracker.report();
+      const roomEnd = downgradeTo === "exclusive" ? 0 : this.#appendEnd;
+      const sizeBytes = isExclusive ? Math.max(report.sizeBytes, roomEnd) : 0;
+      const reply = await this.#world.session.mutate(
+        (id) => ({
+          type: "reportFile",
+          body: { id, ino, leaseSequence, sizeBytes, mtime: report.mtime, downgradeTo, ask },
+        }),
+        { isBound: true, urgency: "urgent" },
+      );
+      this.#tracker.confirmed(report);
+      return bodyOf(reply, "entry").attributes;
+    };
+    // Beside an exclusive lease there is no other: nobody whose answer our own truncation may be waiting for.
+    return isExclusive ? await this.#turn.take(answer) : await answer();
+  }
+
+  /** The lease is another one; `attributes` came with it. */
+  leaseChanged(from: LeaseGrant, { sizeBytes, mtime }: Attributes): void {
+    if (from.kind === "exclusive") this.#tracker.learn(sizeBytes, mtime);
+    else this.#tracker.adopt(sizeBytes, mtime);
+  }
+
+  /** No timer may be left. */
+  dispose(): void {
+    this.#reportTimer?.cancel();
+  }
+
+  /** Undefined if the lease of that sequence is not the present one any more. */
+  async #extend(
+    leaseSequence: number,
+    lengthBytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<number | undefined> {
+    const { ino } = this.#file;
+    const extending = this.#world.session.mutate(
+      (id) => ({ type: "extend", body: { id, ino, leaseSequence, lengthBytes } }),
+      { isBound: true, urgency: "patient", signal },
+    );
+    const reply = await this.#underLease(leaseSequence, extending);
+    if (reply === undefined) return undefined;
+    const { offset, attributes } = bodyOf(reply, "extended");
+    this.#tracker.learn(attributes.sizeBytes, attributes.mtime);
+    return offset;
+  }
+
+  async #ask(signal: AbortSignal | undefined): Promise<Attributes> {
+    const { ino } = this.#file;
+    const reply = await this.#world.session.query({ type: "getAttributes", body: { ino } }, { signal });
+    const { attributes } = bodyOf(reply, "entry");
+    this.#tracker.learn(attributes.sizeBytes, attributes.mtime);
+    return attributes;
+  }
+
+  /** Only in turn. */
+  async #report(): Promise<void> {
+    const { lease } = this.#file;
+    while (this.#tracker.isDirty) {
+      if (lease.isLost) throw storageError("lease_lost", "size and times of the last writes are lost");
+      const { kind, sequence } = lease.grant;
+      // Reported by the answer to a recall, or nothing to be reported by who only reads.
+      if (kind !== "exclusive" && kind !== "shared") return;
+      const report = this.#tracker.report();
+      // Where others write too the size known here may be too large by now; it was reported when it grew.
+      const sizeBytes = kind === "exclusive" ? report.sizeBytes : 0;
+      if (await this.#send(sequence, sizeBytes, report.mtime)) this.#tracker.confirmed(report);
+    }
+  }
+
+  /** False if the lease of that sequence is not the present one any more: look how things are, and report again. */
+  async #send(leaseSequence: number, sizeBytes: number, mtime: Timestamp): Promise<boolean> {
+    const { ino } = this.#file;
+    const reporting = this.#world.session.mutate(
+      (id) => ({ type: "reportFile", body: { id, ino, leaseSequence, sizeBytes, mtime } }),
+      { isBound: true },
+    );
+    return (await this.#underLease(leaseSequence, reporting)) !== undefined;
+  }
+
+  /** Undefined if the lease of that sequence is not the present one any more. */
+  async #underLease(
+    leaseSequence: number,
+    answer: Promise<MetadataReply>,
+  ): Promise<MetadataReply | undefined> {
+    try {
+      return await answer;
+    } catch (error) {
+      const code = failureOf(error)?.code;
+      if (code === "lease_lost") this.#file.lease.refused(leaseSequence);
+      if (code === "lease_lost" || code === "session_lost") return undefined;
+      throw error;
+    }
+  }
+
+  #now(): Timestamp {
+    const ms = this.#world.clock.wallMs();
+    const seconds = Math.floor(ms / 1000);
+    return { seconds, nanos: Math.min(999_999_999, Math.floor((ms - seconds * 1000) * 1e6)) };
+  }
+}
