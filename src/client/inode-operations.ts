@@ -37,6 +37,20 @@ export interface NewInode {
   readonly target?: Uint8Array | undefined;
   /** Fails with `exists` if there is something of that name; default true. */
   readonly mustBeNew?: boolean | undefined;
+  /** Permission bits to be left out, unless the directory has a default ACL, which then decides. */
+  readonly umask?: number | undefined;
+}
+
+/** How a truncation is made. */
+export interface TruncateOptions extends WaitOptions {
+  /** As in `SetAttributes`; default false. */
+  readonly killPrivileges?: boolean | undefined;
+}
+
+/** How an extended attribute is set. */
+export interface SetXattrOptions extends WaitOptions {
+  /** With `system.posix_acl_access`: set-group-ID goes too (FUSE_SETXATTR_ACL_KILL_SGID). */
+  readonly killSetgid?: boolean | undefined;
 }
 
 /** Attributes to be changed; those left out stay. */
@@ -149,6 +163,20 @@ export class InodeOperations {
     });
   }
 
+  /** A regular file without a name, open at once, as O_TMPFILE makes it; `link` can give it a name while it is open. */
+  createUnnamed(
+    inode: Omit<NewInode, "name" | "mustBeNew">,
+    access: Access,
+    options?: WaitOptions,
+  ): Promise<OpenedHandle> {
+    return withinLimits(this.#clock, options, async (signal) => {
+      const body = { ...createBody({ ...inode, name: NOTHING }), unnamed: true };
+      const { file, attributes, created } = await this.#files.create(body, access, signal);
+      const handle = new FileHandle(this.#files, file, this.#clock, access, attributes);
+      return { handle, attributes, created };
+    });
+  }
+
   /** Waits until the lease can be had; `exclusive` fails with `lease_conflict` while somebody else may write. */
   open(ino: InodeNumber, access: Access, options?: WaitOptions): Promise<FileHandle> {
     return withinLimits(this.#clock, options, async (signal) => {
@@ -191,13 +219,21 @@ export class InodeOperations {
     );
   }
 
-  async truncate(ino: InodeNumber, sizeBytes: number, options?: WaitOptions): Promise<void> {
+  /** Somebody read it: the access time moves on as with `relatime`, and no other time does. */
+  async accessed(ino: InodeNumber, options?: WaitOptions): Promise<Attributes> {
+    return await this.setAttributes(ino, { accessed: true }, options);
+  }
+
+  async truncate(ino: InodeNumber, sizeBytes: number, options: TruncateOptions = {}): Promise<void> {
+    const { killPrivileges } = options;
     const open = this.#files.get(ino);
     if (open !== undefined) {
+      if (killPrivileges === true) await this.setAttributes(ino, { killPrivileges }, options);
       await withinLimits(this.#clock, options, (signal) => open.truncate(sizeBytes, signal));
       return;
     }
-    await this.#change((id) => ({ type: "truncate", body: { id, ino, sizeBytes } }), options, "patient");
+    const body = { ino, sizeBytes, killPrivileges };
+    await this.#change((id) => ({ type: "truncate", body: { ...body, id } }), options, "patient");
   }
 
   async setXattr(
@@ -205,9 +241,10 @@ export class InodeOperations {
     name: Uint8Array,
     value: Uint8Array,
     mode: SetXattr["mode"],
-    options?: WaitOptions,
+    options: SetXattrOptions = {},
   ): Promise<void> {
-    await this.#change((id) => ({ type: "setXattr", body: { id, ino, name, value, mode } }), options);
+    const body = { ino, name, value, mode, killSetgid: options.killSetgid };
+    await this.#change((id) => ({ type: "setXattr", body: { ...body, id } }), options);
   }
 
   async removeXattr(ino: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<void> {
@@ -254,8 +291,8 @@ export class InodeOperations {
 }
 
 function createBody(inode: NewInode): Omit<Create, "id" | "open"> {
-  const { parent, name, mode, uid = 0, gid = 0, rdev = 0, target = NOTHING, mustBeNew = true } = inode;
-  return { parent, name, mode, uid, gid, rdev, target, mustBeNew };
+  const { parent, name, mode, uid = 0, gid = 0, rdev = 0, target = NOTHING, mustBeNew = true, umask } = inode;
+  return { parent, name, mode, uid, gid, rdev, target, mustBeNew, umask };
 }
 
 const NOTHING = new Uint8Array(0);

@@ -103,6 +103,13 @@ export interface Create {
   /** Opens the new file at once. An existing one is opened too unless `mustBeNew`. */
   readonly open?: Access | undefined;
   readonly mustBeNew: boolean;
+  /** Permission bits to be left out, unless the directory has a default ACL, which then decides. Absent: none. */
+  readonly umask?: number | undefined;
+  /**
+   * A regular file without a name, as O_TMPFILE makes it: `name` is empty, `open` is set, `parent` gives it what files
+   * inherit. It is gone with its last close unless `link` gives it a name.
+   */
+  readonly unnamed?: boolean | undefined;
 }
 export interface Link {
   readonly id: MutationId;
@@ -137,6 +144,13 @@ export interface SetAttributes {
   readonly mtime?: Timestamp | undefined;
   readonly atimeNow: boolean;
   readonly mtimeNow: boolean;
+  /**
+   * Takes set-user-ID, set-group-ID where the group may execute, and `security.capability` away. A change of owner does
+   * so anyway. If that is all there is to do and there is nothing to take, nothing changes, no time either.
+   */
+  readonly killPrivileges?: boolean | undefined;
+  /** Somebody read it: the access time moves on as with `relatime`, and nothing else does. Alone. */
+  readonly accessed?: boolean | undefined;
 }
 /**
  * Sets the size. What lay beyond reads as zeros ever after. Needs no open; others who cache the file come down to
@@ -146,6 +160,8 @@ export interface Truncate {
   readonly id: MutationId;
   readonly ino: InodeNumber;
   readonly sizeBytes: number;
+  /** As in `SetAttributes`. */
+  readonly killPrivileges?: boolean | undefined;
 }
 export interface SetXattr {
   readonly id: MutationId;
@@ -153,6 +169,8 @@ export interface SetXattr {
   readonly name: Uint8Array;
   readonly value: Uint8Array;
   readonly mode: "any" | "create" | "replace";
+  /** With an access ACL: set-group-ID goes too. */
+  readonly killSetgid?: boolean | undefined;
 }
 export interface RemoveXattr {
   readonly id: MutationId;
@@ -200,6 +218,8 @@ export interface ReportFile {
   readonly downgradeTo?: LeaseKind | undefined;
   /** Of the recall that this answers. */
   readonly ask?: number | undefined;
+  /** So many bytes were written since the last report, those written twice counted twice. For the space it takes. */
+  readonly writtenBytes?: number | undefined;
 }
 /**
  * Makes room for an append at the end of a file under a `shared` lease, where nobody else knows the end: the size grows
