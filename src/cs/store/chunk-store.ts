@@ -62,11 +62,13 @@ export class ChunkStore {
       const last = await readRunState(disk, paths);
       const lastEnd = lastEndOf(last, disk.bootId());
       const incarnation = last.incarnation + 1;
-      await writeRunState(disk, paths, { bootId: disk.bootId(), incarnation, isClean: false });
+      // Until the records say what a crash of the host left behind, this must: the boot is still the last process's.
+      await writeRunState(disk, paths, { bootId: last.bootId, incarnation, isClean: false });
       const files = new OpenFiles(disk);
       const context = { disk, paths, files, kv, clock, dirtyReplicas: new Set<StoredReplica>() };
       const store = new ChunkStore(context, identity, incarnation, lastEnd);
       await store.#load();
+      await writeRunState(disk, paths, { bootId: disk.bootId(), incarnation, isClean: false });
       return store;
     } catch (error) {
       await kv.close();

@@ -250,6 +250,21 @@ test.each(["cs.state.write", "cs.record.recover", "cs.data.read", "cs.identity.r
   },
 );
 
+test.each(["cs.state.write", "cs.record.recover", "cs.data.read", "cs.identity.read", "cs.records.open"])(
+  "that the host crashed is still known after another crash at %s during the start",
+  async (label) => {
+    const world = await StoreWorld.made(19);
+    const replica = await world.create(await world.open());
+    await world.write(replica, 0, filled(4096, 5));
+    world.host.powerLoss();
+    world.host.diskFaults.add({ label, effect: "crash", times: 1 });
+    await world.crashWhileOpening();
+    world.host.diskFaults.clear();
+
+    expect(find(await world.open()).record.isHostCrashed).toBe(true);
+  },
+);
+
 test("a region is durably marked before anything in it is written", async () => {
   for (let seed = 20; seed < 30; seed++) {
     const world = await StoreWorld.made(seed);
