@@ -7,14 +7,14 @@ import {
   ROOT_INODE,
 } from "../meta/index.js";
 import { raftId } from "../raft/index.js";
-import { ChunkStateCounter } from "./core/chunk-states.js";
+import { ChunkStateCounter, presenceOf } from "./core/chunk-states.js";
 import { configNumber } from "./core/cluster-config.js";
 import type { CsRecord } from "./core/records.js";
 import { csStatusWord, filesystemCounts, healthWord, spaceStatus } from "./core/statistics.js";
 import type { Leadership } from "./leadership.js";
 
 const PAGE = 2000;
-/** Counting chunks by state goes through all of them: done at most once in that time, and never twice at a time. */
+/** Counting chunks by state goes through all of them: not done more often, as long as the chunk servers stay the same. */
 const COUNT_EVERY_MS = 2000;
 
 /** The chunks of the cluster by state, counted now and then. */
@@ -22,16 +22,25 @@ export class ChunkCensus {
   readonly #leadership: Leadership;
   #latest: Promise<ChunkStateCounter> | undefined;
   #latestMs = 0;
+  #latestServers = "";
 
   constructor(leadership: Leadership) {
     this.#leadership = leadership;
   }
 
-  /** As of `COUNT_EVERY_MS` ago at most, for a small cluster; a count of many chunks takes its time. */
+  /**
+   * As of `COUNT_EVERY_MS` ago at most, for a small cluster; a count of many chunks takes its time. Never from before a
+   * chunk server came or went: nobody shall read that one is offline and every chunk healthy.
+   */
   count(): Promise<ChunkStateCounter> {
-    const nowMs = this.#leadership.clock.monotonicMs();
-    if (this.#latest === undefined || nowMs - this.#latestMs > COUNT_EVERY_MS) {
+    const { clock, tables } = this.#leadership;
+    const nowMs = clock.monotonicMs();
+    const servers = Array.from(tables.chunkServers.values(), (server) => [server.csId, presenceOf(server)]);
+    const serversNow = servers.join();
+    const isOld = nowMs - this.#latestMs > COUNT_EVERY_MS || serversNow !== this.#latestServers;
+    if (this.#latest === undefined || isOld) {
       this.#latestMs = nowMs;
+      this.#latestServers = serversNow;
       this.#latest = this.#count();
     }
     return this.#latest;

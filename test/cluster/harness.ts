@@ -128,8 +128,11 @@ export class ClusterHarness {
   }
 
   /** `pstorage` with these arguments, as if on that host. */
-  run(args: readonly string[], { host = 1, input = "" as string | Uint8Array } = {}): Promise<CommandResult> {
-    return runProgram("pstorage", args, { root: this.lab.root(host), cluster: this.lab.clusterName, input });
+  run(
+    args: readonly string[],
+    { host = 1, root = this.lab.root(host), input = "" as string | Uint8Array } = {},
+  ): Promise<CommandResult> {
+    return runProgram("pstorage", args, { root, cluster: this.lab.clusterName, input });
   }
 
   /** Which host's MDS leads. */
@@ -141,8 +144,9 @@ export class ClusterHarness {
     return host;
   }
 
-  async close(): Promise<void> {
-    const roots = Array.from({ length: this.lab.hostCount }, (_, index) => this.lab.root(index + 1));
+  /** `lab`: the same one, if it has grown since. */
+  async close(lab = this.lab): Promise<void> {
+    const roots = Array.from({ length: lab.hostCount }, (_, index) => lab.root(index + 1));
     await this.#directory.remove(roots);
   }
 }

@@ -1,0 +1,323 @@
+import { execFile } from "node:child_process";
+import { appendFile, cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Cluster, connectCluster } from "../../src/client/connect.js";
+import type { Kv } from "../../src/io/index.js";
+import { realWorld } from "../../src/io/real/index.js";
+import { decodeEntry, decodeHardState, entryKey, HARD_STATE_KEY } from "../../src/mds/store/raft-records.js";
+import type { ClusterStatus } from "../../src/meta/index.js";
+import { ClusterHarness } from "./harness.js";
+import { requireSame } from "./ordeal/busy-client.js";
+import { Calls, eventually } from "./ordeal/calls.js";
+import { chunkFiles, flipBits, hostsWithChunks } from "./ordeal/chunk-files.js";
+import { leaderHostOf } from "./ordeal/mischief.js";
+import { seededPrng } from "./ordeal/seed.js";
+import { tellsOneStory } from "./ordeal/story.js";
+
+/** Damage on disks, of chunks and of the metadata log. The tests tell one story on one cluster. */
+
+const TIMEOUT_MS = 240_000;
+const FILE = "/treasure";
+const CSD = fileURLToPath(new URL("../../bin/csd.js", import.meta.url));
+
+tellsOneStory();
+const prng = seededPrng(import.meta.url);
+const contents = prng.bytes(3_000_001);
+const calls = new Calls();
+let harness: ClusterHarness;
+let cluster: Cluster;
+
+beforeAll(async () => {
+  harness = await ClusterHarness.start({ mdsCount: 3, csCount: 4 });
+  cluster = await connectTo(1);
+  await cluster.admin.setConfig({ name: "mds.alloc.failed_pause", value: "0" });
+  await cluster.fileSystem.setStorage("/", { replicas: 3, replicasMinimum: 2 });
+  await cluster.fileSystem.writeFile(FILE, contents, { sync: true });
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  await cluster?.close();
+  await harness?.close();
+});
+
+function connectTo(host: number): Promise<Cluster> {
+  const { lab } = harness;
+  return connectCluster({ cluster: lab.clusterName, root: lab.root(host) });
+}
+
+/** Read on that host, which asks its own chunk server first. */
+async function expectRead(host: number): Promise<void> {
+  const reader = await connectTo(host);
+  try {
+    const found = await calls.run(`read on host ${host}`, () => reader.fileSystem.readFile(FILE));
+    requireSame(FILE, contents, found, 0);
+  } finally {
+    await reader.close();
+  }
+}
+
+const isHealthy = ({ chunks }: ClusterStatus): boolean => chunks.total > 0 && chunks.healthy === chunks.total;
+
+/** A follower; the leader goes on. */
+function followerHost(): number {
+  const leader = leaderHostOf(harness.lab, cluster);
+  return [1, 2, 3].find((host) => host !== leader) ?? 1;
+}
+
+/** Changes the Raft log of an MDS that is stopped. */
+async function withRaftLog<T>(host: number, change: (kv: Kv) => Promise<T>): Promise<T> {
+  const kv = await realWorld().disk.openKv(join(harness.lab.repository("mds", host), "raft"), "test");
+  try {
+    return await change(kv);
+  } finally {
+    await kv.close();
+  }
+}
+
+/** What the daemon says when it does not start. */
+async function refusalOfStart(kind: "mds" | "cs", host: number): Promise<string> {
+  const error = await harness.lab.startOne(kind, host).then(
+    () => undefined,
+    (failure: Error) => failure,
+  );
+  if (error === undefined) throw new Error(`the ${kind} on host ${host} started`);
+  return error.message;
+}
+
+/** The last `;`-separated commands of a message: what an operator would copy into a terminal. */
+function commandsIn(message: string): string[][] {
+  return [...message.matchAll(/(?:^|[:;] )((?:pstorage|rm) [^;]+)/g)].map((found) =>
+    (found[1] ?? "").trim().split(" "),
+  );
+}
+
+/** Does what the message says, as the operator of that host. */
+async function follow(message: string, host: number): Promise<void> {
+  const commands = commandsIn(message);
+  expect(commands.map(([program]) => program)).toEqual(["pstorage", "rm", "pstorage"]);
+  for (const [program, ...args] of commands) {
+    if (program === "rm") {
+      expect(args).toEqual(["-r", harness.lab.repository("mds", host)]);
+      await rm(args[1] ?? "", { recursive: true });
+      continue;
+    }
+    const result = await harness.run(args, { host });
+    expect(result.errors).toBe("");
+    expect(result.status).toBe(0);
+  }
+}
+
+async function expectThreeMds(): Promise<void> {
+  const isWhole = ({ mdsServers }: ClusterStatus): boolean =>
+    mdsServers.length === 3 && mdsServers.every(({ status }) => status === "avail");
+  await harness.until(isWhole, "three metadata servers are available");
+}
+
+test(
+  "bits that flip in the data of a replica are never returned, and the replica is replaced",
+  async () => {
+    const [bad] = await hostsWithChunks(harness.lab);
+    if (bad === undefined) throw new Error("the file lies somewhere");
+    for (const path of await chunkFiles(harness.lab, bad, "data")) await flipBits(path, 64 * 1024);
+    await expectRead(bad);
+    // The damaged one was left out, and another took its place.
+    await harness.until((status) => isHealthy(status), "the file has three replicas again");
+    await eventually(
+      "two chunk servers at least can be gone",
+      async () => (await hostsWithChunks(harness.lab)).length >= 3,
+    );
+    for (const host of [1, 2, 3, 4]) await expectRead(host);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "bits that flip in the checksums of a replica are noticed as well",
+  async () => {
+    const [bad] = await hostsWithChunks(harness.lab);
+    if (bad === undefined) throw new Error("the file lies somewhere");
+    // It forgets what it has in memory.
+    await harness.lab.stopOne("cs", bad);
+    for (const path of await chunkFiles(harness.lab, bad, "sums")) await flipBits(path, 512);
+    await harness.lab.startOne("cs", bad);
+    await expectRead(bad);
+    await harness.until(isHealthy, "the file has three replicas again");
+    for (const host of [1, 2, 3, 4]) await expectRead(host);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "where every replica is damaged the read fails, and what is whole around it is still read",
+  async () => {
+    await cluster.fileSystem.writeFile("/lost", contents.subarray(0, 3 * 4096), { sync: true });
+    const before = new Set(await everyDataFile());
+    await cluster.fileSystem.writeFile("/doomed", contents.subarray(0, 3 * 4096), { sync: true });
+    const files = (await everyDataFile()).filter((path) => !before.has(path));
+    expect(files).toHaveLength(3);
+    for (const path of files) await flipBits(path, 1 << 30, 4096 + 17);
+    const handle = await cluster.fileSystem.open("/doomed");
+    await expect(handle.read(4096, 4096, { timeoutMs: 60_000 })).rejects.toMatchObject({
+      failure: { code: "chunk_corrupt" },
+    });
+    requireSame("/doomed", contents.subarray(0, 4096), await handle.read(0, 4096), 0);
+    await handle.close();
+    await cluster.fileSystem.unlink("/doomed");
+  },
+  TIMEOUT_MS,
+);
+
+async function everyDataFile(): Promise<string[]> {
+  return (await Promise.all([1, 2, 3, 4].map((host) => chunkFiles(harness.lab, host, "data")))).flat();
+}
+
+test(
+  "a chunk server refuses a repository of another cluster, a damaged identity, and one that is served already",
+  async () => {
+    const { lab } = harness;
+    const path = join(lab.repository("cs", 4), "identity.json");
+    const before = await readFile(path, "utf8");
+    await lab.stopOne("cs", 4);
+    await writeFile(path, JSON.stringify({ ...JSON.parse(before), clusterId: "0".repeat(32) }));
+    expect(await refusalOfStart("cs", 4)).toContain("of another cluster");
+    await writeFile(path, before.slice(0, 40));
+    // Its directory cannot even be told apart by its id.
+    expect(await refusalOfStart("cs", 4)).toContain("is damaged");
+    await writeFile(path, before);
+    await lab.startOne("cs", 4);
+    const second = await promisify(execFile)(process.execPath, [CSD, "-r", lab.repository("cs", 4)], {
+      env: { ...process.env, ...lab.env(4) },
+    }).catch((error: { stderr: string }) => error);
+    expect(second.stderr).toContain("another process serves");
+    await harness.until(
+      ({ chunkServers }) => chunkServers.every(({ status }) => status === "active"),
+      "all are back",
+    );
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a copy of a chunk server's repository is refused on another host",
+  async () => {
+    const { lab } = harness;
+    await lab.stopOne("cs", 4);
+    await lab.stopOne("cs", 3);
+    const own = join(lab.directory, "own");
+    await cp(lab.repository("cs", 3), own, { recursive: true });
+    await rm(lab.repository("cs", 3), { recursive: true });
+    await cp(lab.repository("cs", 4), lab.repository("cs", 3), { recursive: true });
+    await lab.startOne("cs", 4);
+    await lab.startOne("cs", 3);
+    const log = join(lab.repository("cs", 3), "logs/log");
+    await eventually("the copy is refused", async () =>
+      /belongs to another host.*refuses this chunk server/.test(await readFile(log, "utf8")),
+    );
+    await lab.stopOne("cs", 3);
+    await rm(lab.repository("cs", 3), { recursive: true });
+    await cp(own, lab.repository("cs", 3), { recursive: true });
+    await lab.startOne("cs", 3);
+    await harness.until(isHealthy, "everything is as before");
+    await expectRead(3);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a write of the Raft log that never completed is cut off, and the MDS goes on",
+  async () => {
+    const { lab } = harness;
+    const host = followerHost();
+    const raft = join(lab.repository("mds", host), "raft");
+    await lab.kill("mds", host);
+    const last = await withRaftLog(host, async (kv) => {
+      let index = 0;
+      for await (const { key } of kv.range({
+        gte: entryKey(0),
+        lt: entryKey(Number.MAX_SAFE_INTEGER),
+        reverse: true,
+        limit: 1,
+      }))
+        index = Number(Buffer.from(key).readBigUInt64BE(1));
+      await kv.batch([{ type: "put", key: entryKey(index + 1), value: prng.bytes(40) }], {
+        sync: true,
+        label: "test",
+      });
+      return index;
+    });
+    expect(last).toBeGreaterThan(10);
+    // Half a record of LevelDB's own log: 64 bytes were announced, 20 came.
+    const [wal] = (await readdir(raft)).filter((name) => name.endsWith(".log"));
+    if (wal === undefined) throw new Error("LevelDB has a log");
+    await appendFile(join(raft, wal), Buffer.concat([Buffer.from([1, 2, 3, 4, 64, 0, 1]), prng.bytes(20)]));
+    await lab.startOne("mds", host);
+    const log = await readFile(join(lab.repository("mds", host), "logs/log"), "utf8");
+    expect(log).toContain("cut a torn tail off the Raft log");
+    await expectThreeMds();
+    await calls.run("write", () => cluster.fileSystem.writeFile("/after the torn tail", "all is well"));
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a damaged committed entry stops the MDS, and doing what it says makes it whole",
+  async () => {
+    const { lab } = harness;
+    const host = followerHost();
+    await lab.stopOne("mds", host);
+    await withRaftLog(host, async (kv) => {
+      const commit = decodeHardState(kv.get(HARD_STATE_KEY) ?? new Uint8Array())?.commit ?? 0;
+      const key = entryKey(commit - 1);
+      const bytes = Uint8Array.from(kv.get(key) ?? []);
+      expect(decodeEntry(bytes, commit - 1)).toBeDefined();
+      bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+      await kv.batch([{ type: "put", key, value: bytes }], { sync: true, label: "test" });
+    });
+    const message = await refusalOfStart("mds", host);
+    expect(message).toMatch(/Raft log entry \d+ is damaged or missing, but committed/);
+    await calls.run("write", () => cluster.fileSystem.writeFile("/by two", "a majority goes on"));
+    await follow(message, host);
+    await lab.startOne("mds", host);
+    await expectThreeMds();
+    await expectRead(host);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "damage inside the files of the Raft log stops the MDS, and doing what it says makes it whole",
+  async () => {
+    const { lab } = harness;
+    const host = followerHost();
+    await lab.stopOne("mds", host);
+    const directory = join(lab.repository("mds", host), "raft");
+    for (const name of await readdir(directory)) {
+      if (/\.(log|ldb)$/.test(name)) await flipBits(join(directory, name), 997, 100);
+    }
+    await follow(await refusalOfStart("mds", host), host);
+    await lab.startOne("mds", host);
+    await expectThreeMds();
+    await expectRead(host);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "an MDS whose log is gone does not come back under its old id",
+  async () => {
+    const { lab } = harness;
+    const host = followerHost();
+    for (const lost of [["raft", "state"], ["raft"]]) {
+      await lab.stopOne("mds", host);
+      for (const store of lost) await rm(join(lab.repository("mds", host), store), { recursive: true });
+      await follow(await refusalOfStart("mds", host), host);
+      await lab.startOne("mds", host);
+      await expectThreeMds();
+    }
+    await expectRead(host);
+  },
+  TIMEOUT_MS,
+);
