@@ -65,7 +65,9 @@ export type Errno =
   | "ESTALE"
   | "EDQUOT"
   | "E2BIG"
-  | "ENOTCONN";
+  | "ENOTCONN"
+  | "EDEADLK"
+  | "ENOLCK";
 
 /** The one place that says what a failure means to everybody. */
 export const FAILURES = {
@@ -104,6 +106,9 @@ export const FAILURES = {
   access_denied: { grpc: "PERMISSION_DENIED", errno: "EACCES", retry: "never" },
   read_only: { grpc: "FAILED_PRECONDITION", errno: "EROFS", retry: "never" },
   lease_conflict: { grpc: "FAILED_PRECONDITION", errno: "EBUSY", retry: "later" },
+  lock_conflict: { grpc: "FAILED_PRECONDITION", errno: "EAGAIN", retry: "later" },
+  deadlock: { grpc: "FAILED_PRECONDITION", errno: "EDEADLK", retry: "never" },
+  too_many_locks: { grpc: "RESOURCE_EXHAUSTED", errno: "ENOLCK", retry: "never" },
   // Requests that are wrong in themselves.
   invalid: { grpc: "INVALID_ARGUMENT", errno: "EINVAL", retry: "never" },
   unsupported: { grpc: "UNIMPLEMENTED", errno: "EOPNOTSUPP", retry: "never" },

@@ -2,4 +2,5 @@
 export * from "./admin.js";
 export * from "./attributes.js";
 export * from "./ids.js";
+export * from "./locks.js";
 export * from "./requests.js";

@@ -32,8 +32,8 @@ export function pauseMs(attempt: number, chance: number, backoff: Backoff = DEFA
 /** What a failure of the metadata service means for a request: `attempt` repetitions were made before. */
 export function afterMetadataFailure(code: FailureCode, attempt: number, chance: number): NextStep {
   const delayMs = pauseMs(attempt + 1, chance);
-  // Waiting for whoever holds the only permitted lease is the caller's decision.
-  if (code === "lease_conflict") return { type: "fail" };
+  // Waiting for whoever holds the only permitted lease, or a lock, is the caller's decision.
+  if (code === "lease_conflict" || code === "lock_conflict") return { type: "fail" };
   // The lease is gone for good under this session: whoever holds the file decides.
   if (code === "lease_lost") return { type: "fail" };
   // The request waited at the server as long as it was asked to.
