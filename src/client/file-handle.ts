@@ -1,9 +1,25 @@
 import { storageError } from "../base/index.js";
 import type { Clock } from "../io/index.js";
 import type { Access, Attributes, InodeNumber } from "../meta/index.js";
+import { copyRange } from "./copy-range.js";
 import type { OpenFile } from "./open-file.js";
-import type { OpenFiles } from "./open-files.js";
+import type { OpenedFile, OpenFiles } from "./open-files.js";
 import { type WaitOptions, Wakeup, withinLimits } from "./waiting.js";
+
+/** How a handle works. */
+export interface HandleOptions extends WaitOptions {
+  /**
+   * Writes resolve when they are in this client's memory, while nobody else has the file open for writing, and reads in
+   * sequence are read ahead; `flush` and `sync` say when writes have arrived. Default: as the cluster was connected.
+   */
+  readonly buffered?: boolean | undefined;
+}
+
+/** Of what may grow a file. */
+export interface KeepSizeOptions extends WaitOptions {
+  /** The file does not grow, even if the range goes beyond its end; default false. */
+  readonly keepSize?: boolean | undefined;
+}
 
 /**
  * One open of a file. Any number of requests may be under way on it at the same time: reads and writes that do not
@@ -19,16 +35,24 @@ export class FileHandle {
   readonly #clock: Clock;
   readonly #access: Access;
   readonly #attributes: Attributes;
+  readonly #isBuffered: boolean;
   readonly #idle = new Wakeup();
   #runningCount = 0;
   #closing: Promise<void> | undefined;
 
-  constructor(files: OpenFiles, file: OpenFile, clock: Clock, access: Access, attributes: Attributes) {
+  constructor(
+    files: OpenFiles,
+    { file, attributes }: OpenedFile,
+    clock: Clock,
+    access: Access,
+    options?: HandleOptions,
+  ) {
     this.#files = files;
     this.#file = file;
     this.#clock = clock;
     this.#access = access;
     this.#attributes = attributes;
+    this.#isBuffered = options?.buffered ?? files.isBuffered;
   }
 
   get ino(): InodeNumber {
@@ -37,6 +61,11 @@ export class FileHandle {
 
   get access(): Access {
     return this.#access;
+  }
+
+  /** Writes may resolve before they have left this client. */
+  get isBuffered(): boolean {
+    return this.#isBuffered;
   }
 
   /** As they were when the file was opened. */
@@ -101,7 +130,73 @@ export class FileHandle {
     });
   }
 
-  /** Resolves when every write that had resolved before, and the size, survive the loss of power everywhere. */
+  /**
+   * Makes the range read as zeros, as `punch` does; the file grows to the end of the range, unless `keepSize`. Whole
+   * blocks in the range hold no data afterwards.
+   */
+  zeroRange(offset: number, lengthBytes: number, options?: KeepSizeOptions): Promise<void> {
+    return this.#run(options, (signal) => {
+      this.#requireWritable();
+      return this.#file.zeroRange(offset, lengthBytes, options?.keepSize ?? false, signal);
+    });
+  }
+
+  /**
+   * The file grows to the end of the range, unless `keepSize`; its contents stay as they are. Space is not reserved:
+   * storage is thin, and a write that finds none waits until there is some.
+   */
+  allocate(offset: number, lengthBytes: number, options?: KeepSizeOptions): Promise<void> {
+    return this.#run(options, (signal) => {
+      this.#requireWritable();
+      return this.#file.allocate(offset, lengthBytes, options?.keepSize ?? false, signal);
+    });
+  }
+
+  /**
+   * Where the first data at or after the offset begin; undefined if there are none before the end of the file. Data
+   * are what was written: whole blocks of 4 KiB, be they zeros.
+   */
+  seekData(offset: number, options?: WaitOptions): Promise<number | undefined> {
+    return this.#run(options, (signal) => this.#file.seek("data", offset, signal));
+  }
+
+  /**
+   * Where the first hole at or after the offset begins; the end of the file counts as one. Undefined if the offset is
+   * not inside the file.
+   */
+  seekHole(offset: number, options?: WaitOptions): Promise<number | undefined> {
+    return this.#run(options, (signal) => this.#file.seek("hole", offset, signal));
+  }
+
+  /**
+   * Copies into another file of this cluster, many parts at once; holes stay holes. Resolves with the number of bytes
+   * copied: fewer than asked for where this file ends. Fails with `invalid` if both are one file and the ranges
+   * overlap.
+   */
+  copyRange(
+    offset: number,
+    target: FileHandle,
+    targetOffset: number,
+    lengthBytes: number,
+    options?: WaitOptions,
+  ): Promise<number> {
+    return withinLimits(this.#clock, options, (signal) =>
+      copyRange({ source: this, offset, target, targetOffset, lengthBytes }, { signal }),
+    );
+  }
+
+  /**
+   * Resolves when every write that had resolved before is on all replicas, and the MDS knows the size: what `close` does
+   * first. Fails with the first failure of a buffered write that this handle was not told of yet.
+   */
+  flush(options?: WaitOptions): Promise<void> {
+    return this.#run(options, (signal) => this.#file.flush(signal));
+  }
+
+  /**
+   * Resolves when every write that had resolved before, and the size, survive the loss of power everywhere. Fails as
+   * `flush` does.
+   */
   sync(options?: WaitOptions): Promise<void> {
     return this.#run(options, (signal) => this.#file.sync(signal));
   }

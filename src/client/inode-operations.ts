@@ -14,7 +14,7 @@ import type {
   SetStorage,
   SetXattr,
 } from "../meta/index.js";
-import { FileHandle } from "./file-handle.js";
+import { FileHandle, type HandleOptions } from "./file-handle.js";
 import type { OpenFiles } from "./open-files.js";
 import { bodyOf } from "./replies.js";
 import type { MutationMaker, RequestOptions, Session } from "./session.js";
@@ -155,11 +155,11 @@ export class InodeOperations {
   }
 
   /** Makes a regular file (or, unless it must be new, takes the one there is) and opens it: one request. */
-  createAndOpen(inode: NewInode, access: Access, options?: WaitOptions): Promise<OpenedHandle> {
+  createAndOpen(inode: NewInode, access: Access, options?: HandleOptions): Promise<OpenedHandle> {
     return withinLimits(this.#clock, options, async (signal) => {
-      const { file, attributes, created } = await this.#files.create(createBody(inode), access, signal);
-      const handle = new FileHandle(this.#files, file, this.#clock, access, attributes);
-      return { handle, attributes, created };
+      const opened = await this.#files.create(createBody(inode), access, signal);
+      const handle = new FileHandle(this.#files, opened, this.#clock, access, options);
+      return { handle, attributes: opened.attributes, created: opened.created };
     });
   }
 
@@ -167,21 +167,21 @@ export class InodeOperations {
   createUnnamed(
     inode: Omit<NewInode, "name" | "mustBeNew">,
     access: Access,
-    options?: WaitOptions,
+    options?: HandleOptions,
   ): Promise<OpenedHandle> {
     return withinLimits(this.#clock, options, async (signal) => {
       const body = { ...createBody({ ...inode, name: NOTHING }), unnamed: true };
-      const { file, attributes, created } = await this.#files.create(body, access, signal);
-      const handle = new FileHandle(this.#files, file, this.#clock, access, attributes);
-      return { handle, attributes, created };
+      const opened = await this.#files.create(body, access, signal);
+      const handle = new FileHandle(this.#files, opened, this.#clock, access, options);
+      return { handle, attributes: opened.attributes, created: opened.created };
     });
   }
 
   /** Waits until the lease can be had; `exclusive` fails with `lease_conflict` while somebody else may write. */
-  open(ino: InodeNumber, access: Access, options?: WaitOptions): Promise<FileHandle> {
+  open(ino: InodeNumber, access: Access, options?: HandleOptions): Promise<FileHandle> {
     return withinLimits(this.#clock, options, async (signal) => {
-      const { file, attributes } = await this.#files.open(ino, access, signal);
-      return new FileHandle(this.#files, file, this.#clock, access, attributes);
+      const opened = await this.#files.open(ino, access, signal);
+      return new FileHandle(this.#files, opened, this.#clock, access, options);
     });
   }
 

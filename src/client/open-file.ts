@@ -136,18 +136,54 @@ export class OpenFile {
 
   /** Makes the range read as zeros and gives its space back. The size stays. */
   async punch(offset: number, lengthBytes: number, signal?: AbortSignal): Promise<void> {
+    await this.zeroRange(offset, lengthBytes, true, signal);
+  }
+
+  /** Makes the range read as zeros; the file grows to its end unless `keepSize`. */
+  async zeroRange(
+    offset: number,
+    lengthBytes: number,
+    keepSize: boolean,
+    signal?: AbortSignal,
+  ): Promise<void> {
     checkRange(offset, lengthBytes);
     await this.#turns.take("write", offset, offset + lengthBytes, signal, async () => {
-      const end = Math.min(offset + lengthBytes, await this.size(signal));
-      if (end <= offset) return;
-      const slices = sliceRange(offset, end - offset, this.#chunkBytes, ZERO_BYTES_MAX);
-      await allDone(
-        slices.map(async (slice) => {
-          if (await this.#io.zero(slice, signal)) this.#syncs.wrote(slice.index);
-        }),
-      );
-      await this.#size.noteWritten(end, signal);
+      const sizeBytes = await this.size(signal);
+      const end = Math.min(offset + lengthBytes, sizeBytes);
+      if (end > offset) await this.#zeroLocked(offset, end, signal);
+      const newEnd = keepSize ? end : offset + lengthBytes;
+      if (end > offset || newEnd > sizeBytes) await this.#size.noteWritten(newEnd, signal);
     });
+  }
+
+  /** The file grows to the end of the range, unless `keepSize`. */
+  async allocate(
+    offset: number,
+    lengthBytes: number,
+    keepSize: boolean,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    checkRange(offset, lengthBytes);
+    const end = offset + lengthBytes;
+    await this.#turns.take("write", offset, end, signal, async () => {
+      if (keepSize || (await this.size(signal)) >= end) return;
+      await this.#size.noteWritten(end, signal);
+      await this.#size.report();
+    });
+  }
+
+  /** Where data, or a hole, begin at or after the offset. The end of the file is a hole. */
+  async seek(what: "data" | "hole", offset: number, signal?: AbortSignal): Promise<number | undefined> {
+    checkRange(offset, 0);
+    const sizeBytes = await this.size(signal);
+    if (offset >= sizeBytes) return undefined;
+    for (let at = offset; at < sizeBytes; ) {
+      const index = Math.floor(at / this.#chunkBytes);
+      const { map } = await this.chunks.find(index, signal);
+      if ((map !== undefined) === (what === "data")) return at;
+      at = (index + 1) * this.#chunkBytes;
+    }
+    return what === "hole" ? sizeBytes : undefined;
   }
 
   async truncate(sizeBytes: number, signal?: AbortSignal): Promise<void> {
@@ -175,8 +211,8 @@ export class OpenFile {
     await this.flush();
   }
 
-  /** Tells the MDS what it does not know of size and times. */
-  async flush(): Promise<void> {
+  /** What was written is on all replicas, and the MDS knows size and times. */
+  async flush(_signal?: AbortSignal): Promise<void> {
     await this.#size.report();
   }
 
@@ -198,6 +234,15 @@ export class OpenFile {
       }),
     );
     await this.#size.noteWritten(offset + bytes.length, signal);
+  }
+
+  async #zeroLocked(begin: number, end: number, signal: AbortSignal | undefined): Promise<void> {
+    const slices = sliceRange(begin, end - begin, this.#chunkBytes, ZERO_BYTES_MAX);
+    await allDone(
+      slices.map(async (slice) => {
+        if (await this.#io.zero(slice, signal)) this.#syncs.wrote(slice.index);
+      }),
+    );
   }
 
   #leaseChanged(from: LeaseGrant, to: LeaseGrant, attributes: Attributes): void {

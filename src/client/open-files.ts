@@ -27,6 +27,8 @@ export interface OpenedFile {
 
 /** Every file the session has open, one `OpenFile` for each inode; hears what the MDS says about them. */
 export class OpenFiles implements SessionEvents {
+  /** Whether handles are buffered unless they are opened otherwise. */
+  readonly isBuffered: boolean;
   readonly #world: ChunkIoWorld;
   readonly #session: () => Session;
   readonly #files = new Map<InodeNumber, OpenFile>();
@@ -36,9 +38,10 @@ export class OpenFiles implements SessionEvents {
   #openingCount = 0;
   readonly #earlyRecalls = new Map<InodeNumber, RecallLease>();
 
-  constructor(world: ChunkIoWorld, session: () => Session) {
+  constructor(world: ChunkIoWorld, session: () => Session, isBuffered = false) {
     this.#world = world;
     this.#session = session;
+    this.isBuffered = isBuffered;
   }
 
   /** The file as it is open here, if it is. */
