@@ -46,7 +46,12 @@ export class CsLiveness {
     for (const csId of links.silentLongerThan(inactiveMs)) links.drop(csId);
     const changes: Change[] = [];
     for (const { csId, activity, administration } of tables.chunkServers.values()) {
-      if (administration === "dropped" || links.isConnected(csId)) continue;
+      if (administration === "dropped") continue;
+      if (links.isConnected(csId)) {
+        // What was proposed while it was away may have come behind its registration.
+        if (activity !== "active") changes.push({ type: "setCsActivity", body: { csId, activity: "active" } });
+        continue;
+      }
       // One that registered and went before it said what it holds was never connected.
       const sinceMs = this.#goneSinceMs.get(csId) ?? clock.monotonicMs();
       this.#goneSinceMs.set(csId, sinceMs);

@@ -63,6 +63,15 @@ test("a server whose connection breaks is inactive at once", () => {
   expect(liveness.changed(CS)).toEqual({ type: "setCsActivity", body: { csId: CS, activity: "inactive" } });
 });
 
+test("a server that is connected is made active again, whatever overtook its registration", () => {
+  const { clock, tables, links, liveness } = world();
+  tables.chunkServers.put({ ...ACTIVE, activity: "offline" }, CS);
+  links.connect(CS, new FakeServer());
+  liveness.changed(CS);
+  clock.advance(500);
+  expect(activities(liveness)).toEqual([{ csId: CS, activity: "active" }]);
+});
+
 test("a new leader gives a server the full time to come before it is inactive, and then offline", () => {
   const { clock, tables, liveness } = world();
   clock.advance(INACTIVE_MS);
