@@ -3,6 +3,7 @@ import type { Clock, Random } from "../io/index.js";
 import type { Rpc } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { Admin } from "./admin.js";
+import type { CacheListener } from "./cache-listener.js";
 import { ChunkClients } from "./chunk-client.js";
 import { FileSystem } from "./file-system.js";
 import { InodeOperations } from "./inode-operations.js";
@@ -27,6 +28,13 @@ export interface ClusterConfig extends WaitOptions {
   readonly hostname: string;
   /** What the client is, for `top`: `mount`, `library`, `command`. */
   readonly program: string;
+  /**
+   * Keeps names and attributes, so that asking again costs no round trip while nothing changes; never stale, since the
+   * MDS has every change by others acknowledged here before it answers it. Default false.
+   */
+  readonly cacheMetadata?: boolean | undefined;
+  /** Keeps copies of what is cached here; only with `cacheMetadata`. */
+  readonly cacheListener?: CacheListener | undefined;
   /** Called when the cluster is closed: whoever made `rpc` for it closes it here. */
   readonly onClosed?: (() => Promise<void>) | undefined;
 }

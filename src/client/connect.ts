@@ -4,6 +4,7 @@ import { loadCredential } from "../auth/index.js";
 import { realWorld } from "../io/real/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { type Logger, noopLogger } from "../telemetry/index.js";
+import type { CacheListener } from "./cache-listener.js";
 import { Cluster } from "./cluster.js";
 import { discoverMds } from "./discovery.js";
 import type { WaitOptions } from "./waiting.js";
@@ -22,6 +23,9 @@ export interface ConnectOptions extends WaitOptions {
   readonly log?: Logger | undefined;
   /** Shown to operators; default `library`. */
   readonly program?: string | undefined;
+  /** As in `ClusterConfig`. */
+  readonly cacheMetadata?: boolean | undefined;
+  readonly cacheListener?: CacheListener | undefined;
 }
 
 /** Connects to a cluster as this host. Close the cluster when done. */
@@ -48,6 +52,8 @@ export async function connectCluster(options: ConnectOptions): Promise<Cluster> 
       program,
       signal,
       timeoutMs,
+      cacheMetadata: options.cacheMetadata,
+      cacheListener: options.cacheListener,
       onClosed: () => rpc.close(),
     });
   } catch (error) {

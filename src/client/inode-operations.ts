@@ -262,6 +262,19 @@ export class InodeOperations {
     await this.#change((id) => ({ type: "revoke", body: { id, ino } }), options, "patient");
   }
 
+  /**
+   * For how long others may keep these attributes without asking (a kernel's `attr_valid`), by this machine's clock: 0
+   * if they have been invalidated meanwhile, or nothing is cached here. To be asked right before they are handed on.
+   */
+  attributesValidMs(_attributes: Attributes): number {
+    return 0;
+  }
+
+  /** The same of what a name stands for; `undefined`: of its not being there. */
+  entryValidMs(_parent: InodeNumber, _name: Uint8Array, _ino: InodeNumber | undefined): number {
+    return 0;
+  }
+
   #ask(request: MetadataQuery, options: WaitOptions | undefined): Promise<MetadataReply> {
     return withinLimits(this.#clock, options, (signal) => this.#session.query(request, { signal }));
   }

@@ -105,6 +105,8 @@ class Conversation {
       case "mapDropped":
         leadership.sessions.mapDropped(session, request.body.chunkId, request.body.version);
         return OK;
+      case "invalidated":
+        return OK;
       case "reportChunk":
         return await reportedChunk(leadership, request.body, context);
       default:

@@ -1,6 +1,7 @@
 /** The vocabulary of metadata: inodes, attributes, leases, and what is asked and answered about them. */
 export * from "./admin.js";
 export * from "./attributes.js";
+export * from "./coherence.js";
 export * from "./ids.js";
 export * from "./locks.js";
 export * from "./requests.js";

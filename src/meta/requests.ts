@@ -1,6 +1,7 @@
 import type { FailureCode } from "../base/index.js";
 import type { ChunkId, ChunkMap, ChunkVersion, CsId } from "../chunk/index.js";
 import type { Attributes, DirectoryEntry, FailureDomain, Timestamp } from "./attributes.js";
+import type { Coherence, Invalidate, Invalidated } from "./coherence.js";
 import type { InodeNumber, SessionId } from "./ids.js";
 
 /**
@@ -19,6 +20,11 @@ export interface Hello {
   readonly protocolVersion: number;
   /** What the client is, for `top`: `mount`, `library`, `command`. */
   readonly program: string;
+  /**
+   * It keeps what it was told of names and attributes, answers `invalidate`, and has dropped everything it kept before
+   * it says hello again. Decided by the hello that begins the session.
+   */
+  readonly caches?: boolean | undefined;
 }
 
 /**
@@ -57,6 +63,11 @@ export interface Lookup {
 }
 export interface GetAttributes {
   readonly ino: InodeNumber;
+  /**
+   * For a read or write of its contents under way: is answered although another session has not yet acknowledged an
+   * invalidation of these attributes.
+   */
+  readonly forData?: boolean | undefined;
 }
 export interface ResolvePath {
   /** From the root; symbolic links are followed, the last one only with `followLast`. */
@@ -300,6 +311,7 @@ export type SessionRequest =
   | { readonly type: "keepAlive"; readonly body: Record<string, never> }
   | { readonly type: "reportChunk"; readonly body: ReportChunk }
   | { readonly type: "mapDropped"; readonly body: MapDropped }
+  | { readonly type: "invalidated"; readonly body: Invalidated }
   /** Ends the session in order: leases and opens are given back. */
   | { readonly type: "goodbye"; readonly body: Record<string, never> };
 
@@ -359,7 +371,9 @@ export interface ChunkMaps {
   readonly maps: readonly ChunkMap[];
 }
 
-export type MetadataReply =
+export type MetadataReply = AnyReply & { readonly coherence?: Coherence | undefined };
+
+type AnyReply =
   | { readonly type: "welcome"; readonly body: Welcome }
   | { readonly type: "ok"; readonly body: Record<string, never> }
   | { readonly type: "entry"; readonly body: Entry }
@@ -397,5 +411,6 @@ export interface ChunkMapChanged {
 export type MetadataPush =
   | { readonly type: "recallLease"; readonly body: RecallLease }
   | { readonly type: "chunkMapChanged"; readonly body: ChunkMapChanged }
+  | { readonly type: "invalidate"; readonly body: Invalidate }
   /** The session is over: revoked, or its MDS stops leading. `leaseLost` files cannot be written back. */
   | { readonly type: "sessionEnded"; readonly body: { readonly reason: string } };

@@ -1,5 +1,6 @@
 import { isFailureCode, storageError } from "../base/index.js";
 import {
+  type Coherence,
   FAILURE_DOMAINS,
   type MetadataPush,
   type MetadataReply,
@@ -8,7 +9,9 @@ import {
 import { callDownCodec, callUpCodec } from "./call-codecs.js";
 import type { CallDown, CallUp } from "./calls.js";
 import {
+  type InvalidItem,
   type Attributes as WireAttributes,
+  type Coherence as WireCoherence,
   SessionCallDown as WireDown,
   SessionCallUp as WireUp,
 } from "./gen/messages.js";
@@ -27,8 +30,8 @@ export const METADATA_SESSION: StreamMethod<
   ),
   down: callDownCodec<MetadataReply | MetadataPush, WireDown>(
     WireDown,
-    (id, failure, body) => ({ id, failure, body }),
-    ({ body }) => body && replyFromWire(body),
+    (id, failure, body) => ({ id, failure, body, coherence: body && coherenceOf(body) }),
+    ({ body, coherence }) => body && withCoherence(replyFromWire(body), coherence),
   ),
 };
 
@@ -42,6 +45,7 @@ const LEASE_KINDS: readonly string[] = ["none", "read", "exclusive", "shared"];
 const RENAME_MODES: readonly string[] = ["replace", "no_replace", "exchange"];
 const XATTR_MODES: readonly string[] = ["any", "create", "replace"];
 const DOMAINS: readonly string[] = FAILURE_DOMAINS;
+const INVALID_KINDS: readonly string[] = ["inode", "contents", "entry", "entries"];
 
 function requestFromWire(request: NonNullable<WireUp["body"]>): MetadataRequest {
   switch (request.type) {
@@ -89,8 +93,29 @@ function replyFromWire(reply: NonNullable<WireDown["body"]>): MetadataReply | Me
     case "recallLease":
       oneOf(LEASE_KINDS, reply.body.to, "lease");
       break;
+    case "invalidate":
+      checkItems(reply.body.items);
+      break;
   }
   return reply as MetadataReply | MetadataPush;
+}
+
+/** Pushes have none. */
+const coherenceOf = (body: MetadataReply | MetadataPush): Coherence | undefined =>
+  "coherence" in body ? body.coherence : undefined;
+
+function withCoherence(
+  reply: MetadataReply | MetadataPush,
+  coherence: WireCoherence | undefined,
+): MetadataReply | MetadataPush {
+  if (coherence === undefined) return reply;
+  for (const attributes of coherence.changed) checkAttributes(attributes);
+  checkItems(coherence.dropped);
+  return { ...reply, coherence } as MetadataReply;
+}
+
+function checkItems(items: readonly InvalidItem[]): void {
+  for (const { kind } of items) oneOf(INVALID_KINDS, kind, "kind of what is invalid");
 }
 
 function checkAttributes({ storage }: WireAttributes): void {

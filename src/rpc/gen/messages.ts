@@ -847,6 +847,7 @@ export interface BeginSessionChange {
   readonly hostname: string;
   readonly hostId: string;
   readonly program: string;
+  readonly caches?: boolean | undefined;
 }
 
 function encodeBeginSessionChange(message: BeginSessionChange, writer: wire.Writer): void {
@@ -859,12 +860,16 @@ function encodeBeginSessionChange(message: BeginSessionChange, writer: wire.Writ
   if (message.program !== "") {
     writer.uint32(26).string(message.program);
   }
+  if (message.caches !== undefined) {
+    writer.uint32(32).bool(message.caches);
+  }
 }
 
 function decodeBeginSessionChange(reader: wire.Reader): BeginSessionChange {
   let $hostname = "";
   let $hostId = "";
   let $program = "";
+  let $caches: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -877,6 +882,9 @@ function decodeBeginSessionChange(reader: wire.Reader): BeginSessionChange {
       case 26:
         $program = wire.text(reader);
         break;
+      case 32:
+        $caches = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -885,6 +893,7 @@ function decodeBeginSessionChange(reader: wire.Reader): BeginSessionChange {
     hostname: $hostname,
     hostId: $hostId,
     program: $program,
+    caches: $caches,
   };
 }
 
@@ -2230,6 +2239,71 @@ export const ClusterStatus: wire.MessageType<ClusterStatus> = {
   name: "ClusterStatus",
   encode: encodeClusterStatus,
   decode: decodeClusterStatus,
+};
+
+/** Only to sessions whose hello said `caches`. */
+export interface Coherence {
+  /** Of a mutation: the present attributes of other inodes that it changed. */
+  readonly changed: readonly Attributes[];
+  /** Attributes of these inodes in this answer may not be kept: another session writes the file. */
+  readonly fleeting: readonly number[];
+  /** Of a mutation: what it made untrue of what this session may keep. */
+  readonly dropped: readonly InvalidItem[];
+}
+
+function encodeCoherence(message: Coherence, writer: wire.Writer): void {
+  for (const item of message.changed) {
+    writer.uint32(10).fork();
+    encodeAttributes(item, writer);
+    writer.ldelim();
+  }
+  if (message.fleeting.length !== 0) {
+    writer.uint32(18).fork();
+    for (const item of message.fleeting) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
+  for (const item of message.dropped) {
+    writer.uint32(26).fork();
+    encodeInvalidItem(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeCoherence(reader: wire.Reader): Coherence {
+  const $changed: Attributes[] = [];
+  const $fleeting: number[] = [];
+  const $dropped: InvalidItem[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        wire.push($changed, wire.nested(reader, decodeAttributes));
+        break;
+      case 16:
+        wire.push($fleeting, wire.uint64(reader));
+        break;
+      case 18:
+        wire.packed(reader, $fleeting, (reader) => wire.uint64(reader));
+        break;
+      case 26:
+        wire.push($dropped, wire.nested(reader, decodeInvalidItem));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    changed: $changed,
+    fleeting: $fleeting,
+    dropped: $dropped,
+  };
+}
+
+/** How {@link Coherence} travels. */
+export const Coherence: wire.MessageType<Coherence> = {
+  name: "Coherence",
+  encode: encodeCoherence,
+  decode: decodeCoherence,
 };
 
 /**
@@ -5051,21 +5125,33 @@ export const GenesisChange: wire.MessageType<GenesisChange> = {
 
 export interface GetAttributes {
   readonly ino: number;
+  /**
+   * For a read or write of its contents under way: is answered although another session has not yet acknowledged an
+   * invalidation of these attributes.
+   */
+  readonly forData?: boolean | undefined;
 }
 
 function encodeGetAttributes(message: GetAttributes, writer: wire.Writer): void {
   if (message.ino !== 0) {
     writer.uint32(8).uint64(wire.safe(message.ino));
   }
+  if (message.forData !== undefined) {
+    writer.uint32(16).bool(message.forData);
+  }
 }
 
 function decodeGetAttributes(reader: wire.Reader): GetAttributes {
   let $ino = 0;
+  let $forData: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
       case 8:
         $ino = wire.uint64(reader);
+        break;
+      case 16:
+        $forData = reader.bool();
         break;
       default:
         wire.skip(reader, tag);
@@ -5073,6 +5159,7 @@ function decodeGetAttributes(reader: wire.Reader): GetAttributes {
   }
   return {
     ino: $ino,
+    forData: $forData,
   };
 }
 
@@ -5282,6 +5369,11 @@ export interface Hello {
   readonly protocolVersion: number;
   /** What the client is, for `top`: `mount`, `library`, `command`. */
   readonly program: string;
+  /**
+   * It keeps what it was told of names and attributes, answers `invalidate`, and has dropped everything it kept before
+   * it says hello again. Decided by the hello that begins the session.
+   */
+  readonly caches?: boolean | undefined;
 }
 
 function encodeHello(message: Hello, writer: wire.Writer): void {
@@ -5300,6 +5392,9 @@ function encodeHello(message: Hello, writer: wire.Writer): void {
   if (message.program !== "") {
     writer.uint32(42).string(message.program);
   }
+  if (message.caches !== undefined) {
+    writer.uint32(48).bool(message.caches);
+  }
 }
 
 function decodeHello(reader: wire.Reader): Hello {
@@ -5308,6 +5403,7 @@ function decodeHello(reader: wire.Reader): Hello {
   let $hostname = "";
   let $protocolVersion = 0;
   let $program = "";
+  let $caches: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -5326,6 +5422,9 @@ function decodeHello(reader: wire.Reader): Hello {
       case 42:
         $program = wire.text(reader);
         break;
+      case 48:
+        $caches = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -5336,6 +5435,7 @@ function decodeHello(reader: wire.Reader): Hello {
     hostname: $hostname,
     protocolVersion: $protocolVersion,
     program: $program,
+    caches: $caches,
   };
 }
 
@@ -5676,6 +5776,163 @@ export const InstallChunk: wire.MessageType<InstallChunk> = {
   name: "InstallChunk",
   encode: encodeInstallChunk,
   decode: decodeInstallChunk,
+};
+
+/** Something that a session may keep, and that is not true any more. */
+export interface InvalidItem {
+  /**
+   * `inode`: attributes and extended attributes of `ino`. `contents`: the same, and its data. `entry`: the name `name`
+   * in the directory `ino`. `entries`: all names in it.
+   */
+  readonly kind: string;
+  readonly ino: number;
+  readonly name: Uint8Array;
+}
+
+function encodeInvalidItem(message: InvalidItem, writer: wire.Writer): void {
+  if (message.kind !== "") {
+    writer.uint32(10).string(message.kind);
+  }
+  if (message.ino !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.ino));
+  }
+  if (message.name.length !== 0) {
+    writer.uint32(26).bytes(message.name);
+  }
+}
+
+function decodeInvalidItem(reader: wire.Reader): InvalidItem {
+  let $kind = "";
+  let $ino = 0;
+  let $name: Uint8Array = wire.EMPTY;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $kind = wire.text(reader);
+        break;
+      case 16:
+        $ino = wire.uint64(reader);
+        break;
+      case 26:
+        $name = reader.bytes();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    kind: $kind,
+    ino: $ino,
+    name: $name,
+  };
+}
+
+/** How {@link InvalidItem} travels. */
+export const InvalidItem: wire.MessageType<InvalidItem> = {
+  name: "InvalidItem",
+  encode: encodeInvalidItem,
+  decode: decodeInvalidItem,
+};
+
+/**
+ * Drop this, then answer `invalidated`: the change that caused it is not answered before. What is asked at this moment
+ * is not to be kept either.
+ */
+export interface Invalidate {
+  /** Different for every push of a stream. */
+  readonly number: number;
+  readonly items: readonly InvalidItem[];
+}
+
+function encodeInvalidate(message: Invalidate, writer: wire.Writer): void {
+  if (message.number !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.number));
+  }
+  for (const item of message.items) {
+    writer.uint32(18).fork();
+    encodeInvalidItem(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeInvalidate(reader: wire.Reader): Invalidate {
+  let $number = 0;
+  const $items: InvalidItem[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $number = wire.uint64(reader);
+        break;
+      case 18:
+        wire.push($items, wire.nested(reader, decodeInvalidItem));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    number: $number,
+    items: $items,
+  };
+}
+
+/** How {@link Invalidate} travels. */
+export const Invalidate: wire.MessageType<Invalidate> = {
+  name: "Invalidate",
+  encode: encodeInvalidate,
+  decode: decodeInvalidate,
+};
+
+/** The session keeps nothing any more of what that push named. */
+export interface Invalidated {
+  readonly number: number;
+  /** Directories no name of which is kept any more, neither. */
+  readonly released: readonly number[];
+}
+
+function encodeInvalidated(message: Invalidated, writer: wire.Writer): void {
+  if (message.number !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.number));
+  }
+  if (message.released.length !== 0) {
+    writer.uint32(18).fork();
+    for (const item of message.released) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
+}
+
+function decodeInvalidated(reader: wire.Reader): Invalidated {
+  let $number = 0;
+  const $released: number[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $number = wire.uint64(reader);
+        break;
+      case 16:
+        wire.push($released, wire.uint64(reader));
+        break;
+      case 18:
+        wire.packed(reader, $released, (reader) => wire.uint64(reader));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    number: $number,
+    released: $released,
+  };
+}
+
+/** How {@link Invalidated} travels. */
+export const Invalidated: wire.MessageType<Invalidated> = {
+  name: "Invalidated",
+  encode: encodeInvalidated,
+  decode: decodeInvalidated,
 };
 
 /** A lease as granted; `sequence` is 0 with kind `none`. */
@@ -9295,6 +9552,8 @@ export interface SessionCallDown {
   readonly id: number;
   /** Set if the request failed; then there is no body. */
   readonly failure?: Failure | undefined;
+  /** What a session that caches has to know beside the answer. */
+  readonly coherence?: Coherence | undefined;
   readonly body?:
     | { readonly type: "welcome"; readonly body: Welcome }
     | { readonly type: "ok"; readonly body: Empty }
@@ -9312,6 +9571,7 @@ export interface SessionCallDown {
     | { readonly type: "chunkMapChanged"; readonly body: ChunkMapChanged }
     | { readonly type: "sessionEnded"; readonly body: SessionEnded }
     | { readonly type: "lockFree"; readonly body: LockFree }
+    | { readonly type: "invalidate"; readonly body: Invalidate }
     | undefined;
 }
 
@@ -9401,14 +9661,25 @@ function encodeSessionCallDown(message: SessionCallDown, writer: wire.Writer): v
       encodeLockFree(body.body, writer);
       writer.ldelim();
       break;
+    case "invalidate":
+      writer.uint32(402).fork();
+      encodeInvalidate(body.body, writer);
+      writer.ldelim();
+      break;
     case undefined:
       break;
+  }
+  if (message.coherence !== undefined) {
+    writer.uint32(482).fork();
+    encodeCoherence(message.coherence, writer);
+    writer.ldelim();
   }
 }
 
 function decodeSessionCallDown(reader: wire.Reader): SessionCallDown {
   let $id = 0;
   let $failure: Failure | undefined;
+  let $coherence: Coherence | undefined;
   let $body: SessionCallDown["body"] | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
@@ -9418,6 +9689,9 @@ function decodeSessionCallDown(reader: wire.Reader): SessionCallDown {
         break;
       case 18:
         $failure = wire.nested(reader, decodeFailure);
+        break;
+      case 482:
+        $coherence = wire.nested(reader, decodeCoherence);
         break;
       case 26:
         $body = { type: "welcome", body: wire.nested(reader, decodeWelcome) };
@@ -9464,6 +9738,9 @@ function decodeSessionCallDown(reader: wire.Reader): SessionCallDown {
       case 322:
         $body = { type: "lockFree", body: wire.nested(reader, decodeLockFree) };
         break;
+      case 402:
+        $body = { type: "invalidate", body: wire.nested(reader, decodeInvalidate) };
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -9471,6 +9748,7 @@ function decodeSessionCallDown(reader: wire.Reader): SessionCallDown {
   return {
     id: $id,
     failure: $failure,
+    coherence: $coherence,
     body: $body,
   };
 }
@@ -9521,6 +9799,7 @@ export interface SessionCallUp {
     | { readonly type: "testLock"; readonly body: TestLock }
     | { readonly type: "awaitLock"; readonly body: AwaitLock }
     | { readonly type: "forgetLockWait"; readonly body: ForgetLockWait }
+    | { readonly type: "invalidated"; readonly body: Invalidated }
     | undefined;
 }
 
@@ -9698,6 +9977,11 @@ function encodeSessionCallUp(message: SessionCallUp, writer: wire.Writer): void 
       encodeForgetLockWait(body.body, writer);
       writer.ldelim();
       break;
+    case "invalidated":
+      writer.uint32(402).fork();
+      encodeInvalidated(body.body, writer);
+      writer.ldelim();
+      break;
     case undefined:
       break;
   }
@@ -9815,6 +10099,9 @@ function decodeSessionCallUp(reader: wire.Reader): SessionCallUp {
       case 346:
         $body = { type: "forgetLockWait", body: wire.nested(reader, decodeForgetLockWait) };
         break;
+      case 402:
+        $body = { type: "invalidated", body: wire.nested(reader, decodeInvalidated) };
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -9880,6 +10167,8 @@ export interface SessionRecord {
   readonly isEnding: boolean;
   /** The few below `answered_below` whose answers are not forgotten. */
   readonly unanswered: readonly number[];
+  /** It keeps what it is told of names and attributes. */
+  readonly caches?: boolean | undefined;
 }
 
 function encodeSessionRecord(message: SessionRecord, writer: wire.Writer): void {
@@ -9909,6 +10198,9 @@ function encodeSessionRecord(message: SessionRecord, writer: wire.Writer): void 
     for (const item of message.unanswered) writer.uint64(wire.safe(item));
     writer.ldelim();
   }
+  if (message.caches !== undefined) {
+    writer.uint32(72).bool(message.caches);
+  }
 }
 
 function decodeSessionRecord(reader: wire.Reader): SessionRecord {
@@ -9920,6 +10212,7 @@ function decodeSessionRecord(reader: wire.Reader): SessionRecord {
   let $answeredBelow = 0;
   let $isEnding = false;
   const $unanswered: number[] = [];
+  let $caches: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -9950,6 +10243,9 @@ function decodeSessionRecord(reader: wire.Reader): SessionRecord {
       case 66:
         wire.packed(reader, $unanswered, (reader) => wire.uint64(reader));
         break;
+      case 72:
+        $caches = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -9963,6 +10259,7 @@ function decodeSessionRecord(reader: wire.Reader): SessionRecord {
     answeredBelow: $answeredBelow,
     isEnding: $isEnding,
     unanswered: $unanswered,
+    caches: $caches,
   };
 }
 

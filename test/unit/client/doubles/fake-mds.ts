@@ -263,6 +263,8 @@ export class FakeMds {
       case "goodbye":
         this.endSession(session);
         return OK;
+      case "invalidated":
+        return OK;
       case "mapDropped":
         this.#hub.mapDropped(session, request.body.chunkId, request.body.version);
         return OK;
