@@ -102,7 +102,10 @@ export class LeaderFinder {
     );
     const early: MetadataPush[] = [];
     let deliver = (push: MetadataPush): void => void early.push(push);
-    calls.onPush((push) => deliver(push));
+    calls.onPush((push) => {
+      if (push.type === "mdsServers") this.#candidates.learn(push.body.addresses);
+      else deliver(push);
+    });
     const listen = (handler: typeof deliver): void => {
       deliver = handler;
       for (const push of early.splice(0)) handler(push);

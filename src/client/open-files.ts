@@ -110,6 +110,8 @@ export class OpenFiles implements SessionEvents {
         this.#session().sendMapDropped(push.body.chunkId, push.body.version);
         return;
       case "sessionEnded":
+      case "mdsServers":
+        // Others see to it.
         return;
     }
   }

@@ -139,12 +139,17 @@ class Conversation {
     if (this.#session !== undefined) throw storageError("malformed", "one hello a stream");
     await leadership.readBarrier();
     const wanted = sessionId(hello.sessionId);
-    const resumed = hello.sessionId !== 0 && leadership.tables.sessions.get(wanted) !== undefined;
+    const present = hello.sessionId === 0 ? undefined : leadership.tables.sessions.get(wanted);
+    // The numbers of sessions are no secret: another host may not speak for it.
+    if (present !== undefined && present.hostId !== connection.peer.hostId)
+      throw storageError("unauthorized", "the session is one of another host");
+    const resumed = present !== undefined;
     const session = resumed ? wanted : await this.#begin(leadership, hello, connection);
     this.#session = session;
     this.#leadership = leadership;
     leadership.sessions.connect(session, connection);
     if (resumed) leadership.repeatPushes(session);
+    connection.push(leadership.mdsServers());
     const welcome: Welcome = {
       sessionId: session,
       leaseMs: leadership.sessionLeaseMs,

@@ -1,7 +1,7 @@
 import { failureOf, StorageError, storageError } from "../base/index.js";
 import type { ChunkId, ChunkVersion, CsId, NumberedCsCommand, ReplicaReport } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
-import type { InodeNumber, SessionId } from "../meta/index.js";
+import type { InodeNumber, MetadataPush, SessionId } from "../meta/index.js";
 import type { CallServer } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { AttributeAsks } from "./attribute-asks.js";
@@ -149,9 +149,19 @@ export class Leadership {
       case "install":
         this.#installer.install(effect.chunkId, effect.version);
         return;
+      case "mdsServersChanged":
+        this.sessions.pushAll(this.mdsServers());
+        this.#maintenance.notice(effect);
+        return;
       default:
         this.#maintenance.notice(effect);
     }
+  }
+
+  /** What clients are told, so that they find the other metadata servers when this one is gone. */
+  mdsServers(): MetadataPush {
+    const addresses = Array.from(this.tables.mdsServers.values(), ({ address }) => clientAddress(address));
+    return { type: "mdsServers", body: { addresses } };
   }
 
   /** A session connected again: what was pushed in between may have been lost. */

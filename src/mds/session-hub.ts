@@ -82,6 +82,11 @@ export class SessionHub {
     this.#presences.get(sessionId)?.connection?.push(push);
   }
 
+  /** Says something to every session that is connected. */
+  pushAll(push: MetadataPush): void {
+    for (const { connection } of this.#presences.values()) connection?.push(push);
+  }
+
   /**
    * Has a session drop its older maps of a chunk. Resolves when it has answered, or is over. It is told again
    * when it reconnects in between (`repeatDrops`).

@@ -408,9 +408,16 @@ export interface ChunkMapChanged {
 }
 
 /** What the MDS says unasked. */
+/** All metadata servers of the cluster: said after the welcome, and whenever it has changed. */
+export interface MdsServers {
+  /** `IP:PORT` for clients. */
+  readonly addresses: readonly string[];
+}
+
 export type MetadataPush =
   | { readonly type: "recallLease"; readonly body: RecallLease }
   | { readonly type: "chunkMapChanged"; readonly body: ChunkMapChanged }
   | { readonly type: "invalidate"; readonly body: Invalidate }
+  | { readonly type: "mdsServers"; readonly body: MdsServers }
   /** The session is over: revoked, or its MDS stops leading. `leaseLost` files cannot be written back. */
   | { readonly type: "sessionEnded"; readonly body: { readonly reason: string } };

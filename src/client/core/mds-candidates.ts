@@ -3,7 +3,9 @@
  * the last of them ends the round, and the caller pauses before the next.
  */
 export class MdsCandidates {
-  readonly #known: string[];
+  /** Given by the user: never forgotten. */
+  readonly #given: readonly string[];
+  #known: string[];
   #lastLeader: string | undefined;
   /** Failed last: asked after all the others. */
   #failed: string | undefined;
@@ -12,6 +14,7 @@ export class MdsCandidates {
   #hintsFollowed = 0;
 
   constructor(addresses: readonly string[]) {
+    this.#given = addresses;
     this.#known = [...new Set(addresses)];
   }
 
@@ -42,6 +45,11 @@ export class MdsCandidates {
     if (this.#hintsFollowed++ < HINTS_MAX) this.#hint = address;
   }
 
+  /** These are all there are now, says the leader. */
+  learn(addresses: readonly string[]): void {
+    this.#known = [...new Set([...this.#given, ...addresses.slice(0, LEARNED_MAX)])];
+  }
+
   leads(address: string): void {
     this.#lastLeader = address;
     this.#failed = undefined;
@@ -53,6 +61,9 @@ export class MdsCandidates {
     this.#failed = address;
   }
 }
+
+/** More metadata servers than any cluster has. */
+const LEARNED_MAX = 64;
 
 /** Hints followed in one round. */
 const HINTS_MAX = 4;

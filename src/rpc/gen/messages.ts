@@ -6584,6 +6584,45 @@ export const MdsRecord: wire.MessageType<MdsRecord> = {
   decode: decodeMdsRecord,
 };
 
+/**
+ * All metadata servers of the cluster, so that the client finds the others when the leader is gone. Said after the
+ * welcome, and whenever it has changed.
+ */
+export interface MdsServers {
+  /** `IP:PORT` for clients. */
+  readonly addresses: readonly string[];
+}
+
+function encodeMdsServers(message: MdsServers, writer: wire.Writer): void {
+  for (const item of message.addresses) {
+    writer.uint32(10).string(item);
+  }
+}
+
+function decodeMdsServers(reader: wire.Reader): MdsServers {
+  const $addresses: string[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        wire.push($addresses, wire.text(reader));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    addresses: $addresses,
+  };
+}
+
+/** How {@link MdsServers} travels. */
+export const MdsServers: wire.MessageType<MdsServers> = {
+  name: "MdsServers",
+  encode: encodeMdsServers,
+  decode: decodeMdsServers,
+};
+
 export interface MdsStatus {
   readonly mdsId: number;
   readonly address: string;
@@ -9570,6 +9609,7 @@ export interface SessionCallDown {
     | { readonly type: "recallLease"; readonly body: RecallLease }
     | { readonly type: "chunkMapChanged"; readonly body: ChunkMapChanged }
     | { readonly type: "sessionEnded"; readonly body: SessionEnded }
+    | { readonly type: "mdsServers"; readonly body: MdsServers }
     | { readonly type: "lockFree"; readonly body: LockFree }
     | { readonly type: "invalidate"; readonly body: Invalidate }
     | undefined;
@@ -9656,6 +9696,11 @@ function encodeSessionCallDown(message: SessionCallDown, writer: wire.Writer): v
       encodeSessionEnded(body.body, writer);
       writer.ldelim();
       break;
+    case "mdsServers":
+      writer.uint32(282).fork();
+      encodeMdsServers(body.body, writer);
+      writer.ldelim();
+      break;
     case "lockFree":
       writer.uint32(322).fork();
       encodeLockFree(body.body, writer);
@@ -9734,6 +9779,9 @@ function decodeSessionCallDown(reader: wire.Reader): SessionCallDown {
         break;
       case 274:
         $body = { type: "sessionEnded", body: wire.nested(reader, decodeSessionEnded) };
+        break;
+      case 282:
+        $body = { type: "mdsServers", body: wire.nested(reader, decodeMdsServers) };
         break;
       case 322:
         $body = { type: "lockFree", body: wire.nested(reader, decodeLockFree) };

@@ -99,6 +99,18 @@ describe("which metadata server to ask", () => {
     }
   });
 
+  test("servers that the leader names are asked too, those that it names no more are not, but for the given ones", () => {
+    const candidates = new MdsCandidates(["a"]);
+    const round = (): (string | undefined)[] => {
+      candidates.beginRound(asIs);
+      return [candidates.next(), candidates.next(), candidates.next(), candidates.next()];
+    };
+    candidates.learn(["a", "b", "c"]);
+    expect(round()).toEqual(["a", "b", "c", undefined]);
+    candidates.learn(["c"]);
+    expect(round()).toEqual(["a", "c", undefined, undefined]);
+  });
+
   test("a server learned from a hint is remembered", () => {
     const candidates = new MdsCandidates(["a"]);
     candidates.hint("z");
