@@ -35,15 +35,15 @@ export interface ReportInventory {
 export interface ReplicaReport {
   readonly chunkId: ChunkId;
   readonly version: ChunkVersion;
-  /** It was being filled and is not complete. */
+  /** It began empty, was being filled and is not complete. */
   readonly syncing: boolean;
   /**
    * The process died while parts of it were dirty: writes that were under way may differ from its peers, and
-   * after a crash of the host unsynced ones may be missing. Its contents are right elsewhere. With `syncing`: its filling
-   * ended with an earlier process, too.
+   * after a crash of the host unsynced ones may be missing. Its contents are right elsewhere. Also: its filling, with or
+   * without `syncing`, ended with an earlier process.
    */
   readonly suspect: boolean;
-  /** With `suspect`: the host itself went down, so that acknowledged but unsynced writes may be missing. */
+  /** It is or was suspect, and has not been filled since: the host itself went down, so that acknowledged but unsynced writes may be missing. */
   readonly hostCrashed: boolean;
 }
 

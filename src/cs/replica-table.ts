@@ -78,9 +78,9 @@ export class ReplicaTable {
       return {
         chunkId,
         version,
-        syncing: needed !== undefined,
+        syncing: needed === "all",
         suspect: isSuspect || isAbandoned,
-        hostCrashed: isSuspect && isHostCrashed,
+        hostCrashed: isHostCrashed,
       };
     });
   }
@@ -143,21 +143,33 @@ export class ReplicaTable {
     if (entry === undefined && !command.create) throw storageError("not_found", "no replica of this chunk");
     if (self.syncing) return await this.#installSyncing(command, entry);
     if (entry === undefined || command.create) return await this.#installEmpty(command, undefined);
-    return this.#installKept(command, entry);
+    return await this.#installKept(command, entry);
   }
 
   /** The replica stays what it is, under a newer version. */
-  #installKept(command: InstallChunk, entry: Entry): Entry {
+  async #installKept(command: InstallChunk, entry: Entry): Promise<Entry> {
     const { replica } = entry;
     const { needed, chain } = replica.stored.record;
     if (replica.failure !== undefined) throw new StorageError(replica.failure);
-    if (needed !== undefined) throw storageError("refused", "this replica is incomplete");
+    if (needed === "all") throw storageError("refused", "this replica is incomplete");
+    if (needed !== undefined) return await this.#installUnfilled(command, entry);
     if (!keepsOrder(chain, command.chain) && !replica.isIdle) {
       throw storageError("refused", "members of a chain keep their order");
     }
     entry.filler?.stop();
     this.#advance(command, entry, undefined);
     return entry;
+  }
+
+  /**
+   * It kept its contents and was being filled, and its sources are gone: it has everything that it had before, and where
+   * it differs from others it is right from now on.
+   */
+  async #installUnfilled(command: InstallChunk, entry: Entry): Promise<Entry> {
+    await this.#end(entry, installedAnew(command.version));
+    const fresh = this.#enter(new Replica(this.#env, entry.replica.stored, undefined), Promise.resolve());
+    this.#advance(command, fresh, undefined);
+    return fresh;
   }
 
   async #installSyncing(command: InstallChunk, entry: Entry | undefined): Promise<Entry> {

@@ -19,7 +19,7 @@ export interface ReplicaRecord {
   readonly needed: Bitmap | "all" | undefined;
   /** A process died while regions were dirty, and no newer version was installed since. */
   readonly isSuspect: boolean;
-  /** With `isSuspect`: the host went down too. */
+  /** With `isSuspect`, or while regions are needed since: the host went down too. */
   readonly isHostCrashed: boolean;
   /** Regions that were dirty when a process died; kept until the whole chain is known to be equal again. */
   readonly suspectRegions: Bitmap;

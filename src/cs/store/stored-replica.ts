@@ -107,14 +107,19 @@ export class StoredReplica {
   }
 
   async install(change: RecordChange): Promise<void> {
+    const { needed, suspectRegions, isHostCrashed } = this.#record;
+    // What was to be filled and is not any more stays different from what the others have.
+    if (needed !== undefined && needed !== "all" && change.needed === undefined)
+      suspectRegions.addAll(needed);
     this.#record = {
       ...this.#record,
       version: change.version,
       chain: change.chain,
       needed: change.needed,
       isSuspect: false,
-      isHostCrashed: false,
-      suspectRegions: change.endSuspicion ? new Bitmap() : this.#record.suspectRegions,
+      // Until it is filled, what the host's crash took may be missing.
+      isHostCrashed: isHostCrashed && change.needed !== undefined && change.needed !== "all",
+      suspectRegions: change.endSuspicion ? new Bitmap() : suspectRegions,
     };
     // Before the MDS calls the version installed: a replica that came back older could not bring the chunk back.
     await this.#put(true, "cs.record.install");
@@ -122,7 +127,7 @@ export class StoredReplica {
 
   /** Everything that was needed is here and synced; durable before anybody relies on it. */
   async filled(): Promise<void> {
-    this.#record = { ...this.#record, needed: undefined };
+    this.#record = { ...this.#record, needed: undefined, isHostCrashed: false };
     await this.#put(true, "cs.record.filled");
   }
 

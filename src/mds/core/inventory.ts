@@ -25,11 +25,12 @@ export function judgeReplica(
   const member = record.chain.find((other) => other.csId === csId);
   if (member !== undefined) {
     if (member.create) return "current";
-    // What it had before does not matter, but once it was told, its filling must go on: nobody begins it again.
-    if (member.syncing && !member.keepContents) {
-      const isFilling = report.version >= record.version && !report.suspect;
-      return record.installed && !isFilling ? "behind" : "current";
+    // Once it was told, its filling must go on, or be over: nobody begins it again.
+    if (member.syncing && record.installed) {
+      return report.version >= record.version && !report.suspect ? "current" : "behind";
     }
+    // What it had before does not matter.
+    if (member.syncing && !member.keepContents) return "current";
     if (!hasEverything(record, report)) return "behind";
     return report.suspect && !member.syncing ? "suspect" : "current";
   }

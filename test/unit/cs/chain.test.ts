@@ -1,6 +1,12 @@
 import { expect, test } from "vitest";
 import { defined } from "../../../src/base/index.js";
-import { type ChunkMap, type CsId, checksumsOf, chunkVersion } from "../../../src/chunk/index.js";
+import {
+  type ChainMember,
+  type ChunkMap,
+  type CsId,
+  checksumsOf,
+  chunkVersion,
+} from "../../../src/chunk/index.js";
 import { CHUNK, ChainWorld } from "./world/chain-world.js";
 import { headOf } from "./world/toy-client.js";
 
@@ -333,6 +339,39 @@ test("an install that is repeated is answered as before, an older one is refused
   expect([again.failure, again.highWaterBytes]).toEqual([undefined, 5000]);
   expect(older.failure?.code).toBe("stale_map");
   expect(await chain.contents(5000)).toEqual([filled(5000, 1), filled(5000, 1)]);
+});
+
+test("a replica that kept its contents while it was being filled becomes a full member again when its source is gone", async () => {
+  const chain = await ChainWorld.of(19, 2);
+  await chain.make();
+  await chain.run(chain.client.write(CHUNK, 0, filled(5000, 1)), "a write");
+  const { chain: members } = await chain.run(chain.mds.map(CHUNK), "the map");
+  const [source, self] = members as [ChainMember, ChainMember];
+  const install = (version: number, newChain: readonly ChainMember[], create = false, keepContents = false) =>
+    chain.run(
+      chain.mds.command(self.csId, {
+        type: "install",
+        body: {
+          chunkId: CHUNK,
+          version: chunkVersion(version),
+          chunkBytes: 4 << 20,
+          chain: newChain,
+          create,
+          sources: [source.csId],
+          keepContents,
+        },
+      }),
+      "a command",
+    );
+  const syncing = { ...self, syncing: true };
+  // The source never hears of version 2, so that nothing can be fetched under it.
+  await install(2, [source, syncing], false, true);
+  const kept = await install(3, [self]);
+  await install(4, [source, syncing], true);
+  const emptied = await install(5, [self]);
+
+  expect([kept.failure, kept.highWaterBytes]).toEqual([undefined, 5000]);
+  expect(emptied.failure?.code).toBe("refused");
 });
 
 test("zeros at the edges of blocks leave the neighbours alone on every member", async () => {

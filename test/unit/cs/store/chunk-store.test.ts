@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { defined } from "../../../../src/base/index.js";
 import { chunkId, chunkVersion, csId } from "../../../../src/chunk/index.js";
+import { Bitmap } from "../../../../src/cs/core/bitmap.js";
 import { createRepository } from "../../../../src/cs/repository.js";
 import type { ChunkStore } from "../../../../src/cs/store/chunk-store.js";
 import { TEST_CLUSTER } from "../world/constants.js";
@@ -96,6 +97,23 @@ test("distrust survives further restarts until a newer version is installed", as
 
   expect(again.record.isSuspect).toBe(false);
   expect(again.record.suspectRegions.isEmpty).toBe(true);
+});
+
+test("what a crash of the host may have taken is missing until the replica was filled", async () => {
+  const world = await StoreWorld.made(21);
+  await world.write(await world.create(await world.open()), 0, filled(4096, 5));
+  world.host.powerLoss();
+  const replica = find(await world.open());
+  const install = (version: number, needed: Bitmap | undefined) =>
+    world.run(replica.install({ version: chunkVersion(version), chain: [], needed, endSuspicion: false }));
+  const { isHostCrashed, suspectRegions } = replica.record;
+  expect([isHostCrashed, suspectRegions.has(2)]).toEqual([true, false]);
+
+  await install(2, Bitmap.of(2));
+  expect(replica.record.isHostCrashed).toBe(true);
+  await install(3, undefined);
+  expect(replica.record.isHostCrashed, "it was made the source instead").toBe(false);
+  expect(replica.record.suspectRegions.has(2), "what it was to fetch differs from others").toBe(true);
 });
 
 test("an orderly stop leaves nothing to distrust", async () => {

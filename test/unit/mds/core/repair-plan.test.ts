@@ -307,6 +307,31 @@ describe("what a returning server has", () => {
     expect(judge({ version: chunkVersion(1) })).toBe("behind");
   });
 
+  test("and keeps it while it is filled can bring the chunk back until the new version is installed", () => {
+    const { world, record, members } = setUp();
+    const [, , c] = members;
+    world.reconfigure(record.chunkId, { remove: [c], add: [{ csId: c, keepContents: true }] });
+    const judge = (change: object) =>
+      judgeReplica(world.tables, c, report(world.chunk(record.chunkId), { suspect: true, ...change }));
+
+    expect(judge({})).toBe("current");
+    world.reconfigure(record.chunkId, { remove: [c] });
+    expect(judge({})).toBe("lost");
+    expect(judge({ syncing: true }), "it began empty").toBe("behind");
+  });
+
+  test("and keeps it while it is filled is told anew when the filling ended with an earlier process", () => {
+    const { world, record, members } = setUp();
+    const [, , c] = members;
+    world.reconfigure(record.chunkId, { remove: [c], add: [{ csId: c, keepContents: true }] });
+    world.installAll();
+    const judge = (change: object) =>
+      judgeReplica(world.tables, c, report(world.chunk(record.chunkId), change));
+
+    expect(judge({}), "it goes on under the same process, or is over").toBe("current");
+    expect(judge({ suspect: true })).toBe("behind");
+  });
+
   test("and is suspect is filled from members that are not, keeping what is right", () => {
     const { world, record, members } = setUp();
     const [a, b, c] = members;
