@@ -1,0 +1,69 @@
+import { spawnSync } from "node:child_process";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Place, Stage } from "./stage.js";
+
+export interface OpenStage {
+  readonly stage: Stage;
+  close(): Promise<void>;
+}
+
+/** The reference and, where there is one, the mount. */
+export async function posixStage(): Promise<OpenStage> {
+  const reference = await makeReference();
+  const places: Place[] = reference === undefined ? [] : [{ name: "reference", path: reference.path }];
+  const mounted = process.env["PSTORAGE_TEST_MOUNT"];
+  if (mounted !== undefined) {
+    const path = await mkdtemp(join(mounted, "posix-"));
+    await chmod(path, 0o755);
+    places.push({ name: "mount", path });
+  }
+  const stage = new Stage(places);
+  return {
+    stage,
+    close: async () => {
+      await stage.close();
+      if (mounted !== undefined)
+        for (const { name, path } of places)
+          if (name === "mount") await rm(path, { recursive: true, force: true });
+      await reference?.close();
+    },
+  };
+}
+
+interface Reference {
+  readonly path: string;
+  close(): Promise<void>;
+}
+
+/** A directory of ext4: of the temporary directory's file system, or of an image. */
+async function makeReference(): Promise<Reference | undefined> {
+  const directory = await mkdtemp(join(tmpdir(), "pstorage-ext4-"));
+  await chmod(directory, 0o755);
+  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  const { stdout } = spawnSync("stat", ["-f", "-c", "%T", directory], { encoding: "utf8" });
+  if (/^ext/.test(stdout)) return { path: directory, close: remove };
+  const image = `${directory}.img`;
+  const commands = [
+    ["truncate", "-s", "256M", image],
+    ["mkfs.ext4", "-q", image],
+    ["mount", "-o", "loop", image, directory],
+  ] as const;
+  for (const [program, ...args] of commands) {
+    const { status, error } = spawnSync(program, args, { encoding: "utf8" });
+    if (status === 0) continue;
+    console.warn(`no ext4 as a reference: ${program} failed (${error?.message ?? status})`);
+    await remove();
+    await rm(image, { force: true });
+    return undefined;
+  }
+  return {
+    path: directory,
+    close: async () => {
+      spawnSync("umount", ["-l", directory]);
+      await remove();
+      await rm(image, { force: true });
+    },
+  };
+}
