@@ -11,6 +11,7 @@ import type { Clock, Random } from "../io/index.js";
 import type { ChunkAnswer } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import type { ChunkClient, ChunkClients } from "./chunk-client.js";
+import type { Use } from "./core/lease-rules.js";
 import type { KnownChunk } from "./core/map-cache.js";
 import { chooseReplica } from "./core/replica-choice.js";
 import { afterChunkFailure, type ChunkStep } from "./core/retry-policy.js";
@@ -97,9 +98,9 @@ export class ChunkIo {
   }
 
   /** Resolves when every replica has the bytes. They must not change until then. */
-  write(slice: ChunkSlice, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+  write(slice: ChunkSlice, bytes: Uint8Array, signal?: AbortSignal, use: WriteUse = "write"): Promise<void> {
     const checksums = checksumsOf(bytes, slice.offsetInChunk);
-    return this.#change(slice, bytes, signal, (target, id) => ({
+    return this.#change(slice, bytes, use, signal, (target, id) => ({
       type: "write",
       body: { ...target, ...id, offset: slice.offsetInChunk, checksums },
     }));
@@ -114,7 +115,7 @@ export class ChunkIo {
       if (!isMapped(known)) return false;
       break;
     }
-    await this.#change(slice, NOTHING, signal, (target, id) => ({
+    await this.#change(slice, NOTHING, "write", signal, (target, id) => ({
       type: "zero",
       body: { ...target, ...id, offset: slice.offsetInChunk, lengthBytes: slice.lengthBytes },
     }));
@@ -150,6 +151,7 @@ export class ChunkIo {
   async #change(
     slice: ChunkSlice,
     payload: Uint8Array,
+    use: WriteUse,
     signal: AbortSignal | undefined,
     make: (target: Target, id: ReturnType<WriteName["now"]>) => ChunkRequest,
   ): Promise<void> {
@@ -157,7 +159,7 @@ export class ChunkIo {
     const progress = newProgress();
     try {
       for (;;) {
-        await this.#ready("write", signal);
+        await this.#ready(use, signal);
         const known = await this.#findForWriting(slice.index, signal);
         // A write named by a session that is over must not be made in the name of the next one.
         if (!name.isValid()) throw storageError("lease_lost", "the session was lost during a write");
@@ -167,7 +169,7 @@ export class ChunkIo {
           await this.#follow({ type: "refresh", delayMs: 200 }, known, undefined, undefined, signal);
           continue;
         }
-        if (!this.#file.lease.tryEnterWrite()) continue;
+        if (!this.#file.lease.tryEnterWrite(use)) continue;
         let failure: unknown;
         try {
           const { chunkId, version } = known.map;
@@ -304,7 +306,7 @@ export class ChunkIo {
     }
   }
 
-  #ready(use: "read" | "write", signal: AbortSignal | undefined): Promise<void> {
+  #ready(use: Use, signal: AbortSignal | undefined): Promise<void> {
     return this.#file.lease.ready(use, signal);
   }
 
@@ -313,6 +315,7 @@ export class ChunkIo {
   }
 }
 
+type WriteUse = "write" | "writeBack";
 type Target = Pick<MappedChunk["map"], "chunkId" | "version">;
 type WriteName = ReturnType<WriteNumbers["begin"]>;
 

@@ -9,7 +9,9 @@ import { FileSystem } from "./file-system.js";
 import { InodeOperations } from "./inode-operations.js";
 import { OpenFiles } from "./open-files.js";
 import { Session } from "./session.js";
-import { type WaitOptions, withinLimits } from "./waiting.js";
+import { SessionListeners } from "./session-listeners.js";
+import { Room, type WaitOptions, withinLimits } from "./waiting.js";
+import { WRITE_BEHIND_LIMITS, type WriteBehindLimits } from "./write-behind.js";
 import { WriteNumbers } from "./write-numbers.js";
 
 /** Everything a client needs of the outside. */
@@ -36,6 +38,10 @@ export interface ClusterConfig extends WaitOptions {
   /** Keeps copies of what is cached here; only with `cacheMetadata`. */
   readonly cacheListener?: CacheListener | undefined;
   /** Called when the cluster is closed: whoever made `rpc` for it closes it here. */
+  /** Whether file handles are buffered (`HandleOptions`) unless they are opened otherwise; default false. */
+  readonly buffered?: boolean | undefined;
+  /** How much buffered handles may keep. */
+  readonly writeBehind?: Partial<WriteBehindLimits> | undefined;
   readonly onClosed?: (() => Promise<void>) | undefined;
 }
 
@@ -60,10 +66,13 @@ export class Cluster {
     this.#servers = new ChunkClients(rpc, clock);
     const numbers = new WriteNumbers(() => this.#session.sessionId);
     this.#files = new OpenFiles(
-      { clock, random, log, hostId, servers: this.#servers, numbers },
+      { clock, random, log, hostId, servers: this.#servers, numbers, writeBehind: { limits, room } },
+    const limits = { ...WRITE_BEHIND_LIMITS, ...config.writeBehind };
+    const room = new Room(limits.clientBytesMax);
       () => this.#session,
     );
     this.#session = new Session({ clock, random, rpc, log }, config, this.#files);
+      config.buffered,
     this.fileSystem = new FileSystem(new InodeOperations(this.#session, this.#files, clock));
     this.admin = new Admin({ clock, random, rpc }, config.mdsAddresses);
   }

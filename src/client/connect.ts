@@ -5,7 +5,7 @@ import { realWorld } from "../io/real/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { type Logger, noopLogger } from "../telemetry/index.js";
 import type { CacheListener } from "./cache-listener.js";
-import { Cluster } from "./cluster.js";
+import { Cluster, type ClusterConfig } from "./cluster.js";
 import { discoverMds } from "./discovery.js";
 import type { WaitOptions } from "./waiting.js";
 
@@ -19,6 +19,9 @@ export interface ConnectOptions extends WaitOptions {
   readonly bootstrap?: string | undefined;
   /** Where `etc/pstorage` is; default `PSTORAGE_ROOT`, else `/`. */
   readonly root?: string | undefined;
+  /** As in `ClusterConfig`. */
+  readonly buffered?: boolean | undefined;
+  readonly writeBehind?: ClusterConfig["writeBehind"];
   /** Default: silence. */
   readonly log?: Logger | undefined;
   /** Shown to operators; default `library`. */
@@ -52,6 +55,8 @@ export async function connectCluster(options: ConnectOptions): Promise<Cluster> 
       program,
       signal,
       timeoutMs,
+      buffered: options.buffered,
+      writeBehind: options.writeBehind,
       cacheMetadata: options.cacheMetadata,
       cacheListener: options.cacheListener,
       onClosed: () => rpc.close(),

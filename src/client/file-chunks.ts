@@ -38,6 +38,10 @@ export class FileChunks {
     this.#ino = ino;
   }
 
+  get ino(): InodeNumber {
+    return this.#ino;
+  }
+
   get cache(): MapCache {
     return this.#cache;
   }

@@ -37,6 +37,8 @@ export class FileHandle {
   readonly #attributes: Attributes;
   readonly #isBuffered: boolean;
   readonly #idle = new Wakeup();
+  /** So many failures of buffered writes this handle was told of, or are from before its time. */
+  #toldFailures: number;
   #runningCount = 0;
   #closing: Promise<void> | undefined;
 
@@ -53,6 +55,7 @@ export class FileHandle {
     this.#access = access;
     this.#attributes = attributes;
     this.#isBuffered = options?.buffered ?? files.isBuffered;
+    this.#toldFailures = file.writeFailures.count;
   }
 
   get ino(): InodeNumber {
@@ -98,7 +101,7 @@ export class FileHandle {
   write(bytes: Uint8Array, offset: number, options?: WaitOptions): Promise<void> {
     return this.#run(options, (signal) => {
       this.#requireWritable();
-      return this.#file.write(offset, bytes, signal);
+      return this.#file.write(offset, bytes, this.#isBuffered, signal);
     });
   }
 
@@ -110,7 +113,7 @@ export class FileHandle {
   append(bytes: Uint8Array, options?: WaitOptions): Promise<number> {
     return this.#run(options, (signal) => {
       this.#requireWritable();
-      return this.#file.append(bytes, signal);
+      return this.#file.append(bytes, this.#isBuffered, signal);
     });
   }
 
@@ -190,7 +193,7 @@ export class FileHandle {
    * first. Fails with the first failure of a buffered write that this handle was not told of yet.
    */
   flush(options?: WaitOptions): Promise<void> {
-    return this.#run(options, (signal) => this.#file.flush(signal));
+    return this.#run(options, (signal) => this.#telling(this.#file.flush(signal)));
   }
 
   /**
@@ -198,7 +201,7 @@ export class FileHandle {
    * `flush` does.
    */
   sync(options?: WaitOptions): Promise<void> {
-    return this.#run(options, (signal) => this.#file.sync(signal));
+    return this.#run(options, (signal) => this.#telling(this.#file.sync(signal)));
   }
 
   /** The present size, bytes. */
@@ -221,7 +224,16 @@ export class FileHandle {
 
   async #close(): Promise<void> {
     while (this.#runningCount > 0) await this.#idle.next();
-    await this.#files.close(this.#file, this.#access);
+    await this.#telling(this.#files.close(this.#file, this.#access));
+  }
+
+  /** A buffered write that could not be stored is told to every handle once, by the next that waits for writes. */
+  async #telling(work: Promise<void>): Promise<void> {
+    await work;
+    const { count, last } = this.#file.writeFailures;
+    const isNews = count > this.#toldFailures;
+    this.#toldFailures = count;
+    if (isNews && last !== undefined) throw last;
   }
 
   async #run<T>(

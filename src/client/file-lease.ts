@@ -10,6 +10,8 @@ export interface LeaseOwner {
   readonly whenUsable: (signal?: AbortSignal) => Promise<void>;
   /** Opens the file once more, so that the MDS grants what its opens need; calls `granted`. */
   readonly reacquire: () => Promise<void>;
+  /** Resolves when no write that was accepted here is still on its way; no new one comes meanwhile. */
+  readonly drain: () => Promise<void>;
   /** Tells the MDS size and times, and that the lease comes down as it was recalled. Returns what the MDS then says. */
   readonly report: (recall: RecallLease) => Promise<Attributes>;
   /** The lease is of another kind, or new. `attributes` are those that came with it. */
@@ -85,9 +87,14 @@ export class FileLease {
     }
   }
 
+  /** Whether it is so at this very moment: `ready` may be out of date when its promise has resolved. */
+  isReady(use: Use): boolean {
+    return this.#allows(use);
+  }
+
   /** True: a write may be under way until `leaveWrite`. To be asked right before sending, after `ready`. */
-  tryEnterWrite(): boolean {
-    if (!this.#allows("write")) return false;
+  tryEnterWrite(use: "write" | "writeBack"): boolean {
+    if (!this.#allows(use)) return false;
     this.#writeCount++;
     return true;
   }
@@ -144,6 +151,7 @@ export class FileLease {
     const mustStop = mustStopWrites(this.kind, to);
     if (mustStop) this.#recallsUnderWay++;
     try {
+      if (mustStop) await this.#owner.drain();
       while (mustStop && this.#writeCount > 0) await this.#changed.next();
       if (sequence !== this.#grant.sequence) return;
       const attributes = await this.#owner.report(recall);

@@ -16,7 +16,7 @@ import {
   type SetXattr,
 } from "../meta/index.js";
 import { componentsOf, joinPath, type Path, splitPath } from "./core/paths.js";
-import type { FileHandle } from "./file-handle.js";
+import type { FileHandle, HandleOptions } from "./file-handle.js";
 import type { AttributeChange, InodeOperations, OpenedHandle, StorageChange } from "./inode-operations.js";
 import { readStream, writeAll } from "./streams.js";
 import type { WaitOptions } from "./waiting.js";
@@ -28,7 +28,7 @@ export interface CreateOptions extends WaitOptions {
   readonly gid?: number | undefined;
 }
 
-export interface OpenOptions extends CreateOptions {
+export interface OpenOptions extends CreateOptions, HandleOptions {
   /** Default `read`. */
   readonly access?: Access | undefined;
   /** Makes the file if there is none; needs write access. */

@@ -28,3 +28,4 @@ export {
   writeAll,
 } from "./streams.js";
 export type { WaitOptions } from "./waiting.js";
+export type { WriteBehindLimits } from "./write-behind.js";

@@ -212,7 +212,7 @@ export class InodeOperations {
 
   /** What this client wrote and has not reported comes first, so that times set here stay. */
   async setAttributes(ino: InodeNumber, change: AttributeChange, options?: WaitOptions): Promise<Attributes> {
-    await this.#files.get(ino)?.flush();
+    await this.#files.get(ino)?.report();
     const body = { ino, atimeNow: false, mtimeNow: false, ...change };
     return this.#entry(
       await this.#change((id) => ({ type: "setAttributes", body: { ...body, id } }), options),

@@ -1,4 +1,4 @@
-import { sliceRange } from "../chunk/index.js";
+import { storageError } from "../base/index.js";
 import {
   type Access,
   type Attributes,
@@ -6,18 +6,17 @@ import {
   type InodeNumber,
   type LeaseGrant,
 } from "../meta/index.js";
-import { ChunkIo, type ChunkIoWorld } from "./chunk-io.js";
 import { checkRange } from "./core/file-range.js";
-import { ioSlices } from "./core/io-slices.js";
 import type { SyncTracker } from "./core/sync-tracker.js";
 import { FileChunks } from "./file-chunks.js";
+import { FileContent, type FileContentWorld } from "./file-content.js";
 import { FileLease } from "./file-lease.js";
 import { FileOpens } from "./file-opens.js";
 import { FileSize } from "./file-size.js";
 import { RangeTurns } from "./range-turns.js";
 import type { Session } from "./session.js";
 
-export interface OpenFileWorld extends ChunkIoWorld {
+export interface OpenFileWorld extends FileContentWorld {
   readonly session: Session;
   /** The file cannot be used any more; who opens the inode next begins anew. */
   readonly onLost: (file: OpenFile) => void;
@@ -33,7 +32,7 @@ export class OpenFile {
   readonly chunks: FileChunks;
   readonly #world: OpenFileWorld;
   readonly #syncs: SyncTracker;
-  readonly #io: ChunkIo;
+  readonly #content: FileContent;
   readonly #turns = new RangeTurns();
   readonly #opens: FileOpens;
   readonly #size: FileSize;
@@ -49,6 +48,7 @@ export class OpenFile {
       isUsable: () => session.isUsable,
       whenUsable: (signal) => session.whenUsable(signal),
       reacquire: () => this.#opens.openOnceMore(),
+      drain: () => this.#content.drain(0, FILE_BYTES_MAX),
       report: (recall) => this.#size.answerRecall(recall),
       changed: (from, to, news) => this.#leaseChanged(from, to, news),
       lost: () => this.#leaseLost(),
@@ -57,7 +57,13 @@ export class OpenFile {
     const sized = { ino: this.ino, lease: this.lease, sharedWrite: () => this.#opens.liftSometimes() };
     this.#size = new FileSize(world, sized, attributes);
     this.chunks = new FileChunks({ ...world, lease: () => this.lease.grant }, this.ino);
-    this.#io = new ChunkIo(world, this);
+    this.#content = new FileContent(world, {
+      lease: this.lease,
+      chunks: this.chunks,
+      size: this.#size,
+      syncs,
+      chunkBytes: () => this.#chunkBytes,
+    });
   }
 
   get handleCount(): number {
@@ -100,33 +106,24 @@ export class OpenFile {
     return await this.#turns.take("read", offset, offset + lengthBytes, signal, async () => {
       const sizeBytes = await this.size(signal);
       const length = Math.max(0, Math.min(lengthBytes, sizeBytes - offset));
-      const slices = ioSlices(offset, length, this.#chunkBytes);
-      const parts = await allDone(slices.map((slice) => this.#io.read(slice, signal)));
-      const [only] = parts;
-      if (parts.length === 1 && only !== undefined) return only;
-      const result = new Uint8Array(length);
-      slices.forEach((slice, i) => {
-        const part = parts[i];
-        if (part !== undefined) result.set(part, slice.offsetInRequest);
-      });
-      return result;
+      return await this.#content.read(offset, length, signal);
     });
   }
 
-  async write(offset: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+  /** Resolves when all replicas have the bytes; `isBuffered`: or when they are safe from everything but our own end. */
+  async write(offset: number, bytes: Uint8Array, isBuffered: boolean, signal?: AbortSignal): Promise<void> {
     checkRange(offset, bytes.length);
-    if (bytes.length === 0) return;
     await this.#turns.take("write", offset, offset + bytes.length, signal, () =>
-      this.#writeLocked(offset, bytes, signal),
+      this.#content.write(offset, bytes, isBuffered, signal),
     );
   }
 
   /** Writes behind the last byte, and returns where that was. */
-  async append(bytes: Uint8Array, signal?: AbortSignal): Promise<number> {
+  async append(bytes: Uint8Array, isBuffered: boolean, signal?: AbortSignal): Promise<number> {
     return await this.#turns.take("write", 0, FILE_BYTES_MAX, signal, async () => {
       const offset = await this.#size.placeAppend(bytes.length, signal);
       try {
-        if (bytes.length > 0) await this.#writeLocked(offset, bytes, signal);
+        await this.#content.write(offset, bytes, isBuffered, signal);
         return offset;
       } finally {
         this.#size.appendEnded();
@@ -150,7 +147,7 @@ export class OpenFile {
     await this.#turns.take("write", offset, offset + lengthBytes, signal, async () => {
       const sizeBytes = await this.size(signal);
       const end = Math.min(offset + lengthBytes, sizeBytes);
-      if (end > offset) await this.#zeroLocked(offset, end, signal);
+      if (end > offset) await this.#content.zero(offset, end, signal);
       const newEnd = keepSize ? end : offset + lengthBytes;
       if (end > offset || newEnd > sizeBytes) await this.#size.noteWritten(newEnd, signal);
     });
@@ -177,13 +174,8 @@ export class OpenFile {
     checkRange(offset, 0);
     const sizeBytes = await this.size(signal);
     if (offset >= sizeBytes) return undefined;
-    for (let at = offset; at < sizeBytes; ) {
-      const index = Math.floor(at / this.#chunkBytes);
-      const { map } = await this.chunks.find(index, signal);
-      if ((map !== undefined) === (what === "data")) return at;
-      at = (index + 1) * this.#chunkBytes;
-    }
-    return what === "hole" ? sizeBytes : undefined;
+    const found = await this.#content.seek(what, offset, sizeBytes, signal);
+    return what === "data" && found === sizeBytes ? undefined : found;
   }
 
   async truncate(sizeBytes: number, signal?: AbortSignal): Promise<void> {
@@ -191,6 +183,8 @@ export class OpenFile {
     await this.#turns.take("write", 0, FILE_BYTES_MAX, signal, async () => {
       // Whoever only reads here may cut the file all the same: that is a matter of the MDS.
       if (this.#opens.isWriter) await this.lease.ready("write", signal);
+      // What was accepted for bytes that go must not arrive after they have gone.
+      await this.#content.drain(sizeBytes, FILE_BYTES_MAX, signal);
       await this.#size.truncate(sizeBytes, () => {
         const firstGone = Math.ceil(sizeBytes / this.#chunkBytes);
         this.chunks.cache.forgetFrom(firstGone);
@@ -201,19 +195,24 @@ export class OpenFile {
 
   /** Everything acknowledged before the call survives the loss of power everywhere, size included. */
   async sync(signal?: AbortSignal): Promise<void> {
-    const pending = this.#syncs.pending();
-    await allDone(
-      pending.map(async (unsynced) => {
-        await this.#io.sync(unsynced.index, signal);
-        this.#syncs.synced(unsynced);
-      }),
-    );
-    await this.flush();
+    await this.#content.sync(signal);
+    await this.report();
   }
 
-  /** What was written is on all replicas, and the MDS knows size and times. */
-  async flush(_signal?: AbortSignal): Promise<void> {
+  /** Everything acknowledged before the call is on all replicas, and the MDS knows size and times. */
+  async flush(signal?: AbortSignal): Promise<void> {
+    await this.#content.drain(0, FILE_BYTES_MAX, signal);
+    await this.report();
+  }
+
+  /** Tells the MDS what it does not know of size and times. */
+  async report(): Promise<void> {
     await this.#size.report();
+  }
+
+  /** How often what was accepted could not be stored, and why at last. */
+  get writeFailures(): FileContent["writeFailures"] {
+    return this.#content.writeFailures;
   }
 
   size(signal?: AbortSignal): Promise<number> {
@@ -223,26 +222,7 @@ export class OpenFile {
   /** The last handle is closed. */
   dispose(): void {
     this.#size.dispose();
-  }
-
-  async #writeLocked(offset: number, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    await allDone(
-      ioSlices(offset, bytes.length, this.#chunkBytes).map(async (slice) => {
-        const part = bytes.subarray(slice.offsetInRequest, slice.offsetInRequest + slice.lengthBytes);
-        await this.#io.write(slice, part, signal);
-        this.#syncs.wrote(slice.index);
-      }),
-    );
-    await this.#size.noteWritten(offset + bytes.length, signal);
-  }
-
-  async #zeroLocked(begin: number, end: number, signal: AbortSignal | undefined): Promise<void> {
-    const slices = sliceRange(begin, end - begin, this.#chunkBytes, ZERO_BYTES_MAX);
-    await allDone(
-      slices.map(async (slice) => {
-        if (await this.#io.zero(slice, signal)) this.#syncs.wrote(slice.index);
-      }),
-    );
+    this.#content.dispose();
   }
 
   #leaseChanged(from: LeaseGrant, to: LeaseGrant, attributes: Attributes): void {
@@ -258,21 +238,9 @@ export class OpenFile {
   #leaseLost(): boolean {
     this.chunks.cache.forgetAll();
     this.chunks.cache.forgetWriters();
+    this.#content.drop(storageError("lease_lost", "the lease was lost before an earlier write was stored"));
     if (!this.#opens.isWriter) return true;
     this.#world.onLost(this);
     return false;
   }
-}
-
-/** Of one request that makes zeros. */
-const ZERO_BYTES_MAX = 64 << 20;
-
-/** All outcomes, or the first failure, but not before everything has ended: what was begun is still under the lock. */
-async function allDone<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const results: T[] = [];
-  for (const outcome of await Promise.allSettled(promises)) {
-    if (outcome.status === "rejected") throw outcome.reason;
-    results.push(outcome.value);
-  }
-  return results;
 }

@@ -10,6 +10,7 @@ import type {
   RecallLease,
 } from "../meta/index.js";
 import type { ChunkIoWorld } from "./chunk-io.js";
+import type { FileContentWorld } from "./file-content.js";
 import { SyncTracker } from "./core/sync-tracker.js";
 import { OpenFile } from "./open-file.js";
 import { bodyOf } from "./replies.js";
@@ -29,7 +30,7 @@ export interface OpenedFile {
 export class OpenFiles implements SessionEvents {
   /** Whether handles are buffered unless they are opened otherwise. */
   readonly isBuffered: boolean;
-  readonly #world: ChunkIoWorld;
+  readonly #world: FileContentWorld;
   readonly #session: () => Session;
   readonly #files = new Map<InodeNumber, OpenFile>();
   /** A later open of the file must still be able to make its earlier writes safe. The oldest first. */
@@ -38,7 +39,7 @@ export class OpenFiles implements SessionEvents {
   #openingCount = 0;
   readonly #earlyRecalls = new Map<InodeNumber, RecallLease>();
 
-  constructor(world: ChunkIoWorld, session: () => Session, isBuffered = false) {
+  constructor(world: FileContentWorld, session: () => Session, isBuffered = false) {
     this.#world = world;
     this.#session = session;
     this.isBuffered = isBuffered;

@@ -1,7 +1,7 @@
 import type { LeaseKind } from "../../meta/index.js";
 
-/** What a file is used for at this moment. */
-export type Use = "read" | "write";
+/** What a file is used for at this moment. `writeBack`: what was accepted as a write before is carried to the cluster. */
+export type Use = "read" | "write" | "writeBack";
 
 /** Whether a lease of this kind allows that. */
 export function leaseAllows(kind: LeaseKind, use: Use): boolean {

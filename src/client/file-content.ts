@@ -1,0 +1,208 @@
+import type { StorageError } from "../base/index.js";
+import { sliceRange } from "../chunk/index.js";
+import { ChunkIo, type ChunkIoFile, type ChunkIoWorld } from "./chunk-io.js";
+import { ioSlices } from "./core/io-slices.js";
+import type { SyncTracker } from "./core/sync-tracker.js";
+import type { FileSize } from "./file-size.js";
+import type { Room } from "./waiting.js";
+import { WriteBehind, type WriteBehindLimits } from "./write-behind.js";
+
+export interface FileContentWorld extends ChunkIoWorld {
+  /** What may wait in this client before it is in the cluster. */
+  readonly writeBehind: { readonly limits: WriteBehindLimits; readonly room: Room };
+}
+
+/** What the content lends from its file. */
+export interface ContentFile extends ChunkIoFile {
+  readonly size: FileSize;
+  readonly syncs: SyncTracker;
+  readonly chunkBytes: () => number;
+}
+
+/** Of one request that makes zeros. */
+const ZERO_BYTES_MAX = 64 << 20;
+/** Of a read whose bytes were carried to the cluster while they were fetched from there. */
+const TRIES_MAX = 3;
+
+/**
+ * The bytes of one open file: what the chunk servers have, with what waits here laid over it. The caller sees to it
+ * that nothing that overlaps a write, zeros or a truncation runs beside it.
+ */
+export class FileContent {
+  readonly #file: ContentFile;
+  readonly #io: ChunkIo;
+  readonly #behind: WriteBehind;
+
+  constructor(world: FileContentWorld, file: ContentFile) {
+    this.#file = file;
+    this.#io = new ChunkIo(world, file);
+    this.#behind = new WriteBehind(
+      { ...world.writeBehind, clock: world.clock, log: world.log },
+      {
+        ino: file.chunks.ino,
+        store: ({ offset, bytes }) => this.#store(offset, bytes, undefined, "writeBack"),
+      },
+    );
+  }
+
+  /** How often what was accepted could not be stored, and why at last. */
+  get writeFailures(): { readonly count: number; readonly last: StorageError | undefined } {
+    return { count: this.#behind.failureCount, last: this.#behind.lastFailure };
+  }
+
+  /** Exactly these bytes; the range lies inside the file. */
+  async read(offset: number, lengthBytes: number, signal?: AbortSignal): Promise<Uint8Array> {
+    const end = offset + lengthBytes;
+    for (let attempt = 1; !this.#behind.isEmpty; attempt++) {
+      const gap = this.#behind.gap(offset, end);
+      const result = new Uint8Array(lengthBytes);
+      if (gap === undefined) {
+        this.#behind.overlay(result, offset);
+        return result;
+      }
+      // Bytes that leave the buffer meanwhile may or may not be among those that are fetched.
+      const watch = this.#behind.watch(gap.begin, gap.end);
+      try {
+        result.set(await this.#fetch(gap.begin, gap.end - gap.begin, signal), gap.begin - offset);
+        if (!watch.isDisturbed) {
+          this.#behind.overlay(result, offset);
+          return result;
+        }
+      } finally {
+        this.#behind.unwatch(watch);
+      }
+      if (attempt % TRIES_MAX === 0) await this.#behind.drain(offset, end, signal);
+    }
+    return await this.#fetch(offset, lengthBytes, signal);
+  }
+
+  /**
+   * Writes, and makes the new end known where it must be. A buffered write resolves when the bytes were copied, if
+   * nobody else has the file open for writing; every other one when all replicas have them.
+   */
+  async write(offset: number, bytes: Uint8Array, isBuffered: boolean, signal?: AbortSignal): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const piece = isBuffered
+        ? bytes.subarray(done, done + this.#behind.pieceAt(offset + done, bytes.length - done))
+        : bytes;
+      if (!isBuffered || !(await this.#put(offset + done, piece, signal))) {
+        await this.#writeThrough(offset + done, bytes.subarray(done), signal);
+        return;
+      }
+      done += piece.length;
+    }
+  }
+
+  /** Makes the range read as zeros; nothing is stored where nothing was. */
+  async zero(begin: number, end: number, signal?: AbortSignal): Promise<void> {
+    await this.#behind.drain(begin, end, signal);
+    const slices = sliceRange(begin, end - begin, this.#file.chunkBytes(), ZERO_BYTES_MAX);
+    await allDone(
+      slices.map(async (slice) => {
+        if (await this.#io.zero(slice, signal)) this.#file.syncs.wrote(slice.index);
+      }),
+    );
+  }
+
+  /** What was accepted for the range before the call has arrived, or could not be stored. */
+  async drain(begin: number, end: number, signal?: AbortSignal): Promise<void> {
+    if (!this.#behind.isEmpty) await this.#behind.drain(begin, end, signal);
+  }
+
+  /** Everything accepted before the call survives the loss of power everywhere. */
+  async sync(signal?: AbortSignal): Promise<void> {
+    await this.drain(0, Number.MAX_SAFE_INTEGER, signal);
+    const { syncs } = this.#file;
+    await allDone(
+      syncs.pending().map(async (unsynced) => {
+        await this.#io.sync(unsynced.index, signal);
+        syncs.synced(unsynced);
+      }),
+    );
+  }
+
+  /** Where data, or a hole, begin in a range of the file; its end if nowhere. */
+  async seek(what: "data" | "hole", begin: number, end: number, signal?: AbortSignal): Promise<number> {
+    const chunkBytes = this.#file.chunkBytes();
+    for (let at = begin; at < end; ) {
+      const index = Math.floor(at / chunkBytes);
+      const { map } = await this.#file.chunks.find(index, signal);
+      if ((map !== undefined) === (what === "data")) return at;
+      at = (index + 1) * chunkBytes;
+    }
+    return end;
+  }
+
+  /** The lease is lost: what was accepted and has not arrived never will. */
+  drop(failure: StorageError): void {
+    this.#behind.drop(failure);
+  }
+
+  /** No timer may be left. */
+  dispose(): void {
+    this.#behind.dispose();
+  }
+
+  /** False if the lease does not allow to keep it here. */
+  async #put(offset: number, piece: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
+    const { lease, size } = this.#file;
+    for (;;) {
+      if (!lease.isReady("write")) await lease.ready("write", signal);
+      if (lease.kind !== "exclusive") return false;
+      const waiting = this.#behind.reserve(piece.length, signal);
+      if (waiting !== undefined) await waiting;
+      // From here on nothing is awaited: a recall finds the bytes either not here, or in the buffer.
+      if (lease.isReady("write") && lease.kind === "exclusive") {
+        this.#behind.put(offset, piece);
+        size.wroteUpTo(offset + piece.length);
+        return true;
+      }
+      this.#behind.giveUp(piece.length);
+    }
+  }
+
+  async #writeThrough(offset: number, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    await this.drain(offset, offset + bytes.length, signal);
+    await this.#store(offset, bytes, signal, "write");
+    await this.#file.size.noteWritten(offset + bytes.length, signal);
+  }
+
+  async #store(
+    offset: number,
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+    use: "write" | "writeBack",
+  ): Promise<void> {
+    await allDone(
+      ioSlices(offset, bytes.length, this.#file.chunkBytes()).map(async (slice) => {
+        const part = bytes.subarray(slice.offsetInRequest, slice.offsetInRequest + slice.lengthBytes);
+        await this.#io.write(slice, part, signal, use);
+        this.#file.syncs.wrote(slice.index);
+      }),
+    );
+  }
+
+  /** As the chunk servers have it. */
+  async #fetch(offset: number, lengthBytes: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const slices = ioSlices(offset, lengthBytes, this.#file.chunkBytes());
+    const parts = await allDone(slices.map((slice) => this.#io.read(slice, signal)));
+    const [only] = parts;
+    if (parts.length === 1 && only !== undefined) return only;
+    const result = new Uint8Array(lengthBytes);
+    slices.forEach((slice, i) => {
+      const part = parts[i];
+      if (part !== undefined) result.set(part, slice.offsetInRequest);
+    });
+    return result;
+  }
+}
+
+/** All outcomes, or the first failure, but not before everything has ended: what was begun is still under the lock. */
+async function allDone<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const results: T[] = [];
+  for (const outcome of await Promise.allSettled(promises)) {
+    if (outcome.status === "rejected") throw outcome.reason;
+    results.push(outcome.value);
+  }
+  return results;
+}
