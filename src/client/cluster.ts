@@ -7,6 +7,7 @@ import type { CacheListener } from "./cache-listener.js";
 import { ChunkClients } from "./chunk-client.js";
 import { FileSystem } from "./file-system.js";
 import { InodeOperations } from "./inode-operations.js";
+import { Locks } from "./locks.js";
 import { OpenFiles } from "./open-files.js";
 import { Session } from "./session.js";
 import { SessionListeners } from "./session-listeners.js";
@@ -50,6 +51,7 @@ export class Cluster {
   readonly name: string;
   readonly fileSystem: FileSystem;
   readonly admin: Admin;
+  readonly locks: Locks;
   readonly #session: Session;
   readonly #files: OpenFiles;
   readonly #servers: ChunkClients;
@@ -71,7 +73,9 @@ export class Cluster {
     const room = new Room(limits.clientBytesMax);
       () => this.#session,
     );
-    this.#session = new Session({ clock, random, rpc, log }, config, this.#files);
+    this.locks = new Locks(() => this.#session, clock);
+    const events = new SessionListeners([this.#files, this.locks]);
+    this.#session = new Session({ clock, random, rpc, log }, config, events);
       config.buffered,
     this.fileSystem = new FileSystem(new InodeOperations(this.#session, this.#files, clock));
     this.admin = new Admin({ clock, random, rpc }, config.mdsAddresses);

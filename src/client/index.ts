@@ -17,8 +17,11 @@ export {
   InodeOperations,
   type NewInode,
   type OpenedHandle,
+  type SetXattrOptions,
   type StorageChange,
+  type TruncateOptions,
 } from "./inode-operations.js";
+export { type LockHolder, type LockInTheWay, Locks } from "./locks.js";
 export {
   type ReadStreamOptions,
   readStream,

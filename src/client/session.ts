@@ -157,7 +157,7 @@ export class Session {
   }
 
   query(
-    request: MetadataQuery | { readonly type: "reportChunk"; readonly body: ReportChunk },
+    request: MetadataQuery | Extract<MetadataRequest, { readonly type: "reportChunk" | "awaitLock" }>,
     options: RequestOptions = {},
   ): Promise<MetadataReply> {
     return this.#request(() => request, false, options);
@@ -166,6 +166,13 @@ export class Session {
   /** Done once, whatever happens to connections. Fails with `session_lost` if nobody knows any more whether it was. */
   mutate(make: MutationMaker, options: RequestOptions = {}): Promise<MetadataReply> {
     return this.#request(make, true, options);
+  }
+
+  /** Whoever waited for that lock does so no more. If this is lost, so is what the MDS remembers of the wait. */
+  sendForgetLockWait(waitId: number): void {
+    this.#connection?.calls
+      .request({ type: "forgetLockWait", body: { waitId } }, { deadlineMs: REQUEST_MS })
+      .catch(() => undefined);
   }
 
   /** Answers `chunkMapChanged`. An answer that gets lost is asked for again. */

@@ -107,6 +107,12 @@ class Conversation {
         return OK;
       case "invalidated":
         return OK;
+      case "awaitLock":
+        leadership.locks.await(session, request.body, connection);
+        return OK;
+      case "forgetLockWait":
+        leadership.locks.forget(session, request.body.waitId);
+        return OK;
       case "reportChunk":
         return await reportedChunk(leadership, request.body, context);
       default:
@@ -116,7 +122,9 @@ class Conversation {
   }
 
   end(connection: CallServer<MetadataPush>): void {
-    if (this.#session !== undefined) this.#leadership?.sessions.disconnect(this.#session, connection);
+    if (this.#session === undefined) return;
+    this.#leadership?.sessions.disconnect(this.#session, connection);
+    this.#leadership?.locks.drop(this.#session, connection);
   }
 
   async #hello(
@@ -208,6 +216,7 @@ function isQuery(request: MetadataQuery | MetadataMutation): request is Metadata
     case "listXattrs":
     case "statFilesystem":
     case "getChunkMaps":
+    case "testLock":
       return true;
     case "create":
     case "link":
@@ -224,6 +233,7 @@ function isQuery(request: MetadataQuery | MetadataMutation): request is Metadata
     case "allocateChunk":
     case "revoke":
     case "extend":
+    case "setLock":
       return false;
     default:
       return unreachable(request);

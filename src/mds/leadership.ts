@@ -12,6 +12,7 @@ import type { Effect } from "./core/effects.js";
 import { outstandingRecalls, outstandingWork } from "./core/outstanding-work.js";
 import type { Tables } from "./core/tables.js";
 import { CsLinks } from "./cs-links.js";
+import { LockDesk } from "./lock-desk.js";
 import { Maintenance } from "./maintenance.js";
 import type { Propose } from "./proposals.js";
 import type { Replica } from "./replica.js";
@@ -52,6 +53,7 @@ export class Leadership {
   readonly sessions: SessionHub;
   readonly links: CsLinks;
   readonly waiters: Waiters;
+  readonly locks: LockDesk;
   readonly census: ChunkCensus;
   /** What this process costs, for `stat`. */
   readonly load: () => MdsLoad;
@@ -74,6 +76,7 @@ export class Leadership {
     this.census = new ChunkCensus(this);
     const sessions = [...this.tables.sessions.values()].map(({ sessionId }) => sessionId);
     this.sessions = new SessionHub(this.clock, sessions);
+    this.locks = new LockDesk(this.tables, (session, push) => this.sessions.push(session, push));
     this.links = new CsLinks(this.clock);
     this.waiters = new Waiters(this.clock);
     this.#asks = new AttributeAsks(this.clock, term);
@@ -140,7 +143,11 @@ export class Leadership {
         this.sessions.push(sessionId, { type: "recallLease", body: { ino, leaseSequence, to } });
         return;
       }
+      case "locksChanged":
+        this.locks.changed(effect.ino);
+        return;
       case "sessionEnded":
+        this.locks.drop(effect.sessionId);
         this.sessions.end(effect.sessionId, effect.reason);
         return;
       case "attributesReported":

@@ -18,7 +18,15 @@ const STALL_MS = 2000;
 /** Effects that are not carried out by a single push or command. */
 type WorkEffect = Exclude<
   Effect,
-  { readonly type: "wake" | "recallLease" | "sessionEnded" | "install" | "attributesReported" }
+  {
+    readonly type:
+      | "wake"
+      | "recallLease"
+      | "locksChanged"
+      | "sessionEnded"
+      | "install"
+      | "attributesReported";
+  }
 >;
 
 /**

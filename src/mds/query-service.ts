@@ -31,11 +31,11 @@ export async function answerQuery(
     case "lookup":
     case "getAttributes":
     case "resolvePath": {
-      const reply = answerPointQuery(leadership.tables, query);
+      const reply = answerPointQuery(leadership.tables, session, query);
       if (reply.type !== "entry" || !isFile(reply.body.attributes.mode)) return reply;
       if (query.type === "resolvePath" && query.body.mayBeStale) return reply;
       const isFresh = await freshAttributes(leadership, session, reply.body.attributes.ino, context);
-      return isFresh ? reply : answerPointQuery(leadership.tables, query);
+      return isFresh ? reply : answerPointQuery(leadership.tables, session, query);
     }
     case "readDirectory":
       return await readDirectory(leadership, session, query.body, context);
@@ -44,7 +44,7 @@ export async function answerQuery(
     case "getChunkMaps":
       return await chunkMaps(leadership, query.body, context);
     default:
-      return answerPointQuery(leadership.tables, query);
+      return answerPointQuery(leadership.tables, session, query);
   }
 }
 

@@ -3,6 +3,17 @@ import type { ChunkId, ChunkMap, ChunkVersion, CsId } from "../chunk/index.js";
 import type { Attributes, DirectoryEntry, FailureDomain, Timestamp } from "./attributes.js";
 import type { Coherence, Invalidate, Invalidated } from "./coherence.js";
 import type { InodeNumber, SessionId } from "./ids.js";
+import type {
+  AwaitLock,
+  ForgetLockWait,
+  LockFamily,
+  LockFree,
+  LockKind,
+  LockOwner,
+  LockRange,
+  LockState,
+  TestLock,
+} from "./locks.js";
 
 /**
  * What a client asks of the metadata service over its session, one stream for everything.
@@ -269,6 +280,15 @@ export interface MapDropped {
   readonly chunkId: ChunkId;
   readonly version: ChunkVersion;
 }
+/** Sets or ends a lock at once, or fails with `lock_conflict`. What the owner has in the range is replaced. */
+export interface SetLock extends LockRange {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly family: LockFamily;
+  readonly owner: LockOwner;
+  readonly kind: LockKind | "none";
+  readonly pid: number;
+}
 /** Ends all leases that other sessions hold on that file, at once and for good. */
 export interface Revoke {
   readonly id: MutationId;
@@ -285,7 +305,8 @@ export type MetadataQuery =
   | { readonly type: "getXattr"; readonly body: GetXattr }
   | { readonly type: "listXattrs"; readonly body: ListXattrs }
   | { readonly type: "statFilesystem"; readonly body: Record<string, never> }
-  | { readonly type: "getChunkMaps"; readonly body: GetChunkMaps };
+  | { readonly type: "getChunkMaps"; readonly body: GetChunkMaps }
+  | { readonly type: "testLock"; readonly body: TestLock };
 
 /** Requests that go through the log, and have a `MutationId`. */
 export type MetadataMutation =
@@ -303,7 +324,8 @@ export type MetadataMutation =
   | { readonly type: "reportFile"; readonly body: ReportFile }
   | { readonly type: "allocateChunk"; readonly body: AllocateChunk }
   | { readonly type: "revoke"; readonly body: Revoke }
-  | { readonly type: "extend"; readonly body: Extend };
+  | { readonly type: "extend"; readonly body: Extend }
+  | { readonly type: "setLock"; readonly body: SetLock };
 
 /** Requests about the session itself and about faults; the MDS decides what to log. */
 export type SessionRequest =
@@ -312,6 +334,8 @@ export type SessionRequest =
   | { readonly type: "reportChunk"; readonly body: ReportChunk }
   | { readonly type: "mapDropped"; readonly body: MapDropped }
   | { readonly type: "invalidated"; readonly body: Invalidated }
+  | { readonly type: "awaitLock"; readonly body: AwaitLock }
+  | { readonly type: "forgetLockWait"; readonly body: ForgetLockWait }
   /** Ends the session in order: leases and opens are given back. */
   | { readonly type: "goodbye"; readonly body: Record<string, never> };
 
@@ -383,7 +407,8 @@ type AnyReply =
   | { readonly type: "xattrNames"; readonly body: XattrNames }
   | { readonly type: "filesystem"; readonly body: FilesystemStatistics }
   | { readonly type: "chunkMaps"; readonly body: ChunkMaps }
-  | { readonly type: "extended"; readonly body: Extended };
+  | { readonly type: "extended"; readonly body: Extended }
+  | { readonly type: "lockState"; readonly body: LockState };
 
 /**
  * The holder must stop what `to` does not allow, write back, and answer with a `reportFile` that has `to` as its
@@ -419,5 +444,6 @@ export type MetadataPush =
   | { readonly type: "chunkMapChanged"; readonly body: ChunkMapChanged }
   | { readonly type: "invalidate"; readonly body: Invalidate }
   | { readonly type: "mdsServers"; readonly body: MdsServers }
+  | { readonly type: "lockFree"; readonly body: LockFree }
   /** The session is over: revoked, or its MDS stops leading. `leaseLost` files cannot be written back. */
   | { readonly type: "sessionEnded"; readonly body: { readonly reason: string } };

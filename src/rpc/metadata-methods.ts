@@ -2,6 +2,8 @@ import { isFailureCode, storageError } from "../base/index.js";
 import {
   type Coherence,
   FAILURE_DOMAINS,
+  LOCK_FAMILIES,
+  LOCK_KINDS,
   type MetadataPush,
   type MetadataReply,
   type MetadataRequest,
@@ -13,6 +15,7 @@ import {
   type Attributes as WireAttributes,
   type Coherence as WireCoherence,
   SessionCallDown as WireDown,
+  type FileLock as WireFileLock,
   SessionCallUp as WireUp,
 } from "./gen/messages.js";
 import type { StreamMethod } from "./transport.js";
@@ -45,6 +48,8 @@ const LEASE_KINDS: readonly string[] = ["none", "read", "exclusive", "shared"];
 const RENAME_MODES: readonly string[] = ["replace", "no_replace", "exchange"];
 const XATTR_MODES: readonly string[] = ["any", "create", "replace"];
 const DOMAINS: readonly string[] = FAILURE_DOMAINS;
+const FAMILIES: readonly string[] = LOCK_FAMILIES;
+const KINDS: readonly string[] = LOCK_KINDS;
 const INVALID_KINDS: readonly string[] = ["inode", "contents", "entry", "entries"];
 
 function requestFromWire(request: NonNullable<WireUp["body"]>): MetadataRequest {
@@ -68,6 +73,14 @@ function requestFromWire(request: NonNullable<WireUp["body"]>): MetadataRequest 
     case "reportFile":
       if (request.body.downgradeTo !== undefined) oneOf(LEASE_KINDS, request.body.downgradeTo, "lease");
       break;
+    case "setLock":
+      oneOf(FAMILIES, request.body.family, "family of locks");
+      if (request.body.kind !== "none") oneOf(KINDS, request.body.kind, "kind of lock");
+      break;
+    case "testLock":
+    case "awaitLock":
+      checkFileLock(request.body.lock);
+      break;
     case "reportChunk":
       // A code this program does not know is a failure of the replica all the same.
       if (isFailureCode(request.body.code)) break;
@@ -89,6 +102,9 @@ function replyFromWire(reply: NonNullable<WireDown["body"]>): MetadataReply | Me
     case "entries":
       for (const { attributes } of reply.body.entries)
         if (attributes !== undefined) checkAttributes(attributes);
+      break;
+    case "lockState":
+      if (reply.body.lock !== undefined) checkFileLock(reply.body.lock);
       break;
     case "recallLease":
       oneOf(LEASE_KINDS, reply.body.to, "lease");
@@ -120,6 +136,11 @@ function checkItems(items: readonly InvalidItem[]): void {
 
 function checkAttributes({ storage }: WireAttributes): void {
   oneOf(DOMAINS, storage.failureDomain, "domain");
+}
+
+function checkFileLock({ family, kind }: WireFileLock): void {
+  oneOf(FAMILIES, family, "family of locks");
+  oneOf(KINDS, kind, "kind of lock");
 }
 
 function oneOf(allowed: readonly string[], text: string, what: string): void {

@@ -27,6 +27,8 @@ export type Effect =
       readonly sessionId: SessionId;
       readonly ask: number;
     }
+  /** Somebody who waits for a lock on that file may get it now. */
+  | { readonly type: "locksChanged"; readonly ino: InodeNumber }
   /** Not known to the MDS any more: tell it, if it listens. */
   | { readonly type: "sessionEnded"; readonly sessionId: SessionId; readonly reason: string }
   /** It has more opens than one command gives back: propose `endSession` again, with this reason. */

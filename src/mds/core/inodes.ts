@@ -9,6 +9,7 @@ import {
   type StorageAttributes,
 } from "../../meta/index.js";
 import { type Context, nextNumber, timestampOf } from "./context.js";
+import { dropLocksOf } from "./lock-records.js";
 import type { InodeRecord, TotalsRecord } from "./records.js";
 import type { Tables } from "./tables.js";
 
@@ -121,9 +122,10 @@ export function putInode({ tables }: Pick<Context, "tables">, inode: InodeRecord
   addTotals(tables, old, inode);
 }
 
-/** Forgets an inode and its extended attributes. */
+/** Forgets an inode, its extended attributes and its locks. */
 export function removeInode(context: Context, inode: InodeRecord): void {
   for (const name of inode.xattrNames) context.tables.xattrs.delete(inode.ino, toLatin1(name));
+  dropLocksOf(context, inode.ino);
   context.tables.inodes.delete(inode.ino);
   addTotals(context.tables, inode, undefined);
 }

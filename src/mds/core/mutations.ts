@@ -7,6 +7,7 @@ import { setAttributes } from "./inode-attributes.js";
 import { close, openInode } from "./lease-open.js";
 import { allocateChunk, extend, reportFile } from "./lease-report.js";
 import { revoke } from "./lease-revoke.js";
+import { setLock } from "./locks.js";
 import { create } from "./namespace-create.js";
 import { link, remove } from "./namespace-link.js";
 import { rename } from "./namespace-rename.js";
@@ -72,6 +73,8 @@ function carryOut(context: Context, sessionId: SessionId, mutation: MetadataMuta
       return revoke(context, sessionId, mutation.body);
     case "extend":
       return extend(context, sessionId, mutation.body);
+    case "setLock":
+      return setLock(context, sessionId, mutation.body);
     default:
       return unreachable(mutation);
   }

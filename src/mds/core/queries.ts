@@ -11,6 +11,7 @@ import {
 } from "../../meta/index.js";
 import type { WaitKey } from "./command.js";
 import { attributesOf, directoryOf, inodeOf } from "./inodes.js";
+import { testLock } from "./locks.js";
 import { lookup } from "./lookup.js";
 import { nameKey } from "./names.js";
 import type { DentryRecord, InodeRecord } from "./records.js";
@@ -23,14 +24,23 @@ import { xattrKey } from "./xattr.js";
 /** Those answered here; the others need a listing (`readDirectory`), or concern chunks and space. */
 export type PointQuery = Extract<
   MetadataQuery,
-  { readonly type: "lookup" | "getAttributes" | "resolvePath" | "readSymlink" | "getXattr" | "listXattrs" }
+  {
+    readonly type:
+      | "lookup"
+      | "getAttributes"
+      | "resolvePath"
+      | "readSymlink"
+      | "getXattr"
+      | "listXattrs"
+      | "testLock";
+  }
 >;
 
 /**
  * Answers a query from the tables as they are. If the reply has attributes, ask `heldAttributes` whether their size
  * may be older than what another session was acknowledged.
  */
-export function answerQuery(tables: Tables, query: PointQuery): MetadataReply {
+export function answerQuery(tables: Tables, sessionId: SessionId, query: PointQuery): MetadataReply {
   switch (query.type) {
     case "lookup":
       return entry(lookup(tables, query.body.parent, query.body.name));
@@ -44,6 +54,8 @@ export function answerQuery(tables: Tables, query: PointQuery): MetadataReply {
       return { type: "value", body: { value: xattrOf(tables, query.body.ino, query.body.name) } };
     case "listXattrs":
       return { type: "xattrNames", body: { names: inodeOf(tables, query.body.ino).xattrNames } };
+    case "testLock":
+      return { type: "lockState", body: testLock(tables, sessionId, query.body.lock) };
   }
 }
 

@@ -4,10 +4,13 @@ import type {
   FailureDomain,
   InodeNumber,
   LeaseKind,
+  LockFamily,
+  LockOwner,
   SessionId,
   StorageAttributes,
   Timestamp,
 } from "../../meta/index.js";
+import type { LockedRange } from "./lock-ranges.js";
 
 /**
  * The replicated state, record by record. Records are values: changed by putting a new one, never in place.
@@ -116,6 +119,16 @@ export interface WriterRecord {
   readonly sessionId: SessionId;
   readonly chunkId: ChunkId;
   readonly ino: InodeNumber;
+}
+
+/** What one owner within a session has locked of one file in one family: at least one range. */
+export interface LockRecord {
+  readonly ino: InodeNumber;
+  readonly sessionId: SessionId;
+  readonly family: LockFamily;
+  readonly owner: LockOwner;
+  /** In the order of their positions; they do not overlap. */
+  readonly ranges: readonly LockedRange[];
 }
 
 /** A writer of this file died: its chunks are being fenced and the size found out. Opens wait. */

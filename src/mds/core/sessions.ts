@@ -4,6 +4,7 @@ import { forgetAnswers } from "./answers.js";
 import type { BeginSession, Outcome } from "./command.js";
 import { type Context, done, nextNumber, recordEvent } from "./context.js";
 import { deleteOpen, wakeWaiters } from "./leases.js";
+import { dropLocksOfSession } from "./lock-records.js";
 import { isUnused, releaseIfUnused } from "./reclaim.js";
 import { beginRecovery } from "./recovery.js";
 import { dropWriters } from "./writers.js";
@@ -49,7 +50,8 @@ export function endSession(
     }
   }
   for (const ino of firstOpens(context, sessionId)) endOpens(context, ino, sessionId);
-  if (firstOpens(context, sessionId).length > 0) {
+  const isUnlocked = dropLocksOfSession(context, sessionId);
+  if (!isUnlocked || firstOpens(context, sessionId).length > 0) {
     context.effects.push({ type: "endSession", sessionId, reason });
     return done(1);
   }

@@ -11,6 +11,7 @@ import type {
   DentryRecord,
   EventRecordStored,
   InodeRecord,
+  LockRecord,
   MdsRecord,
   MinimumCountRecord,
   OpenRecord,
@@ -81,6 +82,10 @@ export interface Tables {
   /** The same pairs, by session. */
   readonly sessionOpens: SmallTable<[sessionId: SessionId, ino: InodeNumber], InodeNumber>;
   readonly writers: SmallTable<[ino: InodeNumber, sessionId: SessionId, chunkId: ChunkId], WriterRecord>;
+  /** `holder`: the family's first letter, and the owner. */
+  readonly locks: SmallTable<[ino: InodeNumber, sessionId: SessionId, holder: string], LockRecord>;
+  /** Of which files a session has locks. */
+  readonly sessionLocks: SmallTable<[sessionId: SessionId, ino: InodeNumber], InodeNumber>;
   readonly answers: SmallTable<[sessionId: SessionId, sequence: number], Answer>;
   readonly recoveries: SmallTable<[ino: InodeNumber], RecoveryRecord>;
   /** Chunks whose installation is under way. */

@@ -54,6 +54,8 @@ export class LevelTables implements Tables {
   readonly degraded: Large<"degraded">;
   readonly events: Large<"events">;
   readonly answers: Resident<"answers">;
+  readonly locks: Resident<"locks">;
+  readonly sessionLocks: Resident<"sessionLocks">;
   readonly cluster: Resident<"cluster">;
   readonly chunkServers: Resident<"chunkServers">;
   readonly csCounts: Resident<"csCounts">;
@@ -83,6 +85,8 @@ export class LevelTables implements Tables {
     this.degraded = this.#large(LARGE_LAYOUTS.degraded, CACHED_COUNT_SMALL);
     this.events = this.#large(LARGE_LAYOUTS.events, CACHED_COUNT_SMALL);
     this.answers = this.#small(SMALL_LAYOUTS.answers);
+    this.locks = this.#small(SMALL_LAYOUTS.locks);
+    this.sessionLocks = this.#small(SMALL_LAYOUTS.sessionLocks);
     this.cluster = this.#small(SMALL_LAYOUTS.cluster);
     this.chunkServers = this.#small(SMALL_LAYOUTS.chunkServers);
     this.csCounts = this.#small(SMALL_LAYOUTS.csCounts);

@@ -75,6 +75,8 @@ export const SMALL_LAYOUTS = {
   config: layout("config", "f", 1, messageRecord<records.ConfigRecord>(wire.ConfigRecord), true),
   reclaims: layout("reclaims", "g", 1, numberRecord<records.InodeRecord["ino"]>()),
   installing: layout("installing", "i", 1, numberRecord<records.ChunkRecord["chunkId"]>()),
+  sessionLocks: layout("sessionLocks", "k", 2, numberRecord<records.InodeRecord["ino"]>()),
+  locks: layout("locks", "l", 3, messageRecord<records.LockRecord, wire.LockRecord>(wire.LockRecord), true),
   mdsServers: layout("mdsServers", "m", 1, messageRecord<records.MdsRecord>(wire.MdsRecord)),
   counters: layout("counters", "n", 0, messageRecord<records.CounterRecord>(wire.CounterRecord)),
   opens: layout("opens", "o", 2, messageRecord<records.OpenRecord, wire.OpenRecord>(wire.OpenRecord)),

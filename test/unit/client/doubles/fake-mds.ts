@@ -13,6 +13,7 @@ import { outstandingRecalls, outstandingWork } from "../../../../src/mds/core/ou
 import { answerQuery, entriesOf, heldAttributes, listingOf } from "../../../../src/mds/core/queries.js";
 import type { ChunkRecord } from "../../../../src/mds/core/records.js";
 import { apply } from "../../../../src/mds/core/state-machine.js";
+import { LockDesk } from "../../../../src/mds/lock-desk.js";
 import { SessionHub } from "../../../../src/mds/session-hub.js";
 import {
   type GetChunkMaps,
@@ -57,16 +58,23 @@ export class FakeMds {
   #leader = 0;
   #term = 0;
   #hub: SessionHub;
+  /** Of the present leader. */
+  locks: LockDesk;
   readonly #answeredAsks = new Set<number>();
   #lastAsk = 0;
 
   constructor(hosts: readonly SimHost[]) {
     this.hosts = hosts;
     this.#hub = new SessionHub(this.#host.clock, []);
+    this.locks = this.#newLockDesk();
     this.apply({
       type: "genesis",
       body: { clusterId: CLUSTER_ID, name: "test", secrets: new Uint8Array([1]), address: "m", hostId: "m" },
     });
+  }
+
+  #newLockDesk(): LockDesk {
+    return new LockDesk(this.tables, (session, push) => this.#hub.push(session, push));
   }
 
   get addresses(): string[] {
@@ -110,7 +118,9 @@ export class FakeMds {
           },
         );
         connection.onClose(() => {
-          if (session !== undefined) this.#hub.disconnect(session, connection);
+          if (session === undefined) return;
+          this.#hub.disconnect(session, connection);
+          this.locks.drop(session, connection);
         });
       });
     });
@@ -123,6 +133,7 @@ export class FakeMds {
     this.#term++;
     const sessions = [...this.tables.sessions.values()].map((record) => record.sessionId);
     this.#hub = new SessionHub(this.#host.clock, sessions);
+    this.locks = this.#newLockDesk();
     this.#carryOut(outstandingWork(this.tables));
   }
 
@@ -186,6 +197,7 @@ export class FakeMds {
         const { ino, leaseSequence, to } = effect;
         this.#hub.push(effect.sessionId, { type: "recallLease", body: { ino, leaseSequence, to } });
       } else if (effect.type === "sessionEnded") this.#hub.end(effect.sessionId, effect.reason);
+      else if (effect.type === "locksChanged") this.locks.changed(effect.ino);
       else if (effect.type === "install") void this.#install(effect.chunkId, effect.version, this.#term);
       else if (effect.type === "attributesReported") this.#answeredAsks.add(effect.ask);
     }
@@ -268,6 +280,12 @@ export class FakeMds {
       case "mapDropped":
         this.#hub.mapDropped(session, request.body.chunkId, request.body.version);
         return OK;
+      case "awaitLock":
+        this.locks.await(session, request.body, connection);
+        return OK;
+      case "forgetLockWait":
+        this.locks.forget(session, request.body.waitId);
+        return OK;
       case "reportChunk":
         return await this.#reported(request.body, connection);
       case "lookup":
@@ -279,6 +297,7 @@ export class FakeMds {
       case "readDirectory":
       case "statFilesystem":
       case "getChunkMaps":
+      case "testLock":
         return await this.#query(session, request, connection);
       default:
         return await this.#mutate(session, request, connection, term);
@@ -320,10 +339,10 @@ export class FakeMds {
       case "statFilesystem":
         return { type: "filesystem", body: { totalBytes: 1, freeBytes: 1, fileCount: 0, inodesFree: 1 } };
       default: {
-        const reply = answerQuery(this.tables, query);
+        const reply = answerQuery(this.tables, session, query);
         if (reply.type !== "entry" || !isFile(reply.body.attributes.mode)) return reply;
         await this.#freshen(reply.body.attributes.ino, session, connection);
-        return answerQuery(this.tables, query);
+        return answerQuery(this.tables, session, query);
       }
     }
   }

@@ -118,8 +118,8 @@ export class CoreWorld {
     return attributesIn(this.query({ type: "getAttributes", body: { ino } }));
   }
 
-  query(query: PointQuery): Outcome {
-    return { type: "reply", reply: answerQuery(this.tables, query) };
+  query(query: PointQuery, asker: SessionId = asSessionId(0)): Outcome {
+    return { type: "reply", reply: answerQuery(this.tables, asker, query) };
   }
 
   lookup(parent: InodeNumber, name: string): Attributes {

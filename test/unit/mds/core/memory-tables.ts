@@ -32,6 +32,8 @@ export class MemoryTables implements Tables {
   readonly answers = memoryTable<"answers">();
   readonly recoveries = memoryTable<"recoveries">();
   readonly installing = memoryTable<"installing">();
+  readonly locks = memoryTable<"locks">();
+  readonly sessionLocks = memoryTable<"sessionLocks">();
   readonly reclaims = memoryTable<"reclaims">();
 
   /** Everything there is: table name -> list of [key, value], in key order. */

@@ -5,7 +5,7 @@ import { decodeKey, encodeKey, type KeyPart, keyAfter, prefixEnd } from "../../.
 import { RecordCache } from "../../../../src/mds/store/record-cache.js";
 import { decodeValue } from "../../../../src/mds/store/stored-table.js";
 import { LARGE_LAYOUTS, SMALL_LAYOUTS } from "../../../../src/mds/store/table-layouts.js";
-import { ROOT_INODE } from "../../../../src/meta/index.js";
+import { lockOwner, ROOT_INODE, WHOLE_FILE } from "../../../../src/meta/index.js";
 import { ChunkWorld } from "../core/chunk-world.js";
 
 describe("keys", () => {
@@ -67,6 +67,9 @@ describe("records", () => {
     world.mutate(world.sessionId, "setStorage", { ino: world.ino, replicas: 2 });
     world.endSession(world.session());
     world.mutate(world.session(), "open", { ino: world.ino, access: "read" });
+    const owner = lockOwner(2n ** 64n - 1n);
+    const lock = { ino: world.ino, family: "range", owner, kind: "shared", ...WHOLE_FILE, pid: 7 } as const;
+    world.mutate(world.session(), "setLock", lock);
 
     const everything = { ...world.tables.dump(), ...afterDeath() };
     const layouts = { ...LARGE_LAYOUTS, ...SMALL_LAYOUTS };
