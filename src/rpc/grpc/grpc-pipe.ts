@@ -27,6 +27,8 @@ export interface PipeContext {
   readonly peer: () => Peer;
   /** Why a stream of this connection broke, given what it said itself. */
   readonly breakReason: (error: Error | undefined) => StorageError;
+  /** Told why this end closed the call, if it was for a failure. */
+  readonly onRefusal?: ((failure: StorageError) => void) | undefined;
 }
 
 /**
@@ -195,11 +197,13 @@ export class ClientPipe extends GrpcPipe<ClientHttp2Stream> {
 /** The end of a call that serves it. */
 export class ServerPipe extends GrpcPipe<ServerHttp2Stream> {
   readonly #isUnary: boolean;
+  readonly #onRefusal: PipeContext["onRefusal"];
   #failure: StorageError | undefined;
 
   constructor(stream: ServerHttp2Stream, owner: PipeEnd, context: PipeContext, isUnary: boolean) {
     super(stream, owner, context);
     this.#isUnary = isUnary;
+    this.#onRefusal = context.onRefusal;
     stream.respond(RESPONSE, { waitForTrailers: true });
     stream.on("wantTrailers", () => stream.sendTrailers(statusHeaders(this.#failure?.failure)));
   }
@@ -214,6 +218,7 @@ export class ServerPipe extends GrpcPipe<ServerHttp2Stream> {
 
   protected override sayLast(failure: StorageError | undefined): void {
     this.#failure = failure;
+    if (failure !== undefined) this.#onRefusal?.(failure);
     this.stream.end();
   }
 }

@@ -9,7 +9,7 @@ import {
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type AuthorizationTable, authorize } from "../../auth/index.js";
-import { StorageError, storageError } from "../../base/index.js";
+import { type FailureCode, StorageError, storageError } from "../../base/index.js";
 import type { Clock } from "../../io/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import type { MethodTable } from "../method-table.js";
@@ -32,6 +32,15 @@ const STRANGER_LIFE_MS = 30_000;
 /** Strangers at the same time. */
 const STRANGER_COUNT_MAX = 64;
 const HANDSHAKE_TIMEOUT_MS = 5000;
+
+/** What no honest peer is told when all is well: an operator wants to read of it. */
+const SUSPICIOUS: ReadonlySet<FailureCode> = new Set([
+  "malformed",
+  "unauthenticated",
+  "unauthorized",
+  "wrong_cluster",
+  "rate_limited",
+]);
 
 /** Who is at the other end of a connection, or why it is refused whatever it asks. */
 type Identity = { readonly peer: Peer } | { readonly failure: StorageError; readonly address: string };
@@ -161,7 +170,11 @@ export class GrpcServer implements RpcListener {
       const { end, begin } = method.open();
       const breakReason = (): StorageError =>
         storageError("unavailable", `${peer.address} broke the connection`);
-      end.attach(new ServerPipe(stream, end, { clock, peer: () => peer, breakReason }, method.isUnary));
+      const onRefusal = ({ code }: StorageError): void => {
+        if (SUSPICIOUS.has(code)) log.warn("call refused", { address: peer.address, path, code });
+      };
+      const context = { clock, peer: () => peer, breakReason, onRefusal };
+      end.attach(new ServerPipe(stream, end, context, method.isUnary));
       begin();
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
