@@ -71,6 +71,11 @@ export class FileHandle {
     return this.#isBuffered;
   }
 
+  /** Others have the file open too, and one of them writes: nothing of it is cached. */
+  get isShared(): boolean {
+    return this.#file.lease.kind === "shared";
+  }
+
   /** As they were when the file was opened. */
   get openedAttributes(): Attributes {
     return this.#attributes;

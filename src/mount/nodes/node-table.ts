@@ -1,30 +1,43 @@
-import { type Attributes, type InodeNumber, isDirectory, ROOT_INODE } from "../../meta/index.js";
+import { type Attributes, type InodeNumber, ROOT_INODE } from "../../meta/index.js";
+
+/** A read or write of a file's contents under way. */
+export interface Transfer {
+  readonly begin: number;
+  readonly end: number;
+  readonly isWrite: boolean;
+  /** What the kernel had of the file was declared untrue meanwhile. */
+  isOvertaken: boolean;
+}
 
 /** An inode that the kernel holds. */
 export interface Node {
   readonly ino: InodeNumber;
   /** How often the kernel was told of it and has not forgotten it. */
   lookups: number;
-  /** As they were told last: what is answered when the inode is gone from the cluster. */
-  attributes: Attributes;
+  /** As they were told last: what is answered when the inode is gone from the cluster. Undefined: never told (the root). */
+  attributes: Attributes | undefined;
   /** The cluster has forgotten the inode: the kernel still refers to it. */
   isGone: boolean;
-  /** Of a directory: where it was seen last. */
-  parent: InodeNumber | undefined;
   /** Monotonic; until then the kernel may answer from the attributes it was told. */
   attributesUntilMs: number;
   /** Of a directory: until then the kernel may answer from names in it that it was told. */
   namesUntilMs: number;
   /** The kernel may have pages of the file's contents. */
   hasPages: boolean;
+  /** Reads and writes under way, whose pages are locked in the kernel. */
+  readonly transfers: Set<Transfer>;
 }
 
 /**
  * Every inode that the kernel knows, by its number. An entry lives as long as the kernel's: from the first answer that
- * names it to the FORGET of the last.
+ * names it to the FORGET of the last. The root is always there.
  */
 export class NodeTable {
   readonly #nodes = new Map<number, Node>();
+
+  constructor() {
+    this.#nodes.set(ROOT_INODE, newNode(ROOT_INODE, undefined));
+  }
 
   get count(): number {
     return this.#nodes.size;
@@ -39,21 +52,31 @@ export class NodeTable {
     return this.#nodes.values();
   }
 
-  /** The kernel is being told of the inode once more, found in that directory. */
-  told(attributes: Attributes, parent: InodeNumber | undefined): Node {
-    const node = this.#nodes.get(attributes.ino) ?? this.#add(attributes);
+  /** The kernel is being told of the inode once more. */
+  told(attributes: Attributes): Node {
+    const node = this.ensure(attributes);
     node.lookups++;
-    node.attributes = attributes;
-    if (parent !== undefined && isDirectory(attributes.mode)) node.parent = parent;
     return node;
   }
 
-  /** Its attributes as they are now. The root is there without having been looked up. */
+  /** The node, with these attributes from now on. */
+  ensure(attributes: Attributes): Node {
+    const { ino } = attributes;
+    const known = this.#nodes.get(ino);
+    if (known !== undefined) {
+      known.attributes = attributes;
+      return known;
+    }
+    const node = newNode(ino, attributes);
+    this.#nodes.set(ino, node);
+    return node;
+  }
+
+  /** Its attributes as they are now, if the kernel knows it. */
   refresh(attributes: Attributes): Node | undefined {
-    const known = this.#nodes.get(attributes.ino);
-    if (known !== undefined) known.attributes = attributes;
-    else if (attributes.ino === ROOT_INODE) return this.#add(attributes);
-    return known;
+    const node = this.#nodes.get(attributes.ino);
+    if (node !== undefined) node.attributes = attributes;
+    return node;
   }
 
   /** The kernel gives so many back. */
@@ -64,24 +87,17 @@ export class NodeTable {
     node.lookups -= lookups;
     if (node.lookups <= 0) this.#nodes.delete(ino);
   }
-
-  #add(attributes: Attributes): Node {
-    const node: Node = {
-      ino: attributes.ino,
-      lookups: 0,
-      attributes,
-      isGone: false,
-      parent: undefined,
-      attributesUntilMs: 0,
-      namesUntilMs: 0,
-      hasPages: false,
-    };
-    this.#nodes.set(attributes.ino, node);
-    return node;
-  }
 }
 
-/** The attributes of an inode that is gone, as fstat shows a removed file. */
-export function goneAttributes(node: Node): Attributes {
-  return node.attributes.linkCount === 0 ? node.attributes : { ...node.attributes, linkCount: 0 };
+function newNode(ino: InodeNumber, attributes: Attributes | undefined): Node {
+  return {
+    ino,
+    lookups: 0,
+    attributes,
+    isGone: false,
+    attributesUntilMs: 0,
+    namesUntilMs: 0,
+    hasPages: false,
+    transfers: new Set(),
+  };
 }

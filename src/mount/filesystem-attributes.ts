@@ -1,0 +1,170 @@
+import { failureOf, storageError, unreachable } from "../base/index.js";
+import { type Attributes, type InodeNumber, ROOT_INODE, XATTR_VALUE_BYTES_MAX } from "../meta/index.js";
+import { attributeChange } from "./core/attribute-change.js";
+import { ErrnoAnswer } from "./core/errno-answer.js";
+import { joinNames, xattrReply } from "./core/xattr-reply.js";
+import type { FileSystemRequest } from "./fuse-handler.js";
+import { XATTR_CREATE, XATTR_REPLACE } from "./fuse-wire/flags.js";
+import { type FuseReply, OK } from "./fuse-wire/replies.js";
+import type { RequestOf } from "./fuse-wire/requests.js";
+import { inodeOf, type MountState } from "./mount-state.js";
+import { orAborted } from "./wait-or-abort.js";
+
+/** Requests about what an inode is, apart from its contents. */
+export type AttributeRequest = Extract<
+  FileSystemRequest,
+  {
+    readonly type:
+      | "getAttributes"
+      | "setAttributes"
+      | "statx"
+      | "getXattr"
+      | "setXattr"
+      | "listXattrs"
+      | "removeXattr"
+      | "statFilesystem";
+  }
+>;
+
+/** Unit of the counts of statfs. */
+const STATFS_BLOCK_BYTES = 4096;
+const NAME_BYTES_MAX = 255;
+
+/** stat, chmod, chown, utimensat, truncate, extended attributes, statfs. */
+export class AttributeRequests {
+  readonly #state: MountState;
+
+  constructor(state: MountState) {
+    this.#state = state;
+  }
+
+  handle(request: AttributeRequest, signal: AbortSignal): Promise<FuseReply> {
+    switch (request.type) {
+      case "getAttributes":
+        return this.#get(inodeOf(request.header.nodeId), signal);
+      case "statx":
+        return this.#statx(inodeOf(request.header.nodeId), signal);
+      case "setAttributes":
+        return this.#set(request, signal);
+      case "getXattr":
+        return this.#getXattr(request, signal);
+      case "setXattr":
+        return this.#setXattr(request, signal);
+      case "listXattrs":
+        return this.#listXattrs(request, signal);
+      case "removeXattr":
+        return this.#removeXattr(request, signal);
+      case "statFilesystem":
+        return this.#statFilesystem(signal);
+      default:
+        return unreachable(request);
+    }
+  }
+
+  async #get(ino: InodeNumber, signal: AbortSignal): Promise<FuseReply> {
+    return this.#state.attributesReply(await this.#state.attributesOf(ino, signal));
+  }
+
+  async #statx(ino: InodeNumber, signal: AbortSignal): Promise<FuseReply> {
+    const found = await this.#state.attributesOf(ino, signal);
+    const reply = this.#state.attributesReply(found);
+    if (reply.type !== "attributes") return reply;
+    return { ...reply, type: "statx", birthTime: found.birthTime };
+  }
+
+  async #set(request: RequestOf<"setAttributes">, signal: AbortSignal): Promise<FuseReply> {
+    const ino = inodeOf(request.header.nodeId);
+    const { inodes } = this.#state;
+    if (request.sizeBytes !== undefined)
+      await this.#state.existing(
+        inodes.truncate(ino, request.sizeBytes, { signal, killPrivileges: request.killSuidgid }),
+      );
+    const after = await this.#change(request, ino, signal);
+    if (ino === ROOT_INODE) this.#state.rootChanged(request);
+    return this.#state.attributesReply(after);
+  }
+
+  async #change(
+    request: RequestOf<"setAttributes">,
+    ino: InodeNumber,
+    signal: AbortSignal,
+  ): Promise<Attributes> {
+    const { accessTimes, nodes, inodes } = this.#state;
+    // Who owns it matters only to a change of owner that changes nothing.
+    const ownerUid = nodes.get(ino)?.attributes?.uid ?? (await this.#state.attributesOf(ino, signal)).uid;
+    const change = attributeChange(request, ownerUid);
+    if (change === undefined) return await this.#state.attributesOf(ino, signal);
+    if (change.atime !== undefined || change.atimeNow === true) accessTimes.forget(ino);
+    const telling = accessTimes.settled(ino);
+    if (telling !== undefined) await orAborted(telling, signal);
+    return await this.#state.existing(inodes.setAttributes(ino, change, { signal }));
+  }
+
+  async #getXattr(request: RequestOf<"getXattr">, signal: AbortSignal): Promise<FuseReply> {
+    const { header, name, sizeBytes } = request;
+    const ino = inodeOf(header.nodeId);
+    const value = await this.#ofInode(ino, this.#state.inodes.getXattr(ino, name, { signal }));
+    return sized(value, sizeBytes);
+  }
+
+  async #listXattrs({ header, sizeBytes }: RequestOf<"listXattrs">, signal: AbortSignal): Promise<FuseReply> {
+    const ino = inodeOf(header.nodeId);
+    const names = await this.#ofInode(ino, this.#state.inodes.listXattrs(ino, { signal }));
+    return sized(joinNames(names), sizeBytes);
+  }
+
+  async #setXattr(request: RequestOf<"setXattr">, signal: AbortSignal): Promise<FuseReply> {
+    const { header, name, value, flags, killSgid } = request;
+    if (value.length > XATTR_VALUE_BYTES_MAX) throw storageError("attribute_too_large");
+    const ino = inodeOf(header.nodeId);
+    const options = { signal, killSetgid: killSgid };
+    await this.#state.existing(this.#state.inodes.setXattr(ino, name, value, xattrMode(flags), options));
+    return OK;
+  }
+
+  async #removeXattr({ header, name }: RequestOf<"removeXattr">, signal: AbortSignal): Promise<FuseReply> {
+    await this.#state.existing(this.#state.inodes.removeXattr(inodeOf(header.nodeId), name, { signal }));
+    return OK;
+  }
+
+  /** An inode that is gone has no extended attributes left; the kernel asks for some before it writes. */
+  async #ofInode<T>(ino: InodeNumber, work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (failureOf(error)?.code !== "not_found") throw error;
+      if (this.#state.nodes.get(ino) !== undefined) throw storageError("no_such_attribute", "", error);
+      throw new ErrnoAnswer("ESTALE", "the inode is gone", error);
+    }
+  }
+
+  async #statFilesystem(signal: AbortSignal): Promise<FuseReply> {
+    const { totalBytes, freeBytes, fileCount, inodesFree } = await this.#state.inodes.statFilesystem({
+      signal,
+    });
+    const freeBlockCount = Math.floor(freeBytes / STATFS_BLOCK_BYTES);
+    return {
+      type: "filesystem",
+      blockCount: Math.floor(totalBytes / STATFS_BLOCK_BYTES),
+      freeBlockCount,
+      availableBlockCount: freeBlockCount,
+      fileCount: fileCount + inodesFree,
+      freeFileCount: inodesFree,
+      blockBytes: STATFS_BLOCK_BYTES,
+      nameBytesMax: NAME_BYTES_MAX,
+    };
+  }
+}
+
+function sized(value: Uint8Array, bufferBytes: number): FuseReply {
+  const reply = xattrReply(value, bufferBytes);
+  if (reply.type === "size") return { type: "xattrSize", sizeBytes: reply.sizeBytes };
+  return { type: "data", parts: [reply.value] };
+}
+
+function xattrMode(flags: number): "any" | "create" | "replace" {
+  if (flags === 0) return "any";
+  if (flags === XATTR_CREATE) return "create";
+  if (flags === XATTR_REPLACE) return "replace";
+  throw storageError("invalid", "no such way to set an extended attribute");
+}

@@ -1,0 +1,77 @@
+import { unreachable } from "../base/index.js";
+import type { DirectoryEntry } from "../meta/index.js";
+import type { FileSystemRequest } from "./fuse-handler.js";
+import { DirectoryPage } from "./fuse-wire/directory-page.js";
+import { type FuseReply, OK, type WireEntry } from "./fuse-wire/replies.js";
+import type { RequestOf } from "./fuse-wire/requests.js";
+import { DirectoryHandle } from "./handles/directory-handle.js";
+import type { HandleTable } from "./handles/handle-table.js";
+import { inodeOf, type MountState } from "./mount-state.js";
+
+/** Requests about open directories. */
+export type DirectoryRequest = Extract<
+  FileSystemRequest,
+  {
+    readonly type: "openDirectory" | "readDirectory" | "releaseDirectory" | "fsyncDirectory";
+  }
+>;
+
+/** Listing directories. */
+export class DirectoryRequests {
+  readonly #state: MountState;
+  readonly #handles: HandleTable<DirectoryHandle>;
+
+  constructor(state: MountState, handles: HandleTable<DirectoryHandle>) {
+    this.#state = state;
+    this.#handles = handles;
+  }
+
+  handle(request: DirectoryRequest, signal: AbortSignal): Promise<FuseReply> {
+    switch (request.type) {
+      case "openDirectory": {
+        const handle = new DirectoryHandle(this.#state.inodes, inodeOf(request.header.nodeId));
+        return Promise.resolve({ type: "opened", handle: this.#handles.add(handle), flags: 0 });
+      }
+      case "readDirectory":
+        return this.#read(request, signal);
+      case "releaseDirectory":
+        this.#handles.remove(request.handle);
+        return Promise.resolve(OK);
+      case "fsyncDirectory":
+        // A change of names is durable on a majority of metadata servers before it is answered.
+        return Promise.resolve(OK);
+      default:
+        return unreachable(request);
+    }
+  }
+
+  async #read(request: RequestOf<"readDirectory">, signal: AbortSignal): Promise<FuseReply> {
+    const { offset, sizeBytes, withAttributes } = request;
+    const directory = this.#handles.get(request.handle);
+    if (offset === 0 || directory.at(offset) === undefined) {
+      await directory.list(offset, withAttributes, signal);
+      const node = this.#state.nodes.get(directory.ino);
+      if (node !== undefined) this.#state.accessTimes.read(node);
+    }
+    const page = new DirectoryPage(sizeBytes, withAttributes);
+    for (let position = offset; ; position++) {
+      const entry = directory.at(position);
+      if (entry === undefined) break;
+      const { name, ino, mode } = entry;
+      const told = withAttributes ? this.#told(directory, position, entry) : undefined;
+      if (page.add({ name, ino, mode, offset: position + 1, entry: told })) continue;
+      if (told !== undefined) this.#state.nodes.forget(ino, 1);
+      break;
+    }
+    return page.reply();
+  }
+
+  /** What the kernel may keep of an entry. If it may keep nothing, it asks for itself when it wants to know. */
+  #told(directory: DirectoryHandle, position: number, { name, ino }: DirectoryEntry): WireEntry | undefined {
+    const attributes = directory.attributesAt(position);
+    if (attributes === undefined) return undefined;
+    const { inodes, accessTimes } = this.#state;
+    if (inodes.attributesValidMs(attributes) <= 0 || accessTimes.settled(ino) !== undefined) return undefined;
+    return this.#state.entry(attributes, directory.ino, name);
+  }
+}

@@ -1,0 +1,110 @@
+import { unreachable } from "../base/index.js";
+import type { Locks } from "../client/index.js";
+import {
+  type FileLock,
+  type InodeNumber,
+  type LockFamily,
+  lockOwner,
+  lockPosition,
+  lockPositionValue,
+  WHOLE_FILE,
+} from "../meta/index.js";
+import type { FileSystemRequest } from "./fuse-handler.js";
+import { type FuseReply, OK } from "./fuse-wire/replies.js";
+import type { LockRange, RequestOf } from "./fuse-wire/requests.js";
+import { inodeOf } from "./mount-state.js";
+
+/** Requests about locks of programs. */
+export type LockRequest = Extract<FileSystemRequest, { readonly type: "getLock" | "setLock" }>;
+
+/** flock and fcntl locks, as the cluster keeps them for all its clients. */
+export class LockRequests {
+  readonly #locks: Locks;
+  readonly #sessionId: () => number;
+
+  constructor(locks: Locks, sessionId: () => number) {
+    this.#locks = locks;
+    this.#sessionId = sessionId;
+  }
+
+  handle(request: LockRequest, signal: AbortSignal): Promise<FuseReply> {
+    switch (request.type) {
+      case "getLock":
+        return this.#test(request, signal);
+      case "setLock":
+        return this.#set(request, signal);
+      default:
+        return unreachable(request);
+    }
+  }
+
+  /** A descriptor of the file was closed: by POSIX all fcntl locks of its process on the file end. */
+  closed(ino: InodeNumber, owner: bigint, signal: AbortSignal | undefined): Promise<void> {
+    return this.#locks.release(ino, "range", lockOwner(owner), { signal });
+  }
+
+  /** The last descriptor of an open file was closed: its flock ends. */
+  released(ino: InodeNumber, owner: bigint): Promise<void> {
+    return this.#locks.release(ino, "flock", lockOwner(owner));
+  }
+
+  async #test(request: RequestOf<"getLock">, signal: AbortSignal): Promise<FuseReply> {
+    const { lock } = request;
+    const wanted = wantedLock(request);
+    if (wanted === undefined) return { type: "lock", lock };
+    const found = await this.#locks.test(wanted, { signal });
+    if (found === undefined) return { type: "lock", lock: { ...lock, kind: "unlock" } };
+    return { type: "lock", lock: this.#shown(found.lock, found.sessionId) };
+  }
+
+  async #set(request: RequestOf<"setLock">, signal: AbortSignal): Promise<FuseReply> {
+    const { header, owner, lock, isFlock, waits } = request;
+    const wanted = wantedLock(request);
+    if (wanted === undefined) {
+      const range = rangeOf(lock, isFlock);
+      const holder = { ino: inodeOf(header.nodeId), family: familyOf(isFlock), owner: lockOwner(owner) };
+      await this.#locks.unlock({ ...holder, ...range }, { signal });
+    } else if (waits) {
+      await this.#locks.setWaiting(wanted, { signal });
+    } else {
+      await this.#locks.set(wanted, { signal });
+    }
+    return OK;
+  }
+
+  /** A process of another machine has no number here. */
+  #shown({ kind, begin, end, pid }: FileLock, sessionId: number): LockRange {
+    const last = lockPositionValue(end) - 1n;
+    return {
+      start: lockPositionValue(begin),
+      end: last > OFFSET_MAX ? OFFSET_MAX : last,
+      kind: kind === "shared" ? "read" : "write",
+      pid: sessionId === this.#sessionId() ? pid : 0,
+    };
+  }
+}
+
+/** Undefined: it is an unlock. */
+function wantedLock(request: LockRequest): FileLock | undefined {
+  const { header, owner, lock, isFlock } = request;
+  if (lock.kind === "unlock") return undefined;
+  return {
+    ino: inodeOf(header.nodeId),
+    family: familyOf(isFlock),
+    owner: lockOwner(owner),
+    kind: lock.kind === "read" ? "shared" : "exclusive",
+    ...rangeOf(lock, isFlock),
+    pid: lock.pid,
+  };
+}
+
+const familyOf = (isFlock: boolean): LockFamily => (isFlock ? "flock" : "range");
+
+/** The kernel's ranges include their last byte. */
+function rangeOf({ start, end }: LockRange, isFlock: boolean): Pick<FileLock, "begin" | "end"> {
+  if (isFlock) return WHOLE_FILE;
+  return { begin: lockPosition(start), end: lockPosition(end + 1n) };
+}
+
+/** `OFFSET_MAX` of the kernel: to the end of the file, wherever that will be. */
+const OFFSET_MAX = (1n << 63n) - 1n;
