@@ -11,6 +11,12 @@ import type { SessionHub } from "./session-hub.js";
 
 /** A server that does not accept a new version within that time is left out of the chain. */
 const INSTALL_TIMEOUT_MS = 10_000;
+/**
+ * A new leader waits so long for servers that were there under the old one: they look for it, and are not gone. Without
+ * them a member that comes first would wait for those behind it, and the installation for that member.
+ */
+const ARRIVAL_MS = 3000;
+const ARRIVAL_POLL_MS = 20;
 /** When no member can be reached at all there is nobody to go on with: tried again after this. */
 const RETRY_MS = 500;
 
@@ -40,10 +46,12 @@ export class ChunkInstaller {
   readonly #world: InstallerWorld;
   /** Chunk to the version whose installation is under way here. */
   readonly #running = new Map<ChunkId, ChunkVersion>();
+  readonly #arrivalEndMs: number;
   #isClosed = false;
 
   constructor(world: InstallerWorld) {
     this.#world = world;
+    this.#arrivalEndMs = world.clock.monotonicMs() + ARRIVAL_MS;
   }
 
   install(chunkId: ChunkId, version: ChunkVersion): void {
@@ -100,6 +108,20 @@ export class ChunkInstaller {
     };
   }
 
+  /** Resolves when the server is connected, or has had time enough for it. */
+  async #arrival(csId: CsId): Promise<void> {
+    const { clock, links, tables } = this.#world;
+    const registeredEndMs = clock.monotonicMs() + INSTALL_TIMEOUT_MS;
+    const isComing = (): boolean => {
+      if (links.isExpected(csId)) return clock.monotonicMs() < registeredEndMs;
+      const isThere = tables.chunkServers.get(csId)?.activity === "active";
+      return isThere && clock.monotonicMs() < this.#arrivalEndMs;
+    };
+    while (!this.#isClosed && !links.isConnected(csId) && isComing()) {
+      await clock.sleep("mds.install.arrival", ARRIVAL_POLL_MS);
+    }
+  }
+
   async #dropOlderMaps({ ino, chunkId, version }: ChunkRecord): Promise<void> {
     if (version === 1) return;
     // Whoever lost its lease, by revocation, may use no map: it is fenced by the version, and not waited for.
@@ -110,6 +132,8 @@ export class ChunkInstaller {
   }
 
   async #installOn(record: ChunkRecord, csId: CsId): Promise<MemberAnswer> {
+    // First: only when it is here it is known whether its replica is in doubt, and where it is now.
+    await this.#arrival(csId);
     const body = installCommand(this.#world.tables, record, csId);
     if (body === undefined) return { csId, highWaterBytes: 0, failure: "not registered" };
     const isSyncing = record.chain.some((member) => member.csId === csId && member.syncing);

@@ -84,6 +84,11 @@ export class CsLinks {
     this.#expected.set(csId, connection);
   }
 
+  /** It has registered, and is not connected yet. */
+  isExpected(csId: CsId): boolean {
+    return this.#expected.has(csId);
+  }
+
   /** Gives a command and resolves with its answer. Fails with what the server says, `unavailable` or `timed_out`. */
   async command(csId: CsId, command: CsCommand, timeoutMs: number): Promise<CommandDone> {
     const endMs = this.#clock.monotonicMs() + timeoutMs;

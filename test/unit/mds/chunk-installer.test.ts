@@ -11,6 +11,15 @@ import { ChunkWorld } from "./core/chunk-world.js";
 
 type Answers = ReadonlyMap<CsId, FailureCode>;
 
+/** Time passes while servers are waited for; the pause before the next round never ends. */
+class Pauses extends ManualClock {
+  override sleep(name = "", delayMs = 0): Promise<void> {
+    if (name !== "mds.install.arrival") return new Promise<void>(() => undefined);
+    this.advance(delayMs);
+    return Promise.resolve();
+  }
+}
+
 /**
  * What is proposed after a round in which these members failed, and clients answer so; undefined: nothing,
  * it is tried again.
@@ -19,19 +28,26 @@ async function proposedAfter(
   world: ChunkWorld,
   answers: Answers,
   dropMap: () => Promise<void> = async () => undefined,
+  arrivesMs: ReadonlyMap<CsId, number> = new Map(),
+  /** Of those that arrive: they have registered, and bring a replica in doubt. */
+  isRegistered = false,
 ): Promise<Change | undefined> {
   const { chunkId, version } = world.chunkOf(0);
   const proposals: Change[] = [];
+  const clock = new Pauses();
+  const beganMs = clock.monotonicMs();
+  const isConnected = (csId: CsId): boolean => clock.monotonicMs() - beganMs >= (arrivesMs.get(csId) ?? 0);
   const links = {
+    isConnected,
+    isExpected: (csId: CsId) => isRegistered && !isConnected(csId),
     command: async (csId: CsId) => {
-      const code = answers.get(csId);
+      const code = isConnected(csId) ? answers.get(csId) : "unavailable";
       if (code !== undefined) throw storageError(code);
       return { highWaterBytes: 0 };
     },
   };
   const installer = new ChunkInstaller({
-    // The pause before the next round never ends.
-    clock: Object.assign(new ManualClock(), { sleep: () => new Promise<void>(() => undefined) }),
+    clock,
     log: noopLogger,
     tables: world.tables,
     links: links as unknown as CsLinks,
@@ -40,7 +56,7 @@ async function proposedAfter(
       proposals.push(change);
       return world.apply(change).outcome as never;
     },
-    isSuspect: () => false,
+    isSuspect: (_chunkId, csId) => isRegistered && arrivesMs.has(csId) && isConnected(csId),
   });
   installer.install(chunkId, version);
   await new Promise((resolve) => setImmediate(resolve));
@@ -102,4 +118,20 @@ test("clients that hold a lease are waited for, one whose lease was revoked is n
   expect(await proposedAfter(world, new Map(), isSilent)).toBeUndefined();
   world.mutate(world.session(), "revoke", { ino: world.ino });
   expect(await proposedAfter(world, new Map(), isSilent)).toMatchObject({ type: "chunkInstalled" });
+});
+
+test("a new leader waits a moment for servers that are on their way to it, and no longer", async () => {
+  const arriving = (arrivesMs: number): ReturnType<typeof proposedAfter> => {
+    const { world, members } = threeMembers();
+    return proposedAfter(world, new Map(), undefined, new Map([[members[1], arrivesMs]]));
+  };
+  expect(await arriving(2900)).toMatchObject({ type: "chunkInstalled" });
+  expect(await arriving(60_000)).toMatchObject({ type: "reconfigureChunk" });
+});
+
+test("a replica whose doubt is only known when its server has arrived is not installed as if there were none", async () => {
+  const { world, members } = threeMembers();
+  const [, b] = members;
+  const change = await proposedAfter(world, new Map(), undefined, new Map([[b, 5000]]), true);
+  expect(change).toMatchObject({ type: "reconfigureChunk", body: { remove: [b] } });
 });
