@@ -25,7 +25,11 @@ export class Damage {
     const tables = this.#latestTables();
     if (tables === undefined) return false;
     const damaged = new Set([...this.#damaged, node].map(({ csId }) => csId));
-    const isSafe = ({ csId, syncing }: ReplicaRecord): boolean => !syncing && !damaged.has(csId);
+    // A server that was replaced has another number, and nothing that was on the one before.
+    const whole = new Set(
+      this.#cluster.chunkServers.map(({ csId }) => csId).filter((id) => !damaged.has(id)),
+    );
+    const isSafe = ({ csId, syncing }: ReplicaRecord): boolean => !syncing && whole.has(csId);
     for (let id = 1; id <= (tables.counters.get()?.chunk ?? 0); id++) {
       const chunk = tables.chunks.get(chunkId(id));
       if (chunk === undefined || chunk.installedVersion === 0) continue;
