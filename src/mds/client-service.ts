@@ -20,6 +20,7 @@ import {
   serveCalls,
 } from "../rpc/index.js";
 import { reportedChunk } from "./chunk-reports.js";
+import { coherentMutation, coherentQuery } from "./coherent-answers.js";
 import { attributesAskedBy } from "./core/queries.js";
 import { ORDERLY_END } from "./core/sessions.js";
 import type { Leadership } from "./leadership.js";
@@ -106,6 +107,7 @@ class Conversation {
         leadership.sessions.mapDropped(session, request.body.chunkId, request.body.version);
         return OK;
       case "invalidated":
+        leadership.coherence.acknowledged(session, request.body.number, request.body.released);
         return OK;
       case "awaitLock":
         leadership.locks.await(session, request.body, connection);
@@ -116,8 +118,14 @@ class Conversation {
       case "reportChunk":
         return await reportedChunk(leadership, request.body, context);
       default:
-        if (isQuery(request)) return await answerQuery(leadership, session, request, context);
-        return await this.#mutate(leadership, session, request, context);
+        if (isQuery(request)) {
+          return await coherentQuery(leadership.coherence, session, request, context, (seen) =>
+            answerQuery(leadership, session, request, context, seen),
+          );
+        }
+        return await coherentMutation(leadership.coherence, session, request, context, () =>
+          this.#mutate(leadership, session, request, context),
+        );
     }
   }
 
@@ -155,6 +163,7 @@ class Conversation {
     const session = resumed ? wanted : await this.#begin(leadership, hello, connection);
     this.#session = session;
     this.#leadership = leadership;
+    if (leadership.tables.sessions.get(session)?.caches === true) leadership.coherence.attached(session);
     leadership.sessions.connect(session, connection);
     if (resumed) leadership.repeatPushes(session);
     connection.push(leadership.mdsServers());
@@ -170,10 +179,11 @@ class Conversation {
 
   async #begin(
     leadership: Leadership,
-    { hostname, program }: Hello,
+    { hostname, program, caches }: Hello,
     { peer }: CallServer<MetadataPush>,
   ): Promise<SessionId> {
-    const body = { hostname: hostname.slice(0, 255), hostId: peer.hostId, program: program.slice(0, 64) };
+    const names = { hostname: hostname.slice(0, 255), hostId: peer.hostId, program: program.slice(0, 64) };
+    const body = { ...names, caches };
     const outcome = await leadership.propose({ type: "beginSession", body });
     if (outcome.type !== "done") throw storageError("busy", "no session can be begun now");
     return sessionId(outcome.value);

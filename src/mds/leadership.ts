@@ -6,6 +6,7 @@ import type { CallServer } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { AttributeAsks } from "./attribute-asks.js";
 import { ChunkInstaller } from "./chunk-installer.js";
+import { CacheCoherence } from "./coherence.js";
 import { clientAddress } from "./config.js";
 import { configNumber } from "./core/cluster-config.js";
 import type { Effect } from "./core/effects.js";
@@ -53,6 +54,7 @@ export class Leadership {
   readonly sessions: SessionHub;
   readonly links: CsLinks;
   readonly waiters: Waiters;
+  readonly coherence: CacheCoherence;
   readonly locks: LockDesk;
   readonly census: ChunkCensus;
   /** What this process costs, for `stat`. */
@@ -79,6 +81,12 @@ export class Leadership {
     this.locks = new LockDesk(this.tables, (session, push) => this.sessions.push(session, push));
     this.links = new CsLinks(this.clock);
     this.waiters = new Waiters(this.clock);
+    this.coherence = new CacheCoherence({
+      clock: this.clock,
+      tables: this.tables,
+      sessions: this.sessions,
+      observe: (touched) => world.store.observe(touched),
+    });
     this.#asks = new AttributeAsks(this.clock, term);
     this.#installer = new ChunkInstaller(this);
     this.#maintenance = new Maintenance(this);
@@ -149,6 +157,7 @@ export class Leadership {
       case "sessionEnded":
         this.locks.drop(effect.sessionId);
         this.sessions.end(effect.sessionId, effect.reason);
+        this.coherence.ended(effect.sessionId);
         return;
       case "attributesReported":
         this.#asks.reported(effect.sessionId, effect.ino, effect.ask);
@@ -228,6 +237,7 @@ export class Leadership {
     this.#isClosed = true;
     this.#maintenance.close();
     this.#installer.close();
+    this.coherence.close();
     this.sessions.close();
     this.links.close();
     this.waiters.wakeAll();

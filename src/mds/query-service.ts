@@ -19,12 +19,16 @@ const WAIT_MS_MAX = 1000;
 /** Chunk maps of one answer at most. */
 const CHUNK_MAPS_MAX = 1024;
 
-/** Answers a question from the state as of now: nothing that anybody was told before is missing. */
+/**
+ * Answers a question from the state as of now: nothing that anybody was told before is missing. `seen` is called with
+ * every answer read from the state, in the same moment.
+ */
 export async function answerQuery(
   leadership: Leadership,
   session: SessionId,
   query: MetadataQuery,
   context: CallContext,
+  seen: (reply: MetadataReply) => void,
 ): Promise<MetadataReply> {
   await leadership.readBarrier();
   switch (query.type) {
@@ -32,13 +36,14 @@ export async function answerQuery(
     case "getAttributes":
     case "resolvePath": {
       const reply = answerPointQuery(leadership.tables, session, query);
+      seen(reply);
       if (reply.type !== "entry" || !isFile(reply.body.attributes.mode)) return reply;
       if (query.type === "resolvePath" && query.body.mayBeStale) return reply;
       const isFresh = await freshAttributes(leadership, session, reply.body.attributes.ino, context);
       return isFresh ? reply : answerPointQuery(leadership.tables, session, query);
     }
     case "readDirectory":
-      return await readDirectory(leadership, session, query.body, context);
+      return await readDirectory(leadership, session, query.body, context, seen);
     case "statFilesystem":
       return { type: "filesystem", body: filesystemStatistics(leadership.tables) };
     case "getChunkMaps":
@@ -81,6 +86,7 @@ async function readDirectory(
   session: SessionId,
   body: ReadDirectory,
   context: CallContext,
+  seen: (reply: MetadataReply) => void,
 ): Promise<MetadataReply> {
   const listing = listingOf(leadership.tables, body);
   const page = await leadership.store.directoryPage(listing.ino, listing.after, listing.limit + 1);
@@ -91,7 +97,9 @@ async function readDirectory(
       if (isFile(mode)) await freshAttributes(leadership, session, ino, context);
     }
   }
-  return entriesOf(leadership.tables, entries, body.withAttributes, page.length <= listing.limit);
+  const reply = entriesOf(leadership.tables, entries, body.withAttributes, page.length <= listing.limit);
+  seen(reply);
+  return reply;
 }
 
 /** Waits for chunks that are being reconfigured: a map is of an installed version or none. */

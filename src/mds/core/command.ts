@@ -60,6 +60,7 @@ export interface BeginSession {
   readonly hostname: string;
   readonly hostId: string;
   readonly program: string;
+  readonly caches?: boolean | undefined;
 }
 export interface Mutate {
   readonly sessionId: SessionId;

@@ -83,6 +83,8 @@ export interface SessionRecord {
   readonly unanswered: readonly number[];
   /** It is over, but has more opens than one command gives back: `endSession` is proposed again. */
   readonly isEnding: boolean;
+  /** It keeps what it is told of names and attributes, and is told when that becomes untrue. */
+  readonly caches?: boolean | undefined;
 }
 
 /** How many files there are and how much is in them. Kept in step with the inodes by `putInode` and `removeInode`. */

@@ -1,9 +1,10 @@
 import { assert, crc32, failureOf, type StorageError, storageError } from "../../base/index.js";
 import type { ChunkId, ChunkVersion, CsId } from "../../chunk/index.js";
 import type { Kv } from "../../io/index.js";
-import type { InodeNumber } from "../../meta/index.js";
-import type { Outcome } from "../core/command.js";
+import type { InodeNumber, InvalidItem, SessionId } from "../../meta/index.js";
+import type { Command, Outcome } from "../core/command.js";
 import type { Effect } from "../core/effects.js";
+import { observedTables } from "../core/observed-tables.js";
 import type { ChunkRecord, DentryRecord, EventRecordStored } from "../core/records.js";
 import { apply } from "../core/state-machine.js";
 import type { Tables } from "../core/tables.js";
@@ -14,6 +15,13 @@ import { currentGeneration, deleteRubbish, writeGeneration } from "./state-gener
 import { decodeSnapshot, encodeSnapshot } from "./state-snapshot.js";
 import { StateWriter } from "./state-writer.js";
 import { APPLIED_LAYOUT } from "./table-layouts.js";
+
+/** What one command changed of what clients may keep. */
+export interface Touches {
+  /** The mutation that did it, if it was one. */
+  readonly causer: { readonly sessionId: SessionId; readonly sequence: number } | undefined;
+  readonly items: readonly InvalidItem[];
+}
 
 /**
  * The metadata as a replicated state machine over a key-value store of its own, which it closes.
@@ -27,6 +35,10 @@ export class MetadataStore implements StateMachine {
   readonly #tables: LevelTables;
   readonly #writer: StateWriter;
   readonly #handlers: ((effects: readonly Effect[]) => void)[] = [];
+  /** As `tables`; what commands change through it is noted in `#touched`. */
+  readonly #observed: Tables;
+  #touched: InvalidItem[] = [];
+  #observer: ((touches: Touches) => void) | undefined;
   #applied: Applied;
   #cleaning: Promise<void>;
   #closing: Promise<void> | undefined;
@@ -34,6 +46,7 @@ export class MetadataStore implements StateMachine {
   private constructor(kv: Kv, tables: LevelTables, applied: Applied) {
     this.#kv = kv;
     this.#tables = tables;
+    this.#observed = observedTables(tables, (item) => this.#touched.push(item));
     this.#applied = applied;
     this.#writer = new StateWriter(kv, tables, applied);
     this.#cleaning = this.#clean();
@@ -60,6 +73,11 @@ export class MetadataStore implements StateMachine {
     this.#handlers.push(handler);
   }
 
+  /** Has what commands change of what clients may keep reported, before their effects; `undefined` ends it. */
+  observe(observer: ((touches: Touches) => void) | undefined): void {
+    this.#observer = observer;
+  }
+
   appliedIndex(): number {
     return this.#applied.index;
   }
@@ -67,14 +85,16 @@ export class MetadataStore implements StateMachine {
   apply(entries: readonly AppliedEntry[]): readonly (Outcome | undefined)[] {
     this.#requireSound();
     const effects: Effect[] = [];
+    const touches: Touches[] = [];
     const outcomes: (Outcome | undefined)[] = [];
     try {
-      for (const entry of entries) outcomes.push(this.#applyEntry(entry, effects));
+      for (const entry of entries) outcomes.push(this.#applyEntry(entry, effects, touches));
     } catch (error) {
       this.#writer.halt(asFailure(error));
       throw error;
     }
     this.#writer.wrote(this.#applied);
+    for (const each of touches) this.#observer?.(each);
     if (effects.length > 0) for (const handler of this.#handlers) handler(effects);
     return outcomes;
   }
@@ -186,12 +206,21 @@ export class MetadataStore implements StateMachine {
     await this.#kv.close();
   }
 
-  #applyEntry({ index, term, data }: AppliedEntry, effects: Effect[]): Outcome | undefined {
+  #applyEntry(
+    { index, term, data }: AppliedEntry,
+    effects: Effect[],
+    touches: Touches[],
+  ): Outcome | undefined {
     assert(index === this.#applied.index + 1, "entries are applied without gaps");
     this.#applied = { index, term };
     if (data.length === 0) return undefined;
-    const applied = apply(this.#tables, decodeCommand(data));
+    const command = decodeCommand(data);
+    const applied = apply(this.#observer === undefined ? this.#tables : this.#observed, command);
     for (const effect of applied.effects) effects.push(effect);
+    if (this.#touched.length > 0) {
+      touches.push({ causer: causerOf(command), items: this.#touched });
+      this.#touched = [];
+    }
     return applied.outcome;
   }
 
@@ -208,6 +237,12 @@ export class MetadataStore implements StateMachine {
       if (failureOf(error) === undefined) throw error;
     }
   }
+}
+
+function causerOf({ change }: Command): Touches["causer"] {
+  if (change.type !== "mutate") return undefined;
+  const { sessionId, mutation } = change.body;
+  return { sessionId, sequence: mutation.body.id.sequence };
 }
 
 function asFailure(error: unknown): StorageError {
