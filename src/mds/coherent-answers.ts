@@ -1,0 +1,149 @@
+import { failureOf } from "../base/index.js";
+import type {
+  InodeNumber,
+  MetadataMutation,
+  MetadataQuery,
+  MetadataReply,
+  SessionId,
+} from "../meta/index.js";
+import type { CallContext } from "../rpc/index.js";
+import type { CacheCoherence } from "./coherence.js";
+
+/**
+ * Answers a query: a session that caches hears of every change from the moment in which the answer was read, and
+ * nobody is shown a change that somebody else may still not know. `answer` calls `seen` with every answer it reads from
+ * the state, in the same moment.
+ */
+export async function coherentQuery(
+  coherence: CacheCoherence,
+  session: SessionId,
+  query: MetadataQuery,
+  context: CallContext,
+  answer: (seen: (reply: MetadataReply) => void) => Promise<MetadataReply>,
+): Promise<MetadataReply> {
+  if (coherence.isIdle || isOfNoCache(query)) return await answer(() => undefined);
+  const keeps = coherence.caches(session);
+  const fleeting = new Set<InodeNumber>();
+  if (keeps) noteAsked(coherence, session, query);
+  const seen = (reply: MetadataReply): void => {
+    for (const ino of keeps ? inosOf(reply) : []) {
+      if (!coherence.noteAttributes(session, ino)) fleeting.add(ino);
+    }
+  };
+  // The path may have led anywhere.
+  const asked = query.type === "resolvePath" ? "all" : inosOfBody(query.body);
+  try {
+    const reply = await answer(seen);
+    await coherence.settled(session, asked === "all" ? asked : [...asked, ...inosOf(reply)], context);
+    if (!keeps) return reply;
+    return { ...reply, coherence: { changed: [], fleeting: [...fleeting], dropped: [] } };
+  } catch (error) {
+    if (failureOf(error) !== undefined) await coherence.settled(session, asked, context);
+    throw error;
+  }
+}
+
+/** Answers a mutation, which `carryOut` does: only when nobody keeps any more what it made untrue. */
+export async function coherentMutation(
+  coherence: CacheCoherence,
+  session: SessionId,
+  mutation: MetadataMutation,
+  context: CallContext,
+  carryOut: () => Promise<MetadataReply>,
+): Promise<MetadataReply> {
+  const asked = inosOfBody(mutation.body);
+  const { sequence } = mutation.body.id;
+  // It knows what becomes of the names it changes: it hears what others make of them before its answer.
+  if (coherence.caches(session))
+    for (const directory of directoriesOf(mutation)) coherence.noteNames(session, directory);
+  try {
+    const reply = await carryOut();
+    if (coherence.isIdle) return reply;
+    const own = coherence.ownChange(session, sequence);
+    const inos = [...asked, ...inosOf(reply)];
+    // If that fails the mutation is repeated, and waits for the same.
+    await coherence.settled(session, inos, context, own?.waits);
+    coherence.answered(session, sequence);
+    if (!coherence.caches(session)) return reply;
+    const changed = [...(own?.inos ?? []), ...inosOf(reply)];
+    return { ...reply, coherence: coherence.besides(session, changed, own?.dropped ?? []) };
+  } catch (error) {
+    if (failureOf(error) !== undefined) {
+      const isOfVictim = mutation.type === "remove" || mutation.type === "rename";
+      const own = coherence.ownChange(session, sequence);
+      await coherence.settled(session, isOfVictim ? "all" : asked, context, own?.waits);
+    }
+    throw error;
+  }
+}
+
+/** Nobody keeps the answers, and they show nothing that anybody keeps. */
+function isOfNoCache(query: MetadataQuery): boolean {
+  switch (query.type) {
+    case "getAttributes":
+      return query.body.forData === true;
+    case "statFilesystem":
+    case "getChunkMaps":
+    case "testLock":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Before anything is read. */
+function noteAsked(coherence: CacheCoherence, session: SessionId, query: MetadataQuery): void {
+  switch (query.type) {
+    case "lookup":
+      coherence.noteNames(session, query.body.parent);
+      return;
+    case "readDirectory":
+      coherence.noteNames(session, query.body.ino);
+      return;
+    case "readSymlink":
+    case "getXattr":
+    case "listXattrs":
+      coherence.noteInode(session, query.body.ino);
+      return;
+  }
+}
+
+/** Whatever a request names, by the usual names of its fields. */
+function inosOfBody(body: object): InodeNumber[] {
+  const found: InodeNumber[] = [];
+  const named = body as Readonly<Record<string, unknown>>;
+  for (const field of ["ino", "parent", "fromParent", "toParent"]) {
+    const ino = named[field];
+    if (typeof ino === "number") found.push(ino as InodeNumber);
+  }
+  return found;
+}
+
+function directoriesOf(mutation: MetadataMutation): InodeNumber[] {
+  switch (mutation.type) {
+    case "create":
+    case "link":
+    case "remove":
+      return [mutation.body.parent];
+    case "rename":
+      return [mutation.body.fromParent, mutation.body.toParent];
+    default:
+      return [];
+  }
+}
+
+/** Whose attributes an answer has. */
+function inosOf(reply: MetadataReply): InodeNumber[] {
+  switch (reply.type) {
+    case "entry":
+    case "opened":
+    case "extended":
+      return [reply.body.attributes.ino];
+    case "entries":
+      return reply.body.entries.flatMap(({ attributes }) =>
+        attributes === undefined ? [] : [attributes.ino],
+      );
+    default:
+      return [];
+  }
+}
