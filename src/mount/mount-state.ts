@@ -26,8 +26,8 @@ export interface MountBehaviour {
   readonly noatime: boolean;
   /** Nothing is changed, access times neither. */
   readonly isReadOnly: boolean;
-  /** The bit of O_DIRECT among open flags. */
-  readonly directFlag: number;
+  /** The bit of O_DIRECT among open flags; that of x86-64 by default. */
+  readonly directFlag?: number | undefined;
 }
 
 /** What the file system stands on. */

@@ -10,7 +10,7 @@ export interface OpenMode {
 }
 
 /** `directFlag`: the bit of O_DIRECT, which differs between processors. */
-export function openModeOf(flags: number, directFlag: number): OpenMode {
+export function openModeOf(flags: number, directFlag = DIRECT_FLAG_X86): OpenMode {
   return {
     access: (flags & OPEN_FLAGS.accessMask) === OPEN_FLAGS.readOnly ? "read" : "write",
     truncates: (flags & OPEN_FLAGS.truncate) !== 0,
@@ -19,7 +19,7 @@ export function openModeOf(flags: number, directFlag: number): OpenMode {
 }
 
 /** O_DIRECT of x86-64; arm64 has `0o200000`. */
-export const DIRECT_FLAG_X86 = 0o40000;
+const DIRECT_FLAG_X86 = 0o40000;
 
 /** Whether a write under these flags (they may change while the file is open) goes to the end of the file. */
 export const isAppending = (flags: number): boolean => (flags & OPEN_FLAGS.append) !== 0;
