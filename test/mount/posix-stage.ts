@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { MountLab, mountObstacle } from "./harness.js";
 import { type Place, Stage } from "./stage.js";
 
 export interface OpenStage {
@@ -9,25 +10,36 @@ export interface OpenStage {
   close(): Promise<void>;
 }
 
-/** The reference and, where there is one, the mount. */
+/** The reference and, where it can be, the mount of a small cluster. */
 export async function posixStage(): Promise<OpenStage> {
   const reference = await makeReference();
-  const places: Place[] = reference === undefined ? [] : [{ name: "reference", path: reference.path }];
-  const mounted = process.env["PSTORAGE_TEST_MOUNT"];
-  if (mounted !== undefined) {
-    const path = await mkdtemp(join(mounted, "posix-"));
-    await chmod(path, 0o755);
-    places.push({ name: "mount", path });
-  }
+  const mounted = await makeMount();
+  const places: Place[] = [];
+  if (reference !== undefined) places.push({ name: "reference", path: reference.path });
+  if (mounted !== undefined) places.push({ name: "mount", path: mounted.path });
   const stage = new Stage(places);
   return {
     stage,
     close: async () => {
       await stage.close();
-      if (mounted !== undefined)
-        for (const { name, path } of places)
-          if (name === "mount") await rm(path, { recursive: true, force: true });
+      await mounted?.close();
       await reference?.close();
+    },
+  };
+}
+
+/** `PSTORAGE_TEST_MOUNT` names a mount that is there; `none` leaves the reference alone. */
+async function makeMount(): Promise<Reference | undefined> {
+  const given = process.env["PSTORAGE_TEST_MOUNT"];
+  if (given === "none" || (given === undefined && mountObstacle() !== undefined)) return undefined;
+  const lab = given === undefined ? await MountLab.start() : undefined;
+  const path = await mkdtemp(join(given ?? lab?.path() ?? "", "posix-"));
+  await chmod(path, 0o755);
+  return {
+    path,
+    close: async () => {
+      await rm(path, { recursive: true, force: true });
+      await lab?.close();
     },
   };
 }

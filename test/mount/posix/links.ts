@@ -67,7 +67,7 @@ export function symlinkCases(): void {
     await root.file("d/f", 0o644, "text");
     await ann.ok("symlink", "../d/f", "d2");
     await ann.no("ENOENT", "open", "d2", O.RDONLY, 0);
-    await ann.ok("symlink", `${s.path}/d/f`, "absolute");
+    await ann.quietly("symlink", `${s.path}/d/f`, "absolute");
     s.expect("content", await ann.content("absolute"), "text");
     await root.ok("rename", "d", "e");
     await ann.no("ENOENT", "open", "absolute", O.RDONLY, 0);

@@ -72,7 +72,7 @@ export function nameCases(): void {
     }
     await root.file("deep", 0o644, "below");
     s.expect("content", await root.content("deep"), "below");
-    await root.ok("chdir", s.path);
+    await root.quietly("chdir", s.path);
     const filler = (length: number): string =>
       `${"./".repeat(Math.floor((length - 2) / 2))}${length % 2 ? "/" : ""}${part.slice(0, 2)}`;
     await root.no("ENOENT", "access", filler(PATH_MAX - 1), 0);
