@@ -10,7 +10,7 @@ import { FileRequests } from "./filesystem-files.js";
 import { LockRequests } from "./filesystem-locks.js";
 import { NameRequests } from "./filesystem-names.js";
 import { SpaceRequests } from "./filesystem-space.js";
-import type { FileSystemRequest, FuseHandler } from "./fuse-handler.js";
+import type { FileSystemRequest, FuseHandler, KernelCache } from "./fuse-handler.js";
 import { type FuseReply, OK } from "./fuse-wire/replies.js";
 import type { ForgetItem, RequestOf } from "./fuse-wire/requests.js";
 import type { DirectoryHandle } from "./handles/directory-handle.js";
@@ -25,6 +25,8 @@ export interface MountedFileSystemWorld {
   readonly cluster: Cluster;
   /** The same that the cluster was connected with as its `cacheListener`. */
   readonly listener: KernelListener;
+  /** Attached to the listener, unless that has been done. */
+  readonly kernel?: KernelCache | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** What `.pstorage.info` has besides what the file system knows itself. */
@@ -51,6 +53,7 @@ export class MountedFileSystem implements FuseHandler {
   constructor(world: MountedFileSystemWorld, behaviour: MountBehaviour) {
     const { cluster } = world;
     const { inodes } = cluster.fileSystem;
+    if (world.kernel !== undefined) world.listener.attach(world.kernel);
     this.#state = new MountState({ ...world, inodes }, behaviour);
     this.#names = new NameRequests(this.#state);
     this.#attributes = new AttributeRequests(this.#state);
