@@ -1,0 +1,3 @@
+import { runMountProgram } from "./mount/mount-program.js";
+
+await runMountProgram();

@@ -1,0 +1,154 @@
+import { constants } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { failureOf, storageError } from "../base/index.js";
+import { type Cluster, connectCluster } from "../client/connect.js";
+import { realWorld } from "../io/real/index.js";
+import { type Logger, openLog } from "../telemetry/index.js";
+import { DevFuse } from "./dev-fuse.js";
+import { MountedFileSystem } from "./filesystem.js";
+import { FuseConnection } from "./fuse-connection.js";
+import { INIT_WISHES } from "./init-wishes.js";
+import type { MountConfig, MountOutcome } from "./mount-config.js";
+import { mountFuse, unmount } from "./mount-point.js";
+import { KernelListener } from "./nodes/kernel-listener.js";
+
+/**
+ * The daemon behind one mount point. Started by `pstorage-mount`, which has checked what it is told (a `MountConfig` as
+ * JSON, the only argument), and told over its channel when the file system is mounted. Ends when it is unmounted;
+ * SIGTERM and SIGINT unmount it, SIGHUP opens its log file anew.
+ */
+
+/** How long to look for a leading metadata server before giving up on mounting. */
+const CONNECT_MS = 30_000;
+/** How long unmounting may take, and giving back what the cluster keeps for us. */
+const UNMOUNT_MS = 10_000;
+const GOODBYE_MS = 10_000;
+
+/** Data that pass through lie outside V8's tiny heap, which it would collect all the time (docs/benchmarks.md). */
+const HEAP_GROWTH = "--heap-growing-percent=1000";
+
+async function main(): Promise<void> {
+  setFlagsFromString(HEAP_GROWTH);
+  const config = JSON.parse(process.argv[2] ?? "{}") as MountConfig;
+  // A starter that goes away does not end a daemon.
+  process.on("disconnect", () => undefined);
+  const daemonLog = openLog({
+    destination: config.log,
+    level: config.logLevel,
+    fields: { daemon: "mount", cluster: config.clusterName, directory: config.directory },
+  });
+  const log = daemonLog.logger;
+  const halt = (error: unknown): void => {
+    log.error("mount halts", { error });
+    process.stderr.write(`pstorage-mount: ${messageOf(error)}\n`);
+    process.exit(1);
+  };
+  process.on("uncaughtException", halt);
+  process.on("unhandledRejection", halt);
+  process.on("SIGHUP", () => daemonLog.reopen());
+  try {
+    const { cluster, connection, fileSystem } = await mount(config, log);
+    process.on("SIGTERM", () => void takeDown(config, connection, log));
+    process.on("SIGINT", () => void takeDown(config, connection, log));
+    tell({ type: "mounted", pid: process.pid });
+    const error = await connection.ended;
+    if (error === undefined) log.info("unmounted");
+    else log.error("the connection with the kernel broke", { error });
+    const goodbye = fileSystem.close().then(() => cluster.close());
+    await Promise.race([goodbye, realWorld().clock.sleep("mount.goodbye", GOODBYE_MS)]);
+    await daemonLog.close();
+    process.exit(error === undefined ? 0 : 1);
+  } catch (error) {
+    log.warn("not mounted", { reason: messageOf(error) });
+    await daemonLog.close();
+    tell({ type: "failed", reason: messageOf(error) });
+    process.exitCode = 1;
+    process.disconnect?.();
+    // Sockets of a cluster that does not answer keep nobody.
+    setTimeout(() => process.exit(1), 1000).unref();
+  }
+}
+
+interface Mounted {
+  readonly cluster: Cluster;
+  readonly connection: FuseConnection;
+  readonly fileSystem: MountedFileSystem;
+}
+
+async function mount(config: MountConfig, log: Logger): Promise<Mounted> {
+  const { clock } = realWorld();
+  const device = DevFuse.open();
+  const connection = new FuseConnection(device, INIT_WISHES, log);
+  const listener = new KernelListener(clock, log);
+  const cluster = await connectCluster({
+    cluster: config.clusterName,
+    root: config.root,
+    bootstrap: config.bootstrap,
+    log,
+    program: "mount",
+    cacheMetadata: true,
+    cacheListener: listener,
+    buffered: true,
+    timeoutMs: CONNECT_MS,
+  });
+  try {
+    const { uid, gid, mode, noatime, isReadOnly } = config;
+    const fileSystem = new MountedFileSystem(
+      { cluster, kernel: connection, listener, clock, log },
+      { rootOwner: { uid, gid, mode }, noatime, isReadOnly, directFlag: constants.O_DIRECT },
+    );
+    await mountFuse({
+      source: config.source,
+      type: config.type,
+      directory: config.directory,
+      options: config.kernelOptions,
+      fd: device.fd,
+    });
+    connection.start(fileSystem);
+    const agreed = await connection.agreed;
+    log.info("mounted", {
+      source: config.source,
+      protocol: `7.${agreed.minor}`,
+      sessionId: cluster.sessionId,
+    });
+    return { cluster, connection, fileSystem };
+  } catch (error) {
+    connection.close();
+    await cluster.close();
+    throw error;
+  }
+}
+
+let isGoingDown = false;
+
+/** Unmounts in order; what is in use is taken out of sight, and cut off after a while. A second signal does not wait. */
+async function takeDown({ directory }: MountConfig, connection: FuseConnection, log: Logger): Promise<void> {
+  if (isGoingDown) {
+    connection.close();
+    return;
+  }
+  isGoingDown = true;
+  const { clock } = realWorld();
+  const late = clock.sleep("mount.unmount", UNMOUNT_MS);
+  const isUnmounted = await Promise.race([unmount(directory, "plain"), late.then(() => false)]);
+  if (!isUnmounted) {
+    log.warn("the mount point is in use");
+    await Promise.race([unmount(directory, "lazy"), late]);
+  }
+  await Promise.race([connection.ended, late]);
+  connection.close();
+}
+
+function tell(outcome: MountOutcome): void {
+  process.send?.(outcome);
+}
+
+function messageOf(error: unknown): string {
+  const failure = failureOf(error);
+  if (failure !== undefined)
+    return failure.detail === "" ? failure.code.replaceAll("_", " ") : failure.detail;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+if (process.argv[2] === undefined) throw storageError("invalid", "this daemon is started by pstorage-mount");
+await main();
