@@ -1,0 +1,230 @@
+import { describe, expect, test } from "vitest";
+import { equalBytes, Prng } from "../../../src/base/index.js";
+import { sessionId } from "../../../src/meta/index.js";
+import { CHUNK_BYTES, ClientWorld } from "./doubles/client-world.js";
+import { CLUSTER_ID, codeOfFailure } from "./doubles/fake-mds.js";
+
+const writing = { access: "write", create: true, buffered: true } as const;
+
+const storedWrites = (world: ClientWorld): number =>
+  world.servers.reduce(
+    (sum, { replicas }) =>
+      sum + [...replicas.values()].reduce((writes, replica) => writes + replica.writes, 0),
+    0,
+  );
+
+describe("a buffered handle", () => {
+  test("has a write done before any server has it; flush waits until all of them have", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", writing));
+    const bytes = world.bytes(10_000);
+    await world.run(handle.write(bytes, 0));
+
+    expect(storedWrites(world)).toBe(0);
+    expect(equalBytes(await world.run(handle.read(0, 20_000)), bytes)).toBe(true);
+    expect((await world.run(fileSystem.stat("/f"))).sizeBytes).toBe(10_000);
+    await world.run(handle.flush());
+    expect(storedWrites(world)).toBe(3);
+    await world.run(handle.close());
+  });
+
+  test("sends what was left alone by itself, small writes in one piece", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", writing));
+    for (let i = 0; i < 100; i++) await world.run(handle.write(new Uint8Array(100).fill(i), 100 * i));
+    expect(storedWrites(world)).toBe(0);
+    await world.pass(500);
+
+    expect(storedWrites(world)).toBe(3);
+    expect(world.servers[0]?.unsyncedCount).toBe(1);
+    await world.run(handle.sync());
+    expect(world.servers[0]?.unsyncedCount).toBe(0);
+  });
+
+  test("has handed everything over when somebody else opens the file, and writes through from then on", async () => {
+    const world = await ClientWorld.start();
+    const ann = await world.client("ann");
+    const bob = await world.client("bob");
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    const bytes = world.bytes(3 * CHUNK_BYTES);
+    await world.run(handle.write(bytes, 0));
+    const other = await world.run(bob.fileSystem.open("/f", { access: "write" }));
+
+    expect(equalBytes(await world.run(other.read(0, bytes.length)), bytes)).toBe(true);
+    await world.run(handle.write(Uint8Array.of(7), 5));
+    expect(await world.run(other.read(5, 1))).toEqual(Uint8Array.of(7));
+  });
+
+  test("has handed everything over when it is closed", async () => {
+    const world = await ClientWorld.start();
+    const ann = await world.client("ann");
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    const bytes = world.bytes(9000);
+    await world.run(handle.write(bytes, 0));
+    await world.run(handle.close());
+    ann.close().catch(() => undefined);
+    world.host("ann").crash();
+
+    const bob = await world.client("bob");
+    expect(equalBytes(await world.run(bob.fileSystem.readFile("/f")), bytes)).toBe(true);
+  });
+
+  test("lets writers wait when its bound is reached, and no longer", async () => {
+    const world = await ClientWorld.start({ csCount: 1, replicas: 1 });
+    const limits = { fileBytesMax: 64 * 1024, clientBytesMax: 1 << 20 };
+    const { fileSystem } = await world.client("client", { writeBehind: limits });
+    const handle = await world.run(fileSystem.open("/f", writing));
+    await world.run(handle.write(new Uint8Array(1), 0));
+    await world.run(handle.flush());
+    const [server] = world.servers;
+    if (server === undefined) throw new Error("there is a server");
+    server.host.crash();
+    let doneCount = 0;
+    const writes = Array.from({ length: 16 }, (_, i) =>
+      handle.write(new Uint8Array(8192).fill(i + 1), 8192 * i).then(() => {
+        doneCount++;
+      }),
+    );
+    await world.pass(2000);
+    expect(doneCount).toBeGreaterThan(5);
+    expect(doneCount).toBeLessThan(9);
+
+    expect(await world.run(codeOfFailure(handle.flush({ timeoutMs: 1000 })))).toBe("timed_out");
+    server.host.restart();
+    await world.run(server.start(CLUSTER_ID));
+    await world.run(Promise.all(writes));
+    await world.run(handle.flush());
+    const seen = await world.run(handle.read(0, 16 * 8192));
+    expect(Array.from({ length: 16 }, (_, i) => seen[8192 * i])).toEqual(
+      Array.from({ length: 16 }, (_, i) => i + 1),
+    );
+  });
+
+  test("tells every handle once that accepted bytes are lost with the lease", async () => {
+    const world = await ClientWorld.start();
+    const cluster = await world.client("client");
+    const first = await world.run(cluster.fileSystem.open("/f", writing));
+    const second = await world.run(cluster.fileSystem.open("/f", { access: "read" }));
+    await world.run(first.write(world.bytes(1000), 0));
+    world.mds.endSession(sessionId(cluster.sessionId));
+    await world.pass(50);
+
+    expect(await world.run(codeOfFailure(first.sync()))).toBe("lease_lost");
+    expect(await world.run(codeOfFailure(second.flush()))).toBe("lease_lost");
+    expect(storedWrites(world)).toBe(0);
+  });
+
+  test("a direct write comes after buffered ones that it overlaps", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const buffered = await world.run(fileSystem.open("/f", writing));
+    const direct = await world.run(fileSystem.open("/f", { access: "write" }));
+    await world.run(buffered.write(new Uint8Array(100).fill(1), 0));
+    await world.run(direct.write(new Uint8Array(10).fill(2), 20));
+    await world.run(buffered.write(new Uint8Array(10).fill(3), 25));
+    await world.pass(1000);
+
+    const seen = await world.run(direct.read(0, 100));
+    expect([seen[19], seen[20], seen[24], seen[25], seen[34], seen[35]]).toEqual([1, 2, 2, 3, 3, 1]);
+  });
+});
+
+describe("buffered files equal a plain array of bytes", () => {
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])("whatever is done to them (seed %i)", async (seed) => {
+    const world = await ClientWorld.start({ seed });
+    const ann = await world.client("ann");
+    const bob = await world.client("bob");
+    const prng = new Prng(seed);
+    const below = (limit: number): number => prng.uint32() % limit;
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    let twin = new Uint8Array(0);
+    const grow = (size: number): void => {
+      if (size <= twin.length) return;
+      const grown = new Uint8Array(size);
+      grown.set(twin);
+      twin = grown;
+    };
+    for (let step = 0; step < 120; step++) {
+      const offset = below(3 * CHUNK_BYTES);
+      const length = 1 + below(below(2) === 0 ? 300 : CHUNK_BYTES);
+      const dice = below(100);
+      if (dice < 40) {
+        const bytes = prng.bytes(length);
+        grow(offset + length);
+        twin.set(bytes, offset);
+        await world.run(handle.write(bytes, offset));
+      } else if (dice < 50) {
+        const bytes = prng.bytes(below(500));
+        expect(await world.run(handle.append(bytes))).toBe(twin.length);
+        const at = twin.length;
+        grow(at + bytes.length);
+        twin.set(bytes, at);
+      } else if (dice < 75) {
+        const seen = await world.run(handle.read(offset, length));
+        expect(equalBytes(seen, twin.subarray(offset, offset + length))).toBe(true);
+      } else if (dice < 80) {
+        const size = below(3 * CHUNK_BYTES);
+        await world.run(handle.truncate(size));
+        grow(size);
+        twin = twin.slice(0, size);
+      } else if (dice < 84) {
+        await world.run(handle.punch(offset, length));
+        twin.fill(0, offset, offset + length);
+      } else if (dice < 88) {
+        await world.run(handle.zeroRange(offset, length));
+        grow(offset + length);
+        twin.fill(0, offset, offset + length);
+      } else if (dice < 90) {
+        await world.run(handle.allocate(offset, length));
+        grow(offset + length);
+      } else if (dice < 93) await world.run(handle.flush());
+      else if (dice < 95) await world.run(handle.sync());
+      else if (dice < 97) await world.pass(below(300));
+      else {
+        // Somebody else looks: everything must be there at once.
+        const seen = await world.run(bob.fileSystem.readFile("/f"));
+        expect(equalBytes(seen, twin)).toBe(true);
+      }
+      expect(await world.run(handle.size())).toBe(twin.length);
+    }
+    await world.run(handle.close());
+    expect(equalBytes(await world.run(bob.fileSystem.readFile("/f")), twin)).toBe(true);
+  });
+
+  test.each([1, 2, 3])(
+    "also while servers die and writers do not wait for each other (seed %i)",
+    async (seed) => {
+      const world = await ClientWorld.start({ seed });
+      const { fileSystem } = await world.client("client");
+      const prng = new Prng(seed);
+      const handle = await world.run(fileSystem.open("/f", writing));
+      const twin = new Uint8Array(4 * CHUNK_BYTES);
+      const waiting: Promise<unknown>[] = [handle.write(twin, 0)];
+      for (let step = 0; step < 400; step++) {
+        const offset = prng.uint32() % (twin.length - 9000);
+        const bytes = prng.bytes(1 + (prng.uint32() % 9000));
+        const isRead = prng.uint32() % 3 === 0;
+        if (isRead) {
+          const expected = twin.slice(offset, offset + bytes.length);
+          // Reads see all writes before them, and perhaps later ones: only where none comes can they be compared.
+          if (prng.uint32() % 4 === 0) {
+            await world.run(Promise.all(waiting.splice(0)));
+            expect(equalBytes(await world.run(handle.read(offset, bytes.length)), expected)).toBe(true);
+          } else waiting.push(handle.read(offset, bytes.length));
+        } else {
+          twin.set(bytes, offset);
+          waiting.push(handle.write(bytes, offset));
+        }
+        if (step % 7 === 0) await world.pass(prng.uint32() % 120);
+        if (step === 150) world.servers[seed % 3]?.host.crash();
+      }
+      await world.run(Promise.all(waiting));
+      await world.run(handle.sync());
+      expect(equalBytes(await world.run(handle.read(0, twin.length)), twin)).toBe(true);
+      await world.run(handle.close());
+      expect(equalBytes(await world.run(fileSystem.readFile("/f")), twin)).toBe(true);
+    },
+  );
+});
