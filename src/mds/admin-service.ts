@@ -1,3 +1,4 @@
+import { isHostId } from "../auth/index.js";
 import { storageError } from "../base/index.js";
 import { csId } from "../chunk/index.js";
 import type { AddMds, Config, Events, GetEvents, MdsAdded, RemoveMds } from "../meta/index.js";
@@ -45,6 +46,7 @@ export class AdminService {
     });
     service.unary(ADMIN.getEvents, (request) => this.#events(request));
     service.unary(ADMIN.addChunkServer, async (request) => {
+      requireHostId(request.hostId);
       const leadership = await this.#current();
       return { csId: await proposeNumber(leadership, { type: "addCs", body: request }) };
     });
@@ -75,6 +77,8 @@ export class AdminService {
   }
 
   async #addMds({ address, hostId }: AddMds): Promise<MdsAdded> {
+    requireHostId(hostId);
+    if (!ADDRESS.test(address)) throw storageError("invalid", "not the address of a metadata server");
     const leadership = await this.#current();
     const mdsId = await proposeNumber(leadership, { type: "addMds", body: { address, hostId } });
     await until(leadership, () => leadership.replica.members().some(({ id }) => id === raftId(mdsId)));
@@ -107,6 +111,13 @@ export class AdminService {
     await until(leadership, () => !leadership.replica.members().some(({ id }) => id === mdsId));
     return {};
   }
+}
+
+/** `HOST:PORT` or `[IP]:PORT`, of what may become part of every snapshot. */
+const ADDRESS = /^[0-9A-Za-z.:%[\]_-]{1,255}:\d{1,5}$/;
+
+function requireHostId(hostId: string): void {
+  if (!isHostId(hostId)) throw storageError("invalid", "not the id of a host");
 }
 
 async function proposeNumber(leadership: Leadership, change: Change): Promise<number> {

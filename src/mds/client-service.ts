@@ -25,6 +25,7 @@ import { attributesAskedBy } from "./core/queries.js";
 import { ORDERLY_END } from "./core/sessions.js";
 import type { Leadership } from "./leadership.js";
 import { answerQuery, freshAttributes } from "./query-service.js";
+import { noteRefusal } from "./refusal-log.js";
 
 /** The version of the conversation between clients and metadata servers. */
 export const PROTOCOL_VERSION = 1;
@@ -84,7 +85,12 @@ class Conversation {
     connection: CallServer<MetadataPush>,
   ): Promise<MetadataReply> {
     const leadership = this.#world.leadership();
-    if (request.type === "hello") return await this.#hello(leadership, request.body, connection);
+    if (request.type === "hello") {
+      return await this.#hello(leadership, request.body, connection).catch((error: unknown) => {
+        noteRefusal(leadership.log, "a client was refused", context.peer, error);
+        throw error;
+      });
+    }
     if (this.#session === undefined || this.#leadership !== leadership) {
       throw storageError("session_lost", "a stream begins with hello");
     }

@@ -13,6 +13,7 @@ import { leaveOut } from "./chunk-reports.js";
 import { isNews } from "./core/chunk-servers.js";
 import { configNumber } from "./core/cluster-config.js";
 import type { Leadership } from "./leadership.js";
+import { noteRefusal } from "./refusal-log.js";
 
 /** The version of the conversation between chunk servers and metadata servers. */
 export const REGISTRY_PROTOCOL_VERSION = 1;
@@ -62,7 +63,12 @@ class Attachment {
 
   async answer(request: RegistryRequest, connection: CallServer<NumberedCsCommand>): Promise<RegistryReply> {
     const leadership = this.#world.leadership();
-    if (request.type === "register") return await this.#register(leadership, request.body, connection);
+    if (request.type === "register") {
+      return await this.#register(leadership, request.body, connection).catch((error: unknown) => {
+        noteRefusal(leadership.log, "a chunk server was refused", connection.peer, error);
+        throw error;
+      });
+    }
     const csId = this.#csId;
     if (csId === undefined || this.#leadership !== leadership) {
       throw storageError("session_lost", "a stream begins with register");
