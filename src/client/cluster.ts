@@ -10,6 +10,7 @@ import { InodeOperations } from "./inode-operations.js";
 import { Locks } from "./locks.js";
 import { OpenFiles } from "./open-files.js";
 import { Session } from "./session.js";
+import { ReadAheadMemory } from "./read-ahead.js";
 import { SessionListeners } from "./session-listeners.js";
 import { Room, type WaitOptions, withinLimits } from "./waiting.js";
 import { WRITE_BEHIND_LIMITS, type WriteBehindLimits } from "./write-behind.js";
@@ -43,8 +44,13 @@ export interface ClusterConfig extends WaitOptions {
   readonly buffered?: boolean | undefined;
   /** How much buffered handles may keep. */
   readonly writeBehind?: Partial<WriteBehindLimits> | undefined;
+  /** What was read ahead for buffered handles is kept up to so many bytes; default 128 MiB. */
+  readonly readAheadBytesMax?: number | undefined;
+  /** Called when the cluster is closed: whoever made `rpc` for it closes it here. */
   readonly onClosed?: (() => Promise<void>) | undefined;
 }
+
+const READ_AHEAD_BYTES_MAX = 128 << 20;
 
 /** A connection to a cluster: one session, its file system and its administration. */
 export class Cluster {
@@ -70,7 +76,10 @@ export class Cluster {
     this.#files = new OpenFiles(
       { clock, random, log, hostId, servers: this.#servers, numbers, writeBehind: { limits, room } },
     const limits = { ...WRITE_BEHIND_LIMITS, ...config.writeBehind };
-    const room = new Room(limits.clientBytesMax);
+    const writeBehind = { limits, room: new Room(limits.clientBytesMax) };
+    const readAhead = new ReadAheadMemory(config.readAheadBytesMax ?? READ_AHEAD_BYTES_MAX);
+    this.#files = new OpenFiles(
+      { clock, random, log, hostId, servers: this.#servers, numbers, writeBehind, readAhead },
       () => this.#session,
     );
     this.locks = new Locks(() => this.#session, clock);

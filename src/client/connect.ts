@@ -24,6 +24,7 @@ export interface ConnectOptions extends WaitOptions {
   readonly writeBehind?: ClusterConfig["writeBehind"];
   /** Default: silence. */
   readonly log?: Logger | undefined;
+  readonly readAheadBytesMax?: number | undefined;
   /** Shown to operators; default `library`. */
   readonly program?: string | undefined;
   /** As in `ClusterConfig`. */
@@ -73,3 +74,4 @@ const SERVER_ROLES = {
   "pstorage.Admin": ["mds"],
   "pstorage.ChunkService": ["cs"],
 } as const;
+      readAheadBytesMax: options.readAheadBytesMax,

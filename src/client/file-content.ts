@@ -4,12 +4,14 @@ import { ChunkIo, type ChunkIoFile, type ChunkIoWorld } from "./chunk-io.js";
 import { ioSlices } from "./core/io-slices.js";
 import type { SyncTracker } from "./core/sync-tracker.js";
 import type { FileSize } from "./file-size.js";
+import { ReadAhead, type ReadAheadMemory } from "./read-ahead.js";
 import type { Room } from "./waiting.js";
 import { WriteBehind, type WriteBehindLimits } from "./write-behind.js";
 
 export interface FileContentWorld extends ChunkIoWorld {
   /** What may wait in this client before it is in the cluster. */
   readonly writeBehind: { readonly limits: WriteBehindLimits; readonly room: Room };
+  readonly readAhead: ReadAheadMemory;
 }
 
 /** What the content lends from its file. */
@@ -32,6 +34,7 @@ export class FileContent {
   readonly #file: ContentFile;
   readonly #io: ChunkIo;
   readonly #behind: WriteBehind;
+  readonly #ahead: ReadAhead;
 
   constructor(world: FileContentWorld, file: ContentFile) {
     this.#file = file;
@@ -41,8 +44,13 @@ export class FileContent {
       {
         ino: file.chunks.ino,
         store: ({ offset, bytes }) => this.#store(offset, bytes, undefined, "writeBack"),
+        landed: (begin, end) => this.#ahead.changed(begin, end),
       },
     );
+    this.#ahead = new ReadAhead(world.readAhead, {
+      lease: file.lease,
+      fetch: (offset, lengthBytes, signal) => this.#fetch(offset, lengthBytes, signal),
+    });
   }
 
   /** How often what was accepted could not be stored, and why at last. */
@@ -50,8 +58,16 @@ export class FileContent {
     return { count: this.#behind.failureCount, last: this.#behind.lastFailure };
   }
 
-  /** Exactly these bytes; the range lies inside the file. */
-  async read(offset: number, lengthBytes: number, signal?: AbortSignal): Promise<Uint8Array> {
+  /**
+   * Exactly these bytes; the range lies inside the file. `sizeBytes`, that of the file: others are read ahead of one who
+   * reads in sequence, and then the bytes returned are shared and must not be changed.
+   */
+  async read(
+    offset: number,
+    lengthBytes: number,
+    sizeBytes: number | undefined,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
     const end = offset + lengthBytes;
     for (let attempt = 1; !this.#behind.isEmpty; attempt++) {
       const gap = this.#behind.gap(offset, end);
@@ -63,7 +79,7 @@ export class FileContent {
       // Bytes that leave the buffer meanwhile may or may not be among those that are fetched.
       const watch = this.#behind.watch(gap.begin, gap.end);
       try {
-        result.set(await this.#fetch(gap.begin, gap.end - gap.begin, signal), gap.begin - offset);
+        result.set(await this.#stored(gap.begin, gap.end, sizeBytes, signal), gap.begin - offset);
         if (!watch.isDisturbed) {
           this.#behind.overlay(result, offset);
           return result;
@@ -73,7 +89,7 @@ export class FileContent {
       }
       if (attempt % TRIES_MAX === 0) await this.#behind.drain(offset, end, signal);
     }
-    return await this.#fetch(offset, lengthBytes, signal);
+    return await this.#stored(offset, end, sizeBytes, signal);
   }
 
   /**
@@ -101,7 +117,7 @@ export class FileContent {
       slices.map(async (slice) => {
         if (await this.#io.zero(slice, signal)) this.#file.syncs.wrote(slice.index);
       }),
-    );
+    ).finally(() => this.#ahead.changed(begin, end));
   }
 
   /** What was accepted for the range before the call has arrived, or could not be stored. */
@@ -138,8 +154,19 @@ export class FileContent {
     this.#behind.drop(failure);
   }
 
+  /** The file was cut there, or made longer: what was read ahead beyond is not so any more. */
+  cut(sizeBytes: number): void {
+    this.#ahead.changed(sizeBytes, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** Nothing that was read under the lease before is kept. */
+  forgetReads(): void {
+    this.#ahead.forgetAll();
+  }
+
   /** No timer may be left. */
   dispose(): void {
+    this.#ahead.forgetAll();
     this.#behind.dispose();
   }
 
@@ -163,7 +190,8 @@ export class FileContent {
 
   async #writeThrough(offset: number, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     await this.drain(offset, offset + bytes.length, signal);
-    await this.#store(offset, bytes, signal, "write");
+    const end = offset + bytes.length;
+    await this.#store(offset, bytes, signal, "write").finally(() => this.#ahead.changed(offset, end));
     await this.#file.size.noteWritten(offset + bytes.length, signal);
   }
 
@@ -180,6 +208,20 @@ export class FileContent {
         this.#file.syncs.wrote(slice.index);
       }),
     );
+  }
+
+  /** As the chunk servers have it, or had it when it was read ahead and nobody could change it since. */
+  async #stored(
+    begin: number,
+    end: number,
+    sizeBytes: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
+    if (sizeBytes !== undefined && end > begin) {
+      const found = await this.#ahead.read(begin, end, sizeBytes, signal);
+      if (found !== undefined) return found;
+    }
+    return await this.#fetch(begin, end - begin, signal);
   }
 
   /** As the chunk servers have it. */

@@ -81,9 +81,12 @@ export class FileHandle {
     return this.#attributes;
   }
 
-  /** The bytes of the range; fewer, perhaps none, where the file ends. */
+  /**
+   * The bytes of the range; fewer, perhaps none, where the file ends. They are the caller's, unless the handle is
+   * buffered: then others may share them, and nobody may change them.
+   */
   read(offset: number, lengthBytes: number, options?: WaitOptions): Promise<Uint8Array> {
-    return this.#run(options, (signal) => this.#file.read(offset, lengthBytes, signal));
+    return this.#run(options, (signal) => this.#file.read(offset, lengthBytes, this.#isBuffered, signal));
   }
 
   /** Fills the buffers one after the other; resolves with the number of bytes there were. */

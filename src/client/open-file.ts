@@ -7,6 +7,7 @@ import {
   type LeaseGrant,
 } from "../meta/index.js";
 import { checkRange } from "./core/file-range.js";
+import { mayKeepHoles } from "./core/lease-rules.js";
 import type { SyncTracker } from "./core/sync-tracker.js";
 import { FileChunks } from "./file-chunks.js";
 import { FileContent, type FileContentWorld } from "./file-content.js";
@@ -100,13 +101,18 @@ export class OpenFile {
     return this.#size.withLocalChanges(attributes);
   }
 
-  /** Bytes from the offset on, fewer only at the end of the file. */
-  async read(offset: number, lengthBytes: number, signal?: AbortSignal): Promise<Uint8Array> {
+  /** Bytes from the offset on, fewer only at the end of the file; of a buffered read nobody may change them. */
+  async read(
+    offset: number,
+    lengthBytes: number,
+    isBuffered: boolean,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
     checkRange(offset, lengthBytes);
     return await this.#turns.take("read", offset, offset + lengthBytes, signal, async () => {
       const sizeBytes = await this.size(signal);
       const length = Math.max(0, Math.min(lengthBytes, sizeBytes - offset));
-      return await this.#content.read(offset, length, signal);
+      return await this.#content.read(offset, length, isBuffered ? sizeBytes : undefined, signal);
     });
   }
 
@@ -189,6 +195,7 @@ export class OpenFile {
         const firstGone = Math.ceil(sizeBytes / this.#chunkBytes);
         this.chunks.cache.forgetFrom(firstGone);
         this.#syncs.forgetFrom(firstGone);
+        this.#content.cut(sizeBytes);
       });
     });
   }
@@ -230,12 +237,14 @@ export class OpenFile {
     this.#size.leaseChanged(from, attributes);
     const { cache } = this.chunks;
     const isOther = from.sequence !== to.sequence || to.kind === "none";
+    if (isOther || !mayKeepHoles(to.kind)) this.#content.forgetReads();
     if (isOther) cache.forgetAll();
     if (isOther || to.kind === "read") cache.forgetWriters();
     if (to.kind === "shared") cache.forgetHoles();
   }
 
   #leaseLost(): boolean {
+    this.#content.forgetReads();
     this.chunks.cache.forgetAll();
     this.chunks.cache.forgetWriters();
     this.#content.drop(storageError("lease_lost", "the lease was lost before an earlier write was stored"));

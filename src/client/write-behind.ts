@@ -32,6 +32,8 @@ export interface WriteBehindFile {
   readonly ino: InodeNumber;
   /** Carries the bytes to every replica; they do not change meanwhile. Fails only if it never can. */
   readonly store: (extent: Extent) => Promise<void>;
+  /** Bytes of the range have left the buffer, and the servers have them. */
+  readonly landed: (begin: number, end: number) => void;
 }
 
 /** What is written together; a slot never has two requests for the same byte under way. */
@@ -255,6 +257,7 @@ export class WriteBehind {
   }
 
   #disturb(begin: number, end: number): void {
+    this.#file.landed(begin, end);
     for (const watch of this.#watches) {
       if (watch.begin < end && begin < watch.end) watch.isDisturbed = true;
     }

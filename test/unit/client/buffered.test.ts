@@ -162,8 +162,10 @@ describe("buffered files equal a plain array of bytes", () => {
         grow(at + bytes.length);
         twin.set(bytes, at);
       } else if (dice < 75) {
-        const seen = await world.run(handle.read(offset, length));
-        expect(equalBytes(seen, twin.subarray(offset, offset + length))).toBe(true);
+        // What begins with the file is read ahead, and much of it kept.
+        const begin = below(3) === 0 ? 0 : offset;
+        const seen = await world.run(handle.read(begin, length));
+        expect(equalBytes(seen, twin.subarray(begin, begin + length))).toBe(true);
       } else if (dice < 80) {
         const size = below(3 * CHUNK_BYTES);
         await world.run(handle.truncate(size));
@@ -181,8 +183,15 @@ describe("buffered files equal a plain array of bytes", () => {
         grow(offset + length);
       } else if (dice < 93) await world.run(handle.flush());
       else if (dice < 95) await world.run(handle.sync());
-      else if (dice < 97) await world.pass(below(300));
-      else {
+      else if (dice < 97) await world.pass(below(4) === 0 ? 12_000 : below(300));
+      else if (dice < 99) {
+        const other = await world.run(bob.fileSystem.open("/f", { access: "write" }));
+        const bytes = prng.bytes(length);
+        grow(offset + length);
+        twin.set(bytes, offset);
+        await world.run(other.write(bytes, offset));
+        await world.run(other.close());
+      } else {
         // Somebody else looks: everything must be there at once.
         const seen = await world.run(bob.fileSystem.readFile("/f"));
         expect(equalBytes(seen, twin)).toBe(true);
@@ -227,4 +236,37 @@ describe("buffered files equal a plain array of bytes", () => {
       expect(equalBytes(await world.run(fileSystem.readFile("/f")), twin)).toBe(true);
     },
   );
+});
+
+describe("what is read in sequence", () => {
+  test("is there before it is asked for", async () => {
+    const world = await ClientWorld.start({ chunkBytes: 1 << 20 });
+    const { fileSystem } = await world.client("client");
+    const bytes = world.bytes(3 << 20);
+    await world.run(fileSystem.writeFile("/f", bytes));
+    const handle = await world.run(fileSystem.open("/f", { buffered: true }));
+    for (let i = 0; i < 4; i++) await world.run(handle.read(i << 16, 1 << 16));
+    await world.pass(1000);
+    const readCount = (): number => world.servers.reduce((sum, server) => sum + server.readCount, 0);
+    const before = readCount();
+    for (let i = 4; i < 48; i++) {
+      const seen = await world.run(handle.read(i << 16, 1 << 16));
+      expect(equalBytes(seen, bytes.subarray(i << 16, (i + 1) << 16))).toBe(true);
+    }
+    expect(readCount() - before).toBeLessThan(3);
+    expect(readCount()).toBeLessThan(6);
+  });
+
+  test("is not kept when somebody else may write", async () => {
+    const world = await ClientWorld.start();
+    const ann = await world.client("ann");
+    const bob = await world.client("bob");
+    await world.run(ann.fileSystem.writeFile("/f", new Uint8Array(10_000).fill(1)));
+    const handle = await world.run(ann.fileSystem.open("/f", { buffered: true }));
+    await world.run(handle.read(0, 5000));
+    await world.run(bob.fileSystem.writeFile("/f", new Uint8Array(10_000).fill(2)));
+
+    expect((await world.run(handle.read(5000, 5000)))[0]).toBe(2);
+    expect((await world.run(handle.read(0, 5000)))[0]).toBe(2);
+  });
 });
