@@ -1,5 +1,11 @@
 import { failureOf, storageError, unreachable } from "../base/index.js";
-import { type Attributes, type InodeNumber, ROOT_INODE, XATTR_VALUE_BYTES_MAX } from "../meta/index.js";
+import {
+  type Attributes,
+  FILE_BYTES_MAX,
+  type InodeNumber,
+  ROOT_INODE,
+  XATTR_VALUE_BYTES_MAX,
+} from "../meta/index.js";
 import { attributeChange } from "./core/attribute-change.js";
 import { ErrnoAnswer } from "./core/errno-answer.js";
 import { joinNames, xattrReply } from "./core/xattr-reply.js";
@@ -75,6 +81,7 @@ export class AttributeRequests {
   async #set(request: RequestOf<"setAttributes">, signal: AbortSignal): Promise<FuseReply> {
     const ino = inodeOf(request.header.nodeId);
     const { inodes } = this.#state;
+    if ((request.sizeBytes ?? 0) > FILE_BYTES_MAX) throw storageError("file_too_large");
     if (request.sizeBytes !== undefined)
       await this.#state.existing(
         inodes.truncate(ino, request.sizeBytes, { signal, killPrivileges: request.killSuidgid }),
