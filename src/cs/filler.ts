@@ -4,6 +4,7 @@ import type { ChunkAnswer } from "../rpc/index.js";
 import { Bitmap } from "./core/bitmap.js";
 import { FETCH_COUNT_MAX, type Fill } from "./core/fill.js";
 import type { ReplicaEnvironment } from "./environment.js";
+import type { Filling } from "./filling.js";
 import { isSound, type Payload } from "./merge-blocks.js";
 import type { RateLimit } from "./rate-limit.js";
 import type { Replica } from "./replica.js";
@@ -23,6 +24,7 @@ export class Filler {
   readonly #env: ReplicaEnvironment;
   readonly #rate: RateLimit;
   readonly #replica: Replica;
+  readonly #filling: Filling;
   readonly #fill: Fill;
   readonly #sources: readonly ChainMember[];
   readonly #stop = new AbortController();
@@ -36,7 +38,7 @@ export class Filler {
     env: ReplicaEnvironment,
     rate: RateLimit,
     replica: Replica,
-    fill: Fill,
+    filling: Filling,
     sources: readonly ChainMember[],
     before: Promise<void>,
     onComplete: () => void,
@@ -44,7 +46,8 @@ export class Filler {
     this.#env = env;
     this.#rate = rate;
     this.#replica = replica;
-    this.#fill = fill;
+    this.#filling = filling;
+    this.#fill = filling.fill;
     this.#sources = sources;
     this.#succeededAtMs = env.clock.monotonicMs();
     this.finished = before.then(() => this.#work(onComplete));
@@ -59,7 +62,7 @@ export class Filler {
     const fetchers = Array.from({ length: FETCH_COUNT_MAX }, () => this.#fetchAll());
     await Promise.all(fetchers);
     if (this.#isStopped || !this.#fill.isComplete) return;
-    if (!(await this.#untilDone(() => this.#replica.finishFill()))) return;
+    if (!(await this.#untilDone(() => this.#filling.finish()))) return;
     onComplete();
   }
 
@@ -133,7 +136,7 @@ export class Filler {
       throw storageError("chunk_corrupt", "what was fetched was damaged on the way");
     }
     if (this.#isStopped) throw storageError("cancelled", "the filling was stopped");
-    await this.#replica.putFetched(region, offset, fetched, FETCH_TIMEOUT_MS);
+    await this.#filling.put(region, offset, fetched, FETCH_TIMEOUT_MS);
   }
 
   /** The sources take turns. */

@@ -176,8 +176,8 @@ export class ReplicaTable {
     const isNext = entry !== undefined && entry.replica.version === command.version - 1;
     if (!isNext || entry.replica.failure !== undefined)
       return await this.#installEmpty(command, new Fill("all"));
-    const { fill, stored } = entry.replica;
-    if (fill !== undefined && entry.replica.isSyncing) {
+    const { filling, stored } = entry.replica;
+    if (filling !== undefined && entry.replica.isSyncing) {
       // The resynchronisation goes on: it has taken every change of the version before.
       this.#advance(command, entry, stored.record.needed);
       if (stored.record.needed === undefined) this.#onFilled(command.chunkId, command.version);
@@ -219,13 +219,13 @@ export class ReplicaTable {
 
   #startFiller(entry: Entry, command: InstallChunk): void {
     const { replica } = entry;
-    const { fill } = replica;
-    if (fill === undefined) return;
+    const { filling } = replica;
+    if (filling === undefined) return;
     const sources = command.chain.filter(({ csId }) => command.sources.includes(csId));
     const before = entry.filler;
     before?.stop();
     const begin = before?.finished ?? Promise.resolve();
-    entry.filler = new Filler(this.#env, this.#fillRate, replica, fill, sources, begin, () => {
+    entry.filler = new Filler(this.#env, this.#fillRate, replica, filling, sources, begin, () => {
       this.#env.log.info("replica filled", { chunkId: replica.chunkId, version: replica.version });
       this.#onFilled(replica.chunkId, replica.version);
     });

@@ -1,13 +1,12 @@
 import { assert, defined, type Failure, StorageError, storageError, unreachable } from "../base/index.js";
-import {
-  BLOCK_BYTES,
-  type ChainMember,
-  type ChunkId,
-  type ChunkReply,
-  type ChunkVersion,
-  type ForwardWrite,
-  type WriteChunk,
-  type ZeroChunk,
+import type {
+  ChainMember,
+  ChunkId,
+  ChunkReply,
+  ChunkVersion,
+  ForwardWrite,
+  WriteChunk,
+  ZeroChunk,
 } from "../chunk/index.js";
 import { Activity } from "./activity.js";
 import {
@@ -23,6 +22,7 @@ import type { ChainAnswer, ChainEffect, Change } from "./core/chain-types.js";
 import type { Fill } from "./core/fill.js";
 import { ReplicaChain } from "./core/replica-chain.js";
 import type { ReplicaEnvironment } from "./environment.js";
+import { Filling, type InTurn } from "./filling.js";
 import { blockRange, NO_PAYLOAD, type Payload } from "./merge-blocks.js";
 import type { StoredBlocks, StoredReplica } from "./store/stored-replica.js";
 import { Turns } from "./turns.js";
@@ -38,7 +38,7 @@ export class Replica {
   readonly #env: ReplicaEnvironment;
   readonly #chain: ReplicaChain;
   /** While contents are being fetched. */
-  readonly fill: Fill | undefined;
+  readonly filling: Filling | undefined;
   readonly #cargoes: Cargoes;
   readonly #answers = new Map<number, (answer: ChainAnswer) => void>();
   readonly #turns: Turns;
@@ -54,11 +54,12 @@ export class Replica {
   constructor(env: ReplicaEnvironment, stored: StoredReplica, fill: Fill | undefined, refusal?: Failure) {
     this.#env = env;
     this.stored = stored;
-    this.fill = fill;
     this.#cargoes = new Cargoes(stored, env.cargoMeter);
     this.#turns = new Turns(env.clock);
     const { version, chain } = stored.record;
     this.#chain = new ReplicaChain({ ...env, version, chain, refusal });
+    const inTurn: InTurn = (...turn) => this.#inTurn("fill", ...turn);
+    this.filling = fill && new Filling(fill, stored, this.#disk, inTurn);
   }
 
   get chunkId(): ChunkId {
@@ -99,16 +100,14 @@ export class Replica {
 
   /** A change arrives from the server before. */
   async receive(forward: ForwardWrite, bytes: Uint8Array): Promise<ChunkReply> {
-    const { offset, lengthBytes, checksums, kind, endBytes } = forward;
+    const { offset, lengthBytes, checksums } = forward;
     const changeId = this.#chain.newOperationId();
     const payload = { bytes, checksums };
     const answer = this.#request((requestId) => {
       this.#cargoes.load(changeId, { offset, lengthBytes, payload });
       const effects = this.#chain.receive(changeId, forward, requestId);
-      if (this.#chain.holds(changeId)) {
-        this.fill?.touch(offset, lengthBytes);
-        if (kind === "truncate") this.fill?.truncate(endBytes);
-      } else this.#cargoes.unload(changeId);
+      if (this.#chain.holds(changeId)) this.filling?.changed(forward);
+      else this.#cargoes.unload(changeId);
       return effects;
     });
     return replyOf(await answer);
@@ -147,30 +146,6 @@ export class Replica {
     return replyOf(await this.#request((requestId) => this.#chain.sync(requestId)));
   }
 
-  /** Puts in what was fetched of one region, where the chain has not changed it since. */
-  async putFetched(region: number, offset: number, fetched: Payload, deadlineMs: number): Promise<void> {
-    const fill = defined(this.fill, "only a replica being filled puts in what was fetched");
-    const lengthBytes = (fetched.checksums.length / 4) * BLOCK_BYTES;
-    await this.#disk.run(async () => this.stored.prepare([region]));
-    try {
-      await this.#inTurn("fill", offset, lengthBytes, deadlineMs, () =>
-        this.stored.fill(region, fetched, (block) => fill.isWanted(block), fill.highWaterBytes),
-      );
-    } finally {
-      this.stored.release([region]);
-    }
-  }
-
-  /** Everything was put in: the high-water mark follows, and all becomes safe from loss of power. */
-  async finishFill(): Promise<void> {
-    const { highWaterBytes } = defined(this.fill, "only a replica being filled is finished");
-    await this.#disk.run(async () => {
-      await this.stored.raiseHighWater(highWaterBytes);
-      await this.stored.sync();
-      await this.stored.filled();
-    });
-  }
-
   /** Moves to a newer version, keeping what is here. Resolves when the handover is complete. */
   async install(
     version: ChunkVersion,
@@ -180,6 +155,7 @@ export class Replica {
     const { chunkBytes } = this.stored;
     const truncate = truncateBytes === undefined ? undefined : truncateRange(truncateBytes, chunkBytes);
     this.#truncateBytes = truncateBytes;
+    if (truncateBytes !== undefined) this.filling?.cut(truncateBytes);
     this.#turns.refuseAll(storageError("stale_map", `version ${version} was installed`));
     const answer = await this.#request((requestId) =>
       this.#chain.install({ version, chain, truncate }, requestId),

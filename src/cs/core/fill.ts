@@ -26,6 +26,8 @@ export class Fill {
   /** Blocks changed by the chain since the resynchronisation began. */
   readonly #touched = new Bitmap();
   #highWaterBytes = Number.POSITIVE_INFINITY;
+  /** Where the bytes of the chain's changes since then end. */
+  #changedEndBytes = 0;
 
   constructor(needed: Bitmap | "all") {
     this.#needed = needed;
@@ -64,6 +66,17 @@ export class Fill {
   /** A change of the chain cuts the chunk there. */
   truncate(endBytes: number): void {
     this.#highWaterBytes = Math.min(this.#highWaterBytes, endBytes);
+    this.#changedEndBytes = Math.min(this.#changedEndBytes, endBytes);
+  }
+
+  /** A change of the chain wrote bytes up to there. */
+  extend(endBytes: number): void {
+    this.#changedEndBytes = Math.max(this.#changedEndBytes, endBytes);
+  }
+
+  /** Where the data end when everything was put in: what this replica had beyond is of no truth. */
+  get endBytes(): number {
+    return Math.max(this.#highWaterBytes, this.#changedEndBytes);
   }
 
   /** The next region to fetch, unless enough are under way. */

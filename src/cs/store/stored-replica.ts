@@ -228,6 +228,12 @@ export class StoredReplica {
     }
   }
 
+  /** Moves the high-water mark down to there if it is higher. There are only zeros beyond. */
+  async cutTo(endBytes: number): Promise<void> {
+    await this.#data.open();
+    if (this.#data.sizeBytes > endBytes) await this.#data.resize(endBytes);
+  }
+
   /** Moves the high-water mark up to there if it is lower. */
   async raiseHighWater(highWaterBytes: number): Promise<void> {
     await this.#data.open();

@@ -4,6 +4,7 @@ import { chunkId, chunkVersion, csId } from "../../../src/chunk/index.js";
 import { Fill } from "../../../src/cs/core/fill.js";
 import type { ReplicaEnvironment } from "../../../src/cs/environment.js";
 import { Filler } from "../../../src/cs/filler.js";
+import type { Filling } from "../../../src/cs/filling.js";
 import type { RateLimit } from "../../../src/cs/rate-limit.js";
 import type { Replica } from "../../../src/cs/replica.js";
 import { noopLogger } from "../../../src/telemetry/index.js";
@@ -33,7 +34,8 @@ async function reportsOf(code: FailureCode): Promise<number[]> {
   } as unknown as ReplicaEnvironment;
   const replica = { chunkId: chunkId(7), version: chunkVersion(3) } as unknown as Replica;
   const rate = {} as RateLimit;
-  const filler: Filler = new Filler(env, rate, replica, new Fill("all"), [SOURCE], Promise.resolve(), () => {
+  const filling = { fill: new Fill("all") } as unknown as Filling;
+  const filler: Filler = new Filler(env, rate, replica, filling, [SOURCE], Promise.resolve(), () => {
     throw new Error("nothing was fetched");
   });
   await filler.finished;
