@@ -39,7 +39,6 @@ export interface ClusterConfig extends WaitOptions {
   readonly cacheMetadata?: boolean | undefined;
   /** Keeps copies of what is cached here; only with `cacheMetadata`. */
   readonly cacheListener?: CacheListener | undefined;
-  /** Called when the cluster is closed: whoever made `rpc` for it closes it here. */
   /** Whether file handles are buffered (`HandleOptions`) unless they are opened otherwise; default false. */
   readonly buffered?: boolean | undefined;
   /** How much buffered handles may keep. */
@@ -73,19 +72,17 @@ export class Cluster {
     this.#onClosed = config.onClosed;
     this.#servers = new ChunkClients(rpc, clock);
     const numbers = new WriteNumbers(() => this.#session.sessionId);
-    this.#files = new OpenFiles(
-      { clock, random, log, hostId, servers: this.#servers, numbers, writeBehind: { limits, room } },
     const limits = { ...WRITE_BEHIND_LIMITS, ...config.writeBehind };
     const writeBehind = { limits, room: new Room(limits.clientBytesMax) };
     const readAhead = new ReadAheadMemory(config.readAheadBytesMax ?? READ_AHEAD_BYTES_MAX);
     this.#files = new OpenFiles(
       { clock, random, log, hostId, servers: this.#servers, numbers, writeBehind, readAhead },
       () => this.#session,
+      config.buffered,
     );
     this.locks = new Locks(() => this.#session, clock);
     const events = new SessionListeners([this.#files, this.locks]);
     this.#session = new Session({ clock, random, rpc, log }, config, events);
-      config.buffered,
     this.fileSystem = new FileSystem(new InodeOperations(this.#session, this.#files, clock));
     this.admin = new Admin({ clock, random, rpc }, config.mdsAddresses);
   }

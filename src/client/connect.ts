@@ -22,9 +22,9 @@ export interface ConnectOptions extends WaitOptions {
   /** As in `ClusterConfig`. */
   readonly buffered?: boolean | undefined;
   readonly writeBehind?: ClusterConfig["writeBehind"];
+  readonly readAheadBytesMax?: number | undefined;
   /** Default: silence. */
   readonly log?: Logger | undefined;
-  readonly readAheadBytesMax?: number | undefined;
   /** Shown to operators; default `library`. */
   readonly program?: string | undefined;
   /** As in `ClusterConfig`. */
@@ -58,6 +58,7 @@ export async function connectCluster(options: ConnectOptions): Promise<Cluster> 
       timeoutMs,
       buffered: options.buffered,
       writeBehind: options.writeBehind,
+      readAheadBytesMax: options.readAheadBytesMax,
       cacheMetadata: options.cacheMetadata,
       cacheListener: options.cacheListener,
       onClosed: () => rpc.close(),
@@ -74,4 +75,3 @@ const SERVER_ROLES = {
   "pstorage.Admin": ["mds"],
   "pstorage.ChunkService": ["cs"],
 } as const;
-      readAheadBytesMax: options.readAheadBytesMax,
