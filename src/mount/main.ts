@@ -9,7 +9,7 @@ import { MountedFileSystem } from "./filesystem.js";
 import { FuseConnection } from "./fuse-connection.js";
 import { INIT_WISHES } from "./init-wishes.js";
 import type { MountConfig, MountOutcome } from "./mount-config.js";
-import { mountFuse, unmount } from "./mount-point.js";
+import { mountFuse, setReadahead, unmount } from "./mount-point.js";
 import { KernelListener } from "./nodes/kernel-listener.js";
 
 /**
@@ -106,6 +106,8 @@ async function mount(config: MountConfig, log: Logger): Promise<Mounted> {
     });
     connection.start(fileSystem);
     const agreed = await connection.agreed;
+    const isFar = await setReadahead(config.directory, INIT_WISHES.readaheadBytesMax);
+    if (!isFar) log.info("the kernel reads ahead 128 KiB only");
     log.info("mounted", {
       source: config.source,
       protocol: `7.${agreed.minor}`,

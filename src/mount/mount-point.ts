@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { storageError } from "../base/index.js";
-import { type MountedEntry, parseMountTable } from "./mount-table.js";
+import { deviceAt, type MountedEntry, parseMountTable } from "./mount-table.js";
 
 /** How mount(8) and umount(8) are called. Inheritable descriptors are numbered from 3. */
 interface CommandResult {
@@ -38,6 +38,22 @@ export async function unmount(directory: string, mode: "plain" | "lazy"): Promis
   const args = mode === "lazy" ? ["-i", "-l", "--", directory] : ["-i", "--", directory];
   const { status, errors } = await run("umount", args, undefined);
   return status === 0 || /not mounted|no mount point/i.test(errors);
+}
+
+/**
+ * Lets the kernel read ahead further than the 128 KiB that it offers every FUSE file system; more cannot be asked for by
+ * the protocol. False where this may not be set.
+ */
+export async function setReadahead(directory: string, readaheadBytes: number): Promise<boolean> {
+  const device = deviceAt(await readFile("/proc/self/mountinfo", "utf8"), directory);
+  if (device === undefined) return false;
+  try {
+    await writeFile(`/sys/class/bdi/${device}/read_ahead_kb`, `${readaheadBytes / 1024}\n`);
+    return true;
+  } catch {
+    // Containers have /sys read-only.
+    return false;
+  }
 }
 
 /** Everything that is mounted, as this process sees it. */

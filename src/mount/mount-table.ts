@@ -30,6 +30,12 @@ export function mountAt(entries: readonly MountedEntry[], directory: string): Mo
   return entries.findLast((entry) => entry.directory === directory);
 }
 
+/** `MAJOR:MINOR` of the uppermost mount at that directory, out of /proc/self/mountinfo. */
+export function deviceAt(mountinfo: string, directory: string): string | undefined {
+  const lines = mountinfo.split("\n").map((line) => line.split(" "));
+  return lines.findLast((fields) => unescaped(fields[4] ?? "") === directory)?.[2];
+}
+
 /** The mount that an absolute path lies on. */
 export function mountOf(entries: readonly MountedEntry[], path: string): MountedEntry | undefined {
   let found: MountedEntry | undefined;

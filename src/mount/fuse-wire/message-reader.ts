@@ -1,7 +1,6 @@
 import { storageError } from "../../base/index.js";
 
 const TWO_32 = 2 ** 32;
-const NOTHING = Buffer.alloc(0);
 
 /**
  * Reads fields of one message in order. Whatever is not there is `malformed`, never a crash and never another
@@ -58,7 +57,7 @@ export class MessageReader {
     const nul = this.#bytes.indexOf(0, at);
     if (nul < 0 || nul >= this.#end) throw storageError("malformed", "a name without an end");
     this.#offset = nul + 1;
-    return nul === at ? NOTHING : Uint8Array.prototype.slice.call(this.#bytes, at, nul);
+    return new Uint8Array(this.#bytes.subarray(at, nul));
   }
 
   /** Bytes that lie in the message's buffer. */
@@ -70,7 +69,7 @@ export class MessageReader {
   /** A copy. */
   copy(lengthBytes: number): Uint8Array {
     const at = this.#take(lengthBytes);
-    return Uint8Array.prototype.slice.call(this.#bytes, at, at + lengthBytes);
+    return new Uint8Array(this.#bytes.subarray(at, at + lengthBytes));
   }
 
   #take(lengthBytes: number): number {
