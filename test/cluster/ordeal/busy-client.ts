@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Prng } from "../../../src/base/index.js";
 import type { FileHandle, FileSystem } from "../../../src/client/connect.js";
 import type { Calls } from "./calls.js";
@@ -12,6 +13,8 @@ interface Twin {
 }
 
 const FILES = 4;
+/** Between two calls on a file: others need the machine too. */
+const PAUSE_MS_MAX = 20;
 const SIZE_MAX = 3_000_000;
 
 /**
@@ -78,7 +81,10 @@ export class BusyClient {
     const handle = await this.#calls.run("create", () => this.#files.open(path, open));
     const twin: Twin = { name, handle, bytes: new Uint8Array(), generation: 0 };
     this.#twins.push(twin);
-    while (!this.#isEnding) await this.#step(twin, prng);
+    while (!this.#isEnding) {
+      await this.#step(twin, prng);
+      await sleep(prng.below(PAUSE_MS_MAX));
+    }
   }
 
   async #step(twin: Twin, prng: Prng): Promise<void> {
