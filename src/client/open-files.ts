@@ -9,9 +9,8 @@ import type {
   Opened,
   RecallLease,
 } from "../meta/index.js";
-import type { ChunkIoWorld } from "./chunk-io.js";
-import type { FileContentWorld } from "./file-content.js";
 import { SyncTracker } from "./core/sync-tracker.js";
+import type { FileContentWorld } from "./file-content.js";
 import { OpenFile } from "./open-file.js";
 import { bodyOf } from "./replies.js";
 import type { Session, SessionEvents } from "./session.js";
