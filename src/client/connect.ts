@@ -2,7 +2,9 @@
 import { hostname } from "node:os";
 import { loadCredential } from "../auth/index.js";
 import { realWorld } from "../io/real/index.js";
+import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
+import { CHUNK_CHANNEL } from "../rpc/index.js";
 import { type Logger, noopLogger } from "../telemetry/index.js";
 import type { CacheListener } from "./cache-listener.js";
 import { Cluster, type ClusterConfig } from "./cluster.js";
@@ -27,6 +29,11 @@ export interface ConnectOptions extends WaitOptions {
   readonly log?: Logger | undefined;
   /** Shown to operators; default `library`. */
   readonly program?: string | undefined;
+  /**
+   * Whether file data are encrypted on their way between hosts, at some 0.4 ms of processor time a MiB and hop; they are
+   * protected from changes in any case. Default: the environment's `PSTORAGE_ENCRYPT=1`, else no.
+   */
+  readonly encrypt?: boolean | undefined;
   /** As in `ClusterConfig`. */
   readonly cacheMetadata?: boolean | undefined;
   readonly cacheListener?: CacheListener | undefined;
@@ -39,9 +46,19 @@ export async function connectCluster(options: ConnectOptions): Promise<Cluster> 
   const world = realWorld();
   const mdsAddresses = await discoverMds(world.disk, { cluster, root, bootstrap });
   const credential = await loadCredential(world.disk, root, cluster);
-  const rpc = new GrpcRpc(
+  const grpc = new GrpcRpc(
     { credential, authorization: {}, serverRoles: SERVER_ROLES },
     { clock: world.clock, log },
+  );
+  const encrypt = options.encrypt ?? process.env["PSTORAGE_ENCRYPT"] === "1";
+  const rpc = new DataChannels(
+    grpc,
+    { ...world, log },
+    {
+      path: CHUNK_CHANNEL.path,
+      protection: encrypt ? "encrypted" : "authenticated",
+      bootId: world.disk.bootId(),
+    },
   );
   try {
     return await Cluster.connect({

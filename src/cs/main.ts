@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { type AuthorizationTable, loadCredential, type Role } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import { realWorld } from "../io/real/index.js";
+import { DataChannels, OPEN_DATA_CHANNEL } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { CHUNK_CHANNEL } from "../rpc/index.js";
 import { type LogLevel, openLog } from "../telemetry/index.js";
@@ -26,7 +27,10 @@ interface Flags {
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 /** Who may call what on a chunk server. */
-const AUTHORIZATION: AuthorizationTable = { [CHUNK_CHANNEL.path]: ["client", "cs"] };
+const AUTHORIZATION: AuthorizationTable = {
+  [CHUNK_CHANNEL.path]: ["client", "cs"],
+  [OPEN_DATA_CHANNEL.path]: ["client", "cs"],
+};
 /** What the other end must be by its certificate when this server calls. */
 const SERVER_ROLES: Readonly<Record<string, readonly Role[]>> = {
   "pstorage.Registry": ["mds"],
@@ -61,9 +65,19 @@ async function main(): Promise<void> {
     fields: { daemon: "csd", cluster: clusterName, csId },
   });
   const log = daemonLog.logger;
-  const rpc = new GrpcRpc(
+  const grpc = new GrpcRpc(
     { credential, authorization: AUTHORIZATION, serverRoles: SERVER_ROLES },
     { clock: world.clock, log },
+  );
+  const rpc = new DataChannels(
+    grpc,
+    { ...world, log },
+    {
+      path: CHUNK_CHANNEL.path,
+      protection: process.env["PSTORAGE_ENCRYPT"] === "1" ? "encrypted" : "authenticated",
+      bootId: world.disk.bootId(),
+      socketPath: join(directory, "data.sock"),
+    },
   );
   const halt = (error: unknown): void => {
     log.error("chunk server halts", { error });

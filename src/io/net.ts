@@ -2,7 +2,10 @@
  * Byte streams between processes, as TCP gives them: ordered and whole until the connection breaks, then nothing.
  */
 export interface Net {
-  /** Resolves when listening; port 0 chooses one. Address is `IP:PORT`. */
+  /**
+   * Resolves when listening; port 0 chooses one. Address is `IP:PORT`, or on a real machine `unix:PATH`, where a socket
+   * that nobody listens on any more is replaced.
+   */
   listen(address: string, accept: (connection: Connection) => void): Promise<Listener>;
   /** Fails with `unavailable` when nobody answers before the deadline. */
   connect(address: string, options: { readonly timeoutMs: number }): Promise<Connection>;

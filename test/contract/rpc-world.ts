@@ -7,11 +7,12 @@ import {
   type TlsMaterial,
 } from "../../src/auth/index.js";
 import { certificateDer } from "../../src/auth/peer-verifier.js";
-import { fromUtf8, toUtf8 } from "../../src/base/index.js";
+import { fromUtf8, storageError, toUtf8 } from "../../src/base/index.js";
 import type { Clock, Net } from "../../src/io/index.js";
 import { RealClock } from "../../src/io/real/real-clock.js";
 import { RealNet } from "../../src/io/real/real-net.js";
 import { RealRandom } from "../../src/io/real/real-random.js";
+import { type DataChannelOptions, DataChannels, OPEN_DATA_CHANNEL } from "../../src/rpc/channel/index.js";
 import { GrpcRpc } from "../../src/rpc/grpc/index.js";
 import type { Codec, Rpc, StreamMethod, UnaryMethod } from "../../src/rpc/index.js";
 import { NetRpc } from "../../src/rpc/inproc/index.js";
@@ -45,6 +46,7 @@ export const NOT_SERVED: UnaryMethod<string, string> = { ...ASK, path: "/pstorag
 export const AUTHORIZATION: AuthorizationTable = {
   [ECHO.path]: ["client", "mds"],
   [ASK.path]: ["client", "mds"],
+  [OPEN_DATA_CHANNEL.path]: ["client", "mds"],
   [NOT_SERVED.path]: ["client", "mds"],
   [MDS_ONLY.path]: ["mds"],
   [PUBLIC_ASK.path]: "anyone",
@@ -97,6 +99,30 @@ export function grpcWorld(): RpcWorld {
     listenAddress: "127.0.0.1:0",
     server: () => grpcRpc(credential(["mds"]), log),
     client: (roles = ["client"]) => grpcRpc(credential(roles), log),
+    run: (promise) => promise,
+  };
+}
+
+/** gRPC with ECHO on data channels. */
+export function dataChannelWorld({
+  isBlocked = false,
+  ...options
+}: Omit<DataChannelOptions, "path"> & { readonly isBlocked?: boolean }): RpcWorld {
+  const log = memoryLogger();
+  const net = new RealNet();
+  const blocked = (): Promise<never> => Promise.reject(storageError("unavailable", "a firewall"));
+  if (isBlocked) net.connect = blocked;
+  const made = (roles: readonly Role[]): Rpc =>
+    new DataChannels(
+      grpcRpc(credential(roles), log),
+      { clock, net, random, log },
+      { ...options, path: ECHO.path },
+    );
+  return {
+    clock,
+    listenAddress: "127.0.0.1:0",
+    server: () => made(["mds"]),
+    client: (roles = ["client"]) => made(roles),
     run: (promise) => promise,
   };
 }

@@ -1,8 +1,11 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { crc32, Prng, StorageError, storageError } from "../../src/base/index.js";
 import type { Channel, Rpc, RpcListener, Service } from "../../src/rpc/index.js";
 import {
   ASK,
+  dataChannelWorld,
   ECHO,
   grpcWorld,
   MDS_ONLY,
@@ -13,10 +16,16 @@ import {
   simWorld,
 } from "./rpc-world.js";
 
+const socketPath = join(tmpdir(), `pstorage-rpc-${process.pid}.sock`);
+
 describe.each([
   ["gRPC", grpcWorld],
   ["TCP without TLS", netWorld],
   ["the simulated network", simWorld],
+  ["a data channel", () => dataChannelWorld({ bootId: "" })],
+  ["an encrypted data channel", () => dataChannelWorld({ bootId: "", protection: "encrypted" })],
+  ["a data channel by a unix socket", () => dataChannelWorld({ bootId: "this", socketPath })],
+  ["gRPC, where data channels cannot be had", () => dataChannelWorld({ bootId: "", isBlocked: true })],
 ] as const)("calls over %s", (_name, makeWorld) => {
   let world: RpcWorld;
   let serverRpc: Rpc;
@@ -106,7 +115,9 @@ describe.each([
       });
     });
     const message = new Uint8Array(256 << 10);
-    let sentCount = 0;
+    channel.send(message);
+    await eventually(() => receivedCount === 1);
+    let sentCount = 1;
     let isStopped = false;
     while (!isStopped && sentCount < 400) {
       sentCount++;

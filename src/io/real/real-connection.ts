@@ -1,15 +1,16 @@
 import type { Socket } from "node:net";
 import type { Connection } from "../net.js";
 
-/** A TCP connection. It is handed over paused and starts to flow when `onData` is set. */
+/** A connection by TCP or a unix socket. It is handed over paused and starts to flow when `onData` is set. */
 export class RealConnection implements Connection {
   readonly remoteAddress: string;
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    const host = socket.remoteAddress ?? "";
-    this.remoteAddress = `${host.includes(":") ? `[${host}]` : host}:${socket.remotePort ?? 0}`;
+    const host = socket.remoteAddress;
+    this.remoteAddress =
+      host === undefined ? "unix" : `${host.includes(":") ? `[${host}]` : host}:${socket.remotePort ?? 0}`;
     // Every error is followed by "close", which is what the owner hears.
     socket.on("error", () => undefined);
   }

@@ -1,13 +1,15 @@
+import { chmod, rm } from "node:fs/promises";
 import { connect as connectSocket, createServer, type Server, type Socket } from "node:net";
 import { storageError } from "../../base/index.js";
 import type { Connection, Listener, Net } from "../net.js";
 import { errnoOf } from "./errno.js";
 import { RealConnection } from "./real-connection.js";
 
-/** TCP. */
+/** TCP, and unix sockets for addresses that begin with `unix:`. */
 export class RealNet implements Net {
   async listen(address: string, accept: (connection: Connection) => void): Promise<Listener> {
-    const { host, port } = parseAddress(address);
+    const target = parseAddress(address);
+    if ("path" in target) await rm(target.path, { force: true });
     const sockets = new Set<Socket>();
     const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
       sockets.add(socket);
@@ -18,15 +20,16 @@ export class RealNet implements Net {
       server.once("error", (error) =>
         reject(storageError("unavailable", `cannot listen on ${address}: ${errnoOf(error)}`, error)),
       );
-      server.listen(port, host, resolve);
+      server.listen(target, resolve);
     });
+    if ("path" in target) await chmod(target.path, 0o600);
     return new RealListener(server, sockets);
   }
 
   async connect(address: string, options: { readonly timeoutMs: number }): Promise<Connection> {
-    const { host, port } = parseAddress(address);
+    const target = parseAddress(address);
     return await new Promise((resolve, reject) => {
-      const socket = connectSocket({ host, port, noDelay: true });
+      const socket = connectSocket({ ...target, noDelay: true });
       const fail = (reason: string, cause?: unknown): void => {
         clearTimeout(timer);
         socket.destroy();
@@ -55,8 +58,8 @@ class RealListener implements Listener {
     this.#server = server;
     this.#sockets = sockets;
     const bound = server.address();
-    if (bound === null || typeof bound === "string") throw storageError("unavailable", "not an IP listener");
-    this.address = formatAddress(bound.address, bound.port);
+    if (bound === null) throw storageError("unavailable", "the listener was closed");
+    this.address = typeof bound === "string" ? `${UNIX}${bound}` : formatAddress(bound.address, bound.port);
     // After listening an error is about one connection that could not be accepted; the peer retries.
     server.on("error", () => undefined);
   }
@@ -70,7 +73,10 @@ class RealListener implements Listener {
   }
 }
 
-function parseAddress(address: string): { host: string; port: number } {
+const UNIX = "unix:";
+
+function parseAddress(address: string): { host: string; port: number } | { path: string } {
+  if (address.startsWith(UNIX)) return { path: address.slice(UNIX.length) };
   const match = /^\[?([^[\]]+)\]?:(\d{1,5})$/.exec(address);
   const [, host, port] = match ?? [];
   if (host === undefined || port === undefined || Number(port) > 65535) {

@@ -3635,6 +3635,116 @@ export const Cut: wire.MessageType<Cut> = {
   decode: decodeCut,
 };
 
+/** Good for one connection, within ten seconds. docs/protocol-data-channel.md */
+export interface DataChannelGrant {
+  /** 16 bytes, to be said first on the connection. */
+  readonly channelId: Uint8Array;
+  /** TCP port, at the address that was called. */
+  readonly port: number;
+  /** Absolute path of a unix socket on the caller's own host; empty if there is none. */
+  readonly socketPath: string;
+  /** 16 bytes for each direction: from the caller, to the caller. */
+  readonly keyUp: Uint8Array;
+  readonly keyDown: Uint8Array;
+}
+
+function encodeDataChannelGrant(message: DataChannelGrant, writer: wire.Writer): void {
+  if (message.channelId.length !== 0) {
+    writer.uint32(10).bytes(message.channelId);
+  }
+  if (message.port !== 0) {
+    writer.uint32(16).uint32(message.port);
+  }
+  if (message.socketPath !== "") {
+    writer.uint32(26).string(message.socketPath);
+  }
+  if (message.keyUp.length !== 0) {
+    writer.uint32(34).bytes(message.keyUp);
+  }
+  if (message.keyDown.length !== 0) {
+    writer.uint32(42).bytes(message.keyDown);
+  }
+}
+
+function decodeDataChannelGrant(reader: wire.Reader): DataChannelGrant {
+  let $channelId: Uint8Array = wire.EMPTY;
+  let $port = 0;
+  let $socketPath = "";
+  let $keyUp: Uint8Array = wire.EMPTY;
+  let $keyDown: Uint8Array = wire.EMPTY;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $channelId = reader.bytes();
+        break;
+      case 16:
+        $port = reader.uint32();
+        break;
+      case 26:
+        $socketPath = wire.text(reader);
+        break;
+      case 34:
+        $keyUp = reader.bytes();
+        break;
+      case 42:
+        $keyDown = reader.bytes();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    channelId: $channelId,
+    port: $port,
+    socketPath: $socketPath,
+    keyUp: $keyUp,
+    keyDown: $keyDown,
+  };
+}
+
+/** How {@link DataChannelGrant} travels. */
+export const DataChannelGrant: wire.MessageType<DataChannelGrant> = {
+  name: "DataChannelGrant",
+  encode: encodeDataChannelGrant,
+  decode: decodeDataChannelGrant,
+};
+
+export interface DataChannelRequest {
+  /** Of the caller's host since it started: whoever shares it may be offered a unix socket. */
+  readonly bootId: string;
+}
+
+function encodeDataChannelRequest(message: DataChannelRequest, writer: wire.Writer): void {
+  if (message.bootId !== "") {
+    writer.uint32(10).string(message.bootId);
+  }
+}
+
+function decodeDataChannelRequest(reader: wire.Reader): DataChannelRequest {
+  let $bootId = "";
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $bootId = wire.text(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    bootId: $bootId,
+  };
+}
+
+/** How {@link DataChannelRequest} travels. */
+export const DataChannelRequest: wire.MessageType<DataChannelRequest> = {
+  name: "DataChannelRequest",
+  encode: encodeDataChannelRequest,
+  decode: decodeDataChannelRequest,
+};
+
 /** Forgets a replica of that version or older; a missing one is success. */
 export interface DeleteReplica {
   readonly chunkId: number;
@@ -8994,11 +9104,11 @@ export const ReplicaRecord: wire.MessageType<ReplicaRecord> = {
 export interface ReplicaReport {
   readonly chunkId: number;
   readonly version: number;
-  /** It was being filled and is not complete. */
+  /** It began empty, was being filled and is not complete. */
   readonly syncing: boolean;
-  /** The process died while parts of it were dirty. */
+  /** The process died while parts of it were dirty, or while it was being filled. */
   readonly suspect: boolean;
-  /** With suspect: the host went down too, so that unsynced writes may be missing. */
+  /** It is or was suspect, and has not been filled since: the host went down too, so that unsynced writes may be missing. */
   readonly hostCrashed: boolean;
 }
 

@@ -1,0 +1,213 @@
+import { type Failure, failureOf, storageError } from "../../base/index.js";
+import type { Connection } from "../../io/index.js";
+import { MESSAGE_BYTES_MAX } from "../codec.js";
+import type { DataChannelGrant } from "../gen/messages.js";
+import { MethodTable } from "../method-table.js";
+import { type Pipe, PipeChannel, type PipeEnd } from "../pipe-channel.js";
+import type {
+  CallOptions,
+  Channel,
+  MessageParts,
+  Peer,
+  Rpc,
+  RpcListener,
+  Service,
+  StreamMethod,
+  UnaryMethod,
+} from "../transport.js";
+import { unaryCall } from "../unary-call.js";
+import { OPEN_DATA_CHANNEL } from "./data-channel-methods.js";
+import { encodeGreeting } from "./data-greeting.js";
+import { DataListener, type DataListenerWorld } from "./data-listener.js";
+import { DataPipe } from "./data-pipe.js";
+import { Opener, type Protection, Sealer } from "./data-seal.js";
+import { DialingPipe } from "./dialing-pipe.js";
+import { RelayPipe, relayCodec } from "./relay-pipe.js";
+
+const GRANT_TIMEOUT_MS = 3000;
+const CONNECT_TIMEOUT_MS = 3000;
+/** Where a data channel could not be had it is not tried again for that long. */
+const PORTABLE_MS = 60_000;
+
+export interface DataChannelOptions {
+  /** The stream method that goes over data channels. */
+  readonly path: string;
+  /** Between hosts; default `authenticated`. */
+  readonly protection?: Exclude<Protection, "plain"> | undefined;
+  /** Tells this host, since it started, from all others: its own chunk servers are reached by unix sockets. */
+  readonly bootId: string;
+  /** Where to listen for callers on the same host; without it they come by TCP. */
+  readonly socketPath?: string | undefined;
+}
+
+/**
+ * Calls as another transport makes them, but one stream method goes over data channels: connections of their own, made
+ * and keyed by a call of that transport. If one cannot be had (a firewall, a peer that has none), the method goes
+ * over the other transport as well.
+ */
+export class DataChannels implements Rpc {
+  readonly #rpc: Rpc;
+  readonly #world: DataListenerWorld;
+  readonly #options: DataChannelOptions;
+  readonly #pipes = new Set<Pipe>();
+  /** Address to the time until which it is called over the other transport. */
+  readonly #portableUntilMs = new Map<string, number>();
+
+  constructor(rpc: Rpc, world: DataListenerWorld, options: DataChannelOptions) {
+    this.#rpc = rpc;
+    this.#world = world;
+    this.#options = options;
+  }
+
+  open<Up, Down>(method: StreamMethod<Up, Down>, address: string): Channel<Up, Down> {
+    const isPortable = (this.#portableUntilMs.get(address) ?? 0) > this.#world.clock.monotonicMs();
+    if (method.path !== this.#options.path || isPortable) return this.#rpc.open(method, address);
+    const channel = new PipeChannel<Up, Down>(method.up, method.down);
+    const bytesMax = Math.max(method.up.bytesMax ?? 0, method.down.bytesMax ?? 0, MESSAGE_BYTES_MAX);
+    const dialing = this.#dial({ address, owner: channel, bytesMax, onGone: () => this.#pipes.delete(pipe) });
+    const pipe: Pipe = new DialingPipe(channel, nobody(address), dialing);
+    this.#pipes.add(pipe);
+    channel.attach(pipe);
+    return channel;
+  }
+
+  call<Request, Reply>(
+    method: UnaryMethod<Request, Reply>,
+    address: string,
+    request: Request,
+    options: CallOptions,
+  ): Promise<Reply> {
+    return this.#rpc.call(method, address, request, options);
+  }
+
+  async serve(address: string, define: (service: Service) => void): Promise<RpcListener> {
+    const own = new MethodTable();
+    const { path, bootId, socketPath } = this.#options;
+    let data: DataListener | undefined;
+    const listener = await this.#rpc.serve(address, (service) => {
+      define({
+        stream: (method, accept) => {
+          service.stream(method, accept);
+          if (method.path === path) own.stream(method, accept);
+        },
+        unary: (method, handle) => service.unary(method, handle),
+      });
+      const method = own.find(path);
+      if (method === undefined) return;
+      const channels = new DataListener(this.#world, method);
+      data = channels;
+      service.unary(OPEN_DATA_CHANNEL, async (request, peer) =>
+        channels.grant(peer, request.bootId !== "" && request.bootId === bootId),
+      );
+    });
+    await data?.listen(hostOf(listener.address), socketPath);
+    return {
+      address: listener.address,
+      close: async () => {
+        await data?.close();
+        await listener.close();
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const pipe of [...this.#pipes]) pipe.destroy();
+    await this.#rpc.close();
+  }
+
+  async #dial(dial: Dial): Promise<MadePipe> {
+    const { address, onGone } = dial;
+    const { clock, log } = this.#world;
+    try {
+      // As a stream, whose peer is known.
+      const { path, request, reply } = OPEN_DATA_CHANNEL;
+      const asking = this.#rpc.open({ path, up: request, down: reply }, address);
+      const body = { bootId: this.#options.bootId };
+      const grant = await unaryCall(asking, body, { deadlineMs: GRANT_TIMEOUT_MS }, clock);
+      return await this.#connect(dial, grant, asking.peer);
+    } catch (error) {
+      const failure = failureOf(error);
+      // If not even the call came through, the other transport will not either.
+      if (failure === undefined || !isChannelMissing(failure)) {
+        onGone();
+        throw error;
+      }
+      log.info("no data channel", { address, reason: failure.detail });
+      this.#portableUntilMs.set(address, clock.monotonicMs() + PORTABLE_MS);
+      return this.#relay(dial);
+    }
+  }
+
+  #relay({ address, owner, bytesMax, onGone }: Dial): MadePipe {
+    const codec = relayCodec(bytesMax);
+    const { path } = this.#options;
+    const channel = this.#rpc.open<MessageParts, MessageParts>({ path, up: codec, down: codec }, address);
+    return { pipe: new RelayPipe(channel, owner, onGone), begin: () => undefined };
+  }
+
+  async #connect({ address, owner, onGone }: Dial, grant: DataChannelGrant, peer: Peer): Promise<MadePipe> {
+    const { connection, protection } = await this.#reach(address, grant);
+    connection.write([encodeGreeting({ protection, channelId: grant.channelId })]);
+    const seals = {
+      protection,
+      sealer: new Sealer(grant.keyUp, protection),
+      opener: new Opener(grant.keyDown, protection),
+    };
+    const pipe = new DataPipe(this.#world.clock, peer, connection, owner, seals, onGone);
+    connection.onClose(() => pipe.disconnected());
+    return {
+      pipe,
+      begin: () => {
+        pipe.start();
+        connection.onData((bytes) => pipe.received(bytes));
+      },
+    };
+  }
+
+  async #reach(
+    address: string,
+    { port, socketPath }: DataChannelGrant,
+  ): Promise<{ connection: Connection; protection: Protection }> {
+    const { net } = this.#world;
+    const timing = { timeoutMs: CONNECT_TIMEOUT_MS };
+    if (socketPath !== "") {
+      try {
+        return { connection: await net.connect(`unix:${socketPath}`, timing), protection: "plain" };
+      } catch (error) {
+        // As in a container, which shares the host but not its files.
+        if (failureOf(error) === undefined) throw error;
+      }
+    }
+    try {
+      const connection = await net.connect(`${hostOf(address)}:${port}`, timing);
+      return { connection, protection: this.#options.protection ?? "authenticated" };
+    } catch (error) {
+      throw storageError("unsupported", `no connection to port ${port} for data channels`, error);
+    }
+  }
+}
+
+/** A channel that is being made. */
+interface Dial {
+  readonly address: string;
+  readonly owner: PipeEnd;
+  readonly bytesMax: number;
+  readonly onGone: () => void;
+}
+
+interface MadePipe {
+  readonly pipe: Pipe;
+  begin(): void;
+}
+
+function nobody(address: string): Peer {
+  return { address, clusterId: "", hostId: "", roles: [] };
+}
+
+function isChannelMissing({ code }: Failure): boolean {
+  return code === "unsupported" || code === "busy";
+}
+
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(":"));
+}

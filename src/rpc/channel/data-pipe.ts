@@ -1,0 +1,241 @@
+import { concatBytes, StorageError, storageError } from "../../base/index.js";
+import type { Clock, Connection, Timer } from "../../io/index.js";
+import { failureFromWire, failureToWire } from "../codec.js";
+import { FrameReader } from "../frame-reader.js";
+import { Failure as FailureMessage } from "../gen/messages.js";
+import { KEEP_ALIVE_MS, type Pipe, type PipeEnd } from "../pipe-channel.js";
+import type { Peer } from "../transport.js";
+import { decodeMessage, encodeMessage } from "../wire.js";
+import { type Opener, type Protection, type Sealer, sealBytes } from "./data-seal.js";
+
+/** A record: four bytes of length, highest first, and as many bytes, behind which the seal may add its tag. */
+const RECORD_HEADER_BYTES = 4;
+/** In a record, each part: four bytes of length, one that says what it is, and the body. */
+const PART_HEADER_BYTES = 5;
+const PART = { message: 1, close: 2 } as const;
+/** A record takes no further message beyond that. */
+const RECORD_FULL_BYTES = 64 << 10;
+/** Bodies up to this size are copied into one piece with their header. */
+const JOINED_BYTES_MAX = 16 << 10;
+const EMPTY = new Uint8Array(0);
+
+/** How one direction each is protected. */
+export interface Seals {
+  readonly protection: Protection;
+  readonly sealer: Sealer;
+  readonly opener: Opener;
+}
+
+/**
+ * One channel on a connection of its own. Messages that are sent in one turn share a record, a seal and a system call.
+ * A record without parts says that its sender is alive; the end of the connection without a `close` means that the
+ * peer died.
+ */
+export class DataPipe implements Pipe {
+  readonly peer: Peer;
+  readonly #clock: Clock;
+  readonly #connection: Connection;
+  readonly #owner: PipeEnd;
+  readonly #seals: Seals;
+  readonly #reader: FrameReader;
+  readonly #onGone: () => void;
+  /** Parts of the record that is being made. */
+  #parts: Uint8Array[] = [];
+  #partBytes = 0;
+  #isFlushing = false;
+  #hasRoom = true;
+  #isPaused = false;
+  #heardAtMs: number;
+  #timer: Timer | undefined;
+  /** Nothing more is sent. */
+  #isClosed = false;
+  /** Nothing more is taken in. */
+  #isOver = false;
+
+  constructor(
+    clock: Clock,
+    peer: Peer,
+    connection: Connection,
+    owner: PipeEnd,
+    seals: Seals,
+    onGone: () => void,
+  ) {
+    this.peer = peer;
+    this.#clock = clock;
+    this.#connection = connection;
+    this.#owner = owner;
+    this.#seals = seals;
+    this.#onGone = onGone;
+    this.#heardAtMs = clock.monotonicMs();
+    const overhead = sealBytes(seals.protection);
+    const recordBytesMax = owner.incomingBytesMax + RECORD_FULL_BYTES + PART_HEADER_BYTES + overhead;
+    this.#reader = new FrameReader(
+      RECORD_HEADER_BYTES,
+      recordBytesMax,
+      (header) => new DataView(header.buffer, header.byteOffset).getUint32(0) + overhead,
+    );
+  }
+
+  /** To be called once, when the owner knows this pipe. From then on it is told what happens to the connection. */
+  start(): void {
+    this.#beAlive();
+  }
+
+  disconnected(): void {
+    this.#break(storageError("unavailable", `${this.peer.address} broke the connection`));
+  }
+
+  write(head: Uint8Array, tail: Uint8Array): boolean {
+    if (this.#isClosed) return true;
+    this.#append(PART.message, head, tail);
+    return this.#hasRoom;
+  }
+
+  async drained(): Promise<void> {
+    this.#flush();
+    if (this.#isClosed) return;
+    await this.#connection.drained();
+    this.#hasRoom = true;
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#connection.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#heardAtMs = this.#clock.monotonicMs();
+    this.#connection.resume();
+  }
+
+  close(failure: StorageError | undefined): void {
+    if (this.#isClosed) return;
+    const reason = failure && encodeMessage(FailureMessage, failureToWire(failure.failure));
+    this.#append(PART.close, reason ?? EMPTY, EMPTY);
+    this.#flush();
+    this.#isClosed = true;
+    this.#isOver = true;
+    // A reader that is stopped would never see the connection end.
+    this.resume();
+    this.#connection.end();
+  }
+
+  destroy(): void {
+    this.#break(storageError("closed", "this process closed all its connections"));
+    this.#connection.destroy();
+  }
+
+  #append(kind: number, head: Uint8Array, tail: Uint8Array): void {
+    const lengthBytes = head.length + tail.length;
+    const isShort = lengthBytes <= JOINED_BYTES_MAX;
+    const header = partHeader(kind, lengthBytes);
+    if (isShort) this.#parts.push(concatBytes(header, head, tail));
+    else this.#parts.push(concatBytes(header, head), tail);
+    this.#partBytes += PART_HEADER_BYTES + lengthBytes;
+    if (this.#partBytes >= RECORD_FULL_BYTES) this.#flush();
+    else this.#flushSoon();
+  }
+
+  /** When what runs now is over: what it sends besides goes with it. */
+  #flushSoon(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    void Promise.resolve().then(() => {
+      this.#isFlushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#parts.length === 0 || this.#isClosed) return;
+    const header = new Uint8Array(RECORD_HEADER_BYTES);
+    new DataView(header.buffer).setUint32(0, this.#partBytes);
+    const parts = this.#parts;
+    this.#parts = [];
+    this.#partBytes = 0;
+    this.#hasRoom = this.#connection.write(joinedHead(header, this.#seals.sealer.seal(parts)));
+  }
+
+  received(bytes: Uint8Array): void {
+    if (this.#isOver) return;
+    this.#heardAtMs = this.#clock.monotonicMs();
+    try {
+      this.#reader.read(bytes, (_header, record) => this.#takeRecord(this.#seals.opener.open(record)));
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.close(error);
+      this.#owner.broken(error);
+    }
+  }
+
+  #takeRecord(record: Uint8Array): void {
+    const view = new DataView(record.buffer, record.byteOffset, record.length);
+    for (let position = 0; position < record.length && !this.#isOver; ) {
+      if (record.length - position < PART_HEADER_BYTES) throw storageError("malformed", "a part that is cut");
+      const begin = position + PART_HEADER_BYTES;
+      const end = begin + view.getUint32(position);
+      if (end > record.length) throw storageError("malformed", "a part longer than its record");
+      this.#take(view.getUint8(position + 4), record.subarray(begin, end));
+      position = end;
+    }
+  }
+
+  #take(kind: number, body: Uint8Array): void {
+    if (kind === PART.message) {
+      if (body.length > this.#owner.incomingBytesMax)
+        throw storageError("malformed", `a message of ${body.length} bytes`);
+      this.#owner.receive(body);
+    } else if (kind === PART.close) {
+      this.#isOver = true;
+      this.#owner.ended(readFailure(body));
+    } else throw storageError("malformed", "a part of an unknown kind");
+  }
+
+  #beAlive(): void {
+    this.#timer = this.#clock.after("rpc.keep-alive", KEEP_ALIVE_MS, () => {
+      if (this.#isClosed) return;
+      const silentMs = this.#clock.monotonicMs() - this.#heardAtMs;
+      // Who does not read cannot complain of silence.
+      if (!this.#isPaused && silentMs > 1.5 * KEEP_ALIVE_MS) {
+        this.#break(storageError("unavailable", `${this.peer.address}: no sign of life`));
+        this.#connection.destroy();
+        return;
+      }
+      this.#flush();
+      this.#connection.write(joinedHead(new Uint8Array(RECORD_HEADER_BYTES), this.#seals.sealer.seal([])));
+      this.#beAlive();
+    });
+  }
+
+  #break(failure: StorageError): void {
+    this.#timer?.cancel();
+    this.#isClosed = true;
+    this.#parts = [];
+    this.#onGone();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#owner.broken(failure);
+  }
+}
+
+/** The header in one piece with what follows it, unless that is long. */
+function joinedHead(header: Uint8Array, pieces: readonly Uint8Array[]): readonly Uint8Array[] {
+  const total = pieces.reduce((sum, piece) => sum + piece.length, header.length);
+  if (total <= JOINED_BYTES_MAX) return [concatBytes(header, ...pieces)];
+  const [first, ...rest] = pieces;
+  if (first === undefined || first.length > JOINED_BYTES_MAX) return [header, ...pieces];
+  return [concatBytes(header, first), ...rest];
+}
+
+function partHeader(kind: number, lengthBytes: number): Uint8Array {
+  const bytes = new Uint8Array(PART_HEADER_BYTES);
+  new DataView(bytes.buffer).setUint32(0, lengthBytes);
+  bytes[4] = kind;
+  return bytes;
+}
+
+function readFailure(body: Uint8Array): StorageError | undefined {
+  if (body.length === 0) return undefined;
+  return new StorageError(failureFromWire(decodeMessage(FailureMessage, body)));
+}

@@ -1,0 +1,123 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { concatBytes } from "../../src/base/index.js";
+import type { Connection } from "../../src/io/index.js";
+import { RealNet } from "../../src/io/real/real-net.js";
+import { encodeGreeting, type Greeting } from "../../src/rpc/channel/data-greeting.js";
+import { DataListener } from "../../src/rpc/channel/data-listener.js";
+import { type Protection, Sealer } from "../../src/rpc/channel/data-seal.js";
+import type { Channel } from "../../src/rpc/index.js";
+import { MethodTable } from "../../src/rpc/method-table.js";
+import { type MemoryLogger, memoryLogger } from "../../src/telemetry/index.js";
+import { clock, ECHO, random } from "./rpc-world.js";
+
+/** What a stranger can do to the port of the data channels. */
+const net = new RealNet();
+const socketPath = join(tmpdir(), `pstorage-data-${process.pid}.sock`);
+const peer = { address: "a friend", clusterId: "", hostId: "", roles: [] };
+let log: MemoryLogger;
+let listener: DataListener;
+let served: Channel<Uint8Array, Uint8Array>[];
+let received: Uint8Array[];
+
+beforeEach(async () => {
+  log = memoryLogger();
+  [served, received] = [[], []];
+  const methods = new MethodTable();
+  methods.stream(ECHO, (channel) => {
+    served.push(channel);
+    channel.onMessage((message) => received.push(message));
+  });
+  const method = methods.find(ECHO.path);
+  if (method === undefined) throw new Error("just defined");
+  listener = new DataListener({ clock, net, random, log }, method);
+  await listener.listen("127.0.0.1", socketPath);
+});
+afterEach(() => listener.close());
+
+async function closed(connection: Connection): Promise<void> {
+  connection.onData(() => undefined);
+  await new Promise<void>((resolve) => connection.onClose(resolve));
+}
+
+/** Connects with the greeting and one message, sealed with that key. */
+async function attempt(address: string, greeting: Greeting, key: Uint8Array): Promise<Connection> {
+  const connection = await net.connect(address, { timeoutMs: 3000 });
+  const part = concatBytes(Uint8Array.of(0, 0, 0, 2, 1), Uint8Array.of(5, 6));
+  const record = new Sealer(key, greeting.protection).seal([part]);
+  connection.write([encodeGreeting(greeting), Uint8Array.of(0, 0, 0, part.length), ...record]);
+  return connection;
+}
+
+async function eventually(holds: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !holds(); i++) await clock.sleep("test", 10);
+  expect(holds()).toBe(true);
+}
+
+test.each<[Protection, string]>([
+  ["authenticated", "tcp"],
+  ["encrypted", "tcp"],
+  ["plain", "unix"],
+])("whoever was granted a channel is heard: %s, %s", async (protection, kind) => {
+  const { channelId, keyUp, port } = listener.grant(peer, true);
+  const address = kind === "unix" ? `unix:${socketPath}` : `127.0.0.1:${port}`;
+  const connection = await attempt(address, { protection, channelId }, keyUp);
+  await eventually(() => received.length === 1);
+  expect([...(received[0] ?? [])]).toEqual([5, 6]);
+  connection.destroy();
+});
+
+test("a channel that was not granted, or was used already, is refused", async () => {
+  const { channelId, keyUp, port } = listener.grant(peer, false);
+  const address = `127.0.0.1:${port}`;
+  await closed(await attempt(address, { protection: "authenticated", channelId: random.bytes(16) }, keyUp));
+  expect(served.length).toBe(0);
+  const connection = await attempt(address, { protection: "authenticated", channelId }, keyUp);
+  await eventually(() => received.length === 1);
+  await closed(await attempt(address, { protection: "authenticated", channelId }, keyUp));
+  expect(served.length).toBe(1);
+  expect(log.lines.filter(({ message }) => message === "data channel refused").length).toBe(2);
+  connection.destroy();
+});
+
+test("who knows the id of a channel but not its key says nothing", async () => {
+  const { channelId, port } = listener.grant(peer, false);
+  const connection = await attempt(
+    `127.0.0.1:${port}`,
+    { protection: "authenticated", channelId },
+    random.bytes(16),
+  );
+  await closed(connection);
+  expect(received).toEqual([]);
+});
+
+test("records without a seal are not taken from the network", async () => {
+  const { channelId, keyUp, port } = listener.grant(peer, true);
+  await closed(await attempt(`127.0.0.1:${port}`, { protection: "plain", channelId }, keyUp));
+  expect(served).toEqual([]);
+});
+
+test("the unix socket is told to callers on the same host only", () => {
+  expect(listener.grant(peer, false).socketPath).toBe("");
+  expect(listener.grant(peer, true).socketPath).toBe(socketPath);
+});
+
+test("what is not a greeting ends the connection", async () => {
+  const { port } = listener.grant(peer, false);
+  const connection = await net.connect(`127.0.0.1:${port}`, { timeoutMs: 3000 });
+  connection.write([new Uint8Array(64).fill(0x41)]);
+  await closed(connection);
+  expect(served).toEqual([]);
+});
+
+test("a record that claims to be endless ends the connection before it is taken in", async () => {
+  const { channelId, port } = listener.grant(peer, false);
+  const connection = await net.connect(`127.0.0.1:${port}`, { timeoutMs: 3000 });
+  connection.write([
+    encodeGreeting({ protection: "authenticated", channelId }),
+    Uint8Array.of(0xff, 0xff, 0xff, 0xff),
+  ]);
+  await closed(connection);
+  await eventually(() => served[0]?.isClosed === true);
+});
