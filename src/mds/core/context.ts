@@ -16,7 +16,7 @@ export const timestampOf = (ms: number): Timestamp => {
   const whole = Math.floor(ms);
   const seconds = Math.floor(whole / 1000);
   // Nanoseconds of the fraction too, as far as the clock gives them.
-  return { seconds, nanos: Math.round((ms - seconds * 1000) * 1e6) };
+  return { seconds, nanos: Math.min(999_999_999, Math.round((ms - seconds * 1000) * 1e6)) };
 };
 
 export const done = (value = 0): Outcome => ({ type: "done", value });

@@ -1,18 +1,17 @@
 import { storageError } from "../../base/index.js";
 import {
-  isDirectory,
   MODE_PERMISSIONS,
-  MODE_SETGID,
-  MODE_SETUID,
   MODE_TYPE,
   type SessionId,
   type SetAttributes,
   type Timestamp,
 } from "../../meta/index.js";
+import { followMode } from "./acl.js";
 import type { Outcome } from "./command.js";
 import { type Context, timestampOf } from "./context.js";
 import { changeInode, inodeOf } from "./inodes.js";
 import { comeDown } from "./leases.js";
+import { dropCapability, hasPrivileges, modeWithoutPrivileges } from "./privileges.js";
 import type { InodeRecord } from "./records.js";
 import { entryReply } from "./replies.js";
 
@@ -27,8 +26,12 @@ export function setAttributes(context: Context, sessionId: SessionId, body: SetA
     const waiting = comeDown(context, inode.ino, sessionId, "shared", ["exclusive"]);
     if (waiting !== undefined) return waiting;
   }
+  if (body.accessed === true) return accessed(context, inode);
+  if (isOnlyKilling(body) && !hasPrivileges(inode)) return entryReply(inode);
   const now = timestampOf(context.stampMs);
+  if (body.mode !== undefined) followMode(context, inode, body.mode);
   const change: Partial<InodeRecord> = {
+    ...(killsPrivileges(body) ? dropCapability(context, inode) : {}),
     mode: modeAfter(inode.mode, body),
     uid: body.uid ?? inode.uid,
     gid: body.gid ?? inode.gid,
@@ -38,16 +41,33 @@ export function setAttributes(context: Context, sessionId: SessionId, body: SetA
   return entryReply(changeInode(context, inode, change, "attributes"));
 }
 
-/**
- * A change of owner takes the set-user-ID bit from anything but a directory, and the set-group-ID bit where the
- * group may execute (elsewhere it means something else), as on Linux; a mode in the same request has the last word.
- */
+/** A change of owner takes privileges away, as on Linux; a mode in the same request has the last word. */
 function modeAfter(mode: number, body: SetAttributes): number {
   if (body.mode !== undefined) return (mode & MODE_TYPE) | (body.mode & MODE_PERMISSIONS);
-  if ((body.uid === undefined && body.gid === undefined) || isDirectory(mode)) return mode;
-  const cleared = (mode & GROUP_EXECUTE) === 0 ? MODE_SETUID : MODE_SETUID | MODE_SETGID;
-  return mode & ~cleared;
+  return killsPrivileges(body) ? modeWithoutPrivileges(mode) : mode;
 }
+
+const killsPrivileges = ({ killPrivileges, uid, gid }: SetAttributes): boolean =>
+  killPrivileges === true || uid !== undefined || gid !== undefined;
+
+function isOnlyKilling({ killPrivileges, mode, uid, gid, ...times }: SetAttributes): boolean {
+  const isMore = mode !== undefined || uid !== undefined || gid !== undefined;
+  const isTimed = times.atime !== undefined || times.mtime !== undefined || times.atimeNow || times.mtimeNow;
+  return killPrivileges === true && !isMore && !isTimed;
+}
+
+/** As with `relatime`: the access time only moves on if it is older than the last change, or than a day. */
+function accessed(context: Context, inode: InodeRecord): Outcome {
+  const now = timestampOf(context.stampMs);
+  const { atime, mtime, ctime } = inode;
+  const isDue =
+    isNotLater(atime, mtime) || isNotLater(atime, ctime) || now.seconds - atime.seconds >= DAY_SECONDS;
+  if (!isDue) return entryReply(inode);
+  return entryReply(changeInode(context, inode, { atime: now }, "nothing"));
+}
+
+const isNotLater = (a: Timestamp, b: Timestamp): boolean =>
+  a.seconds < b.seconds || (a.seconds === b.seconds && a.nanos <= b.nanos);
 
 function check({ mode, uid, gid, atime, mtime }: SetAttributes): void {
   for (const value of [mode, uid, gid]) {
@@ -64,4 +84,4 @@ export function checkTime({ seconds, nanos }: Timestamp): void {
   if (!isRight) throw storageError("invalid", "not a time");
 }
 
-const GROUP_EXECUTE = 0o010;
+const DAY_SECONDS = 86_400;

@@ -60,11 +60,17 @@ export function attributesOf(inode: InodeRecord): Attributes {
   };
 }
 
-/** Chunks are sparse: a small file in a large chunk takes no more than its blocks. */
-function allocatedBytesOf(inode: InodeRecord): number {
-  const blocks = Math.ceil(inode.sizeBytes / BLOCK_BYTES) * BLOCK_BYTES;
-  return Math.min(inode.chunkCount * inode.storage.chunkBytes, blocks);
+/**
+ * Chunks are sparse: a file takes no more than the blocks of its size, nor than was ever written to it. What was written
+ * twice may count twice, so it is not exact; it is 0 only if nothing was written.
+ */
+function allocatedBytesOf({ chunkCount, storage, sizeBytes, writtenBytes }: InodeRecord): number {
+  if (chunkCount === 0) return 0;
+  const written = Math.max(1, writtenBytes ?? sizeBytes);
+  return Math.min(chunkCount * storage.chunkBytes, wholeBlocks(sizeBytes), wholeBlocks(written));
 }
+
+const wholeBlocks = (bytes: number): number => Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES;
 
 export interface NewInode {
   readonly mode: number;
@@ -74,16 +80,18 @@ export interface NewInode {
   readonly parent: InodeNumber;
   readonly target: Uint8Array;
   readonly storage: StorageAttributes;
+  /** It has no name yet. */
+  readonly isUnnamed: boolean;
 }
 
-/** A new inode with its first link (a directory: two, its own `.` is one). */
-export function createInode(context: Context, what: NewInode): InodeRecord {
+/** A new inode with its first link (a directory: two, its own `.` is one), or without any. */
+export function createInode(context: Context, { isUnnamed, ...what }: NewInode): InodeRecord {
   const now = timestampOf(context.stampMs);
   const inode: InodeRecord = {
     ...what,
     ino: inodeNumber(nextNumber(context, "inode")),
     generation: 1,
-    linkCount: isDirectory(what.mode) ? 2 : 1,
+    linkCount: isDirectory(what.mode) ? 2 : isUnnamed ? 0 : 1,
     sizeBytes: what.target.length,
     entryCount: 0,
     chunkCount: 0,
@@ -93,13 +101,15 @@ export function createInode(context: Context, what: NewInode): InodeRecord {
     birthTime: now,
     changeCount: 1,
     xattrNames: [],
+    isLinkable: isUnnamed ? true : undefined,
+    writtenBytes: isFile(what.mode) ? 0 : undefined,
   };
   putInode(context, inode);
   return inode;
 }
 
-/** Which times a change touches: contents (mtime and ctime), attributes (ctime). */
-export type Touch = "contents" | "attributes";
+/** Which times a change touches: contents (mtime and ctime), attributes (ctime), or none of these two. */
+export type Touch = "contents" | "attributes" | "nothing";
 
 /** Stores a changed inode with its times and change count moved on. */
 export function changeInode(
@@ -109,8 +119,13 @@ export function changeInode(
   touch: Touch,
 ): InodeRecord {
   const now = timestampOf(context.stampMs);
-  const times = touch === "contents" ? { mtime: now, ctime: now } : { ctime: now };
-  const changed: InodeRecord = { ...inode, ...times, ...change, changeCount: inode.changeCount + 1 };
+  const changed: InodeRecord = {
+    ...inode,
+    mtime: touch === "contents" ? now : inode.mtime,
+    ctime: touch === "nothing" ? inode.ctime : now,
+    ...change,
+    changeCount: inode.changeCount + 1,
+  };
   putInode(context, changed);
   return changed;
 }

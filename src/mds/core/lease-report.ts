@@ -25,6 +25,7 @@ export function reportFile(context: Context, sessionId: SessionId, body: ReportF
   const open = heldOpen(context.tables, sessionId, body.ino, body.leaseSequence);
   checkTime(body.mtime);
   checkSize(body.sizeBytes);
+  if (body.writtenBytes !== undefined) checkWritten(body.writtenBytes);
   if (body.downgradeTo !== undefined) checkDowngrade(open, body.downgradeTo);
   const inode = fileOf(context.tables, body.ino);
   const after = takeOver(context, inode, open.lease, body);
@@ -60,7 +61,9 @@ export function extend(context: Context, sessionId: SessionId, body: Extend): Ou
   // What a dead writer left beyond the end must not come to lie in the room.
   if (context.tables.recoveries.get(body.ino) !== undefined) return wait({ type: "lease", ino: body.ino });
   const offset = inode.sizeBytes;
-  const after = changeInode(context, inode, { sizeBytes: offset + body.lengthBytes }, "contents");
+  const writtenBytes = writtenAfter(inode, 0, body.lengthBytes);
+  const change = { sizeBytes: offset + body.lengthBytes, writtenBytes };
+  const after = changeInode(context, inode, change, "contents");
   const reply = { type: "extended", body: { offset, attributes: attributesOf(after) } } as const;
   return { type: "reply", reply };
 }
@@ -84,9 +87,22 @@ function heldOpen(tables: Tables, sessionId: SessionId, ino: InodeNumber, leaseS
 function takeOver(context: Context, inode: InodeRecord, lease: LeaseKind, report: ReportFile): InodeRecord {
   if (lease !== "exclusive" && lease !== "shared") return inode;
   const sizeBytes = lease === "exclusive" ? report.sizeBytes : Math.max(inode.sizeBytes, report.sizeBytes);
-  const mtime = lease === "exclusive" ? report.mtime : later(inode.mtime, report.mtime);
-  if (sizeBytes === inode.sizeBytes && isSameTime(mtime, inode.mtime)) return inode;
-  return changeInode(context, inode, { sizeBytes, mtime }, "attributes");
+  const mtime = lease === "exclusive" ? report.mtime : sharedTime(inode.mtime, report);
+  const writtenBytes = writtenAfter(inode, sizeBytes, report.writtenBytes);
+  const isNews = sizeBytes !== inode.sizeBytes || writtenBytes !== inode.writtenBytes;
+  if (!isNews && isSameTime(mtime, inode.mtime)) return inode;
+  return changeInode(context, inode, { sizeBytes, mtime, writtenBytes }, "attributes");
+}
+
+/** A client that does not say how much it wrote is taken to have filled what the file grew by. */
+function writtenAfter(
+  inode: InodeRecord,
+  sizeBytes: number,
+  reported: number | undefined,
+): number | undefined {
+  if (inode.writtenBytes === undefined) return undefined;
+  const more = reported ?? Math.max(0, sizeBytes - inode.sizeBytes);
+  return Math.min(FILE_BYTES_MAX, inode.writtenBytes + more);
 }
 
 /** What a holder may say it has come down to. */
@@ -112,6 +128,11 @@ function downgrade(context: Context, open: OpenRecord, to: LeaseKind): void {
   wakeWaiters(context, ino);
 }
 
+/** A file may be written again and again: there is no most. */
+function checkWritten(bytes: number): void {
+  if (!(Number.isSafeInteger(bytes) && bytes >= 0)) throw storageError("invalid", "not a number of bytes");
+}
+
 /** Failures `invalid` and `file_too_large`. */
 export function checkSize(sizeBytes: number): void {
   if (!(Number.isFinite(sizeBytes) && sizeBytes >= 0 && Number.isInteger(sizeBytes))) {
@@ -121,6 +142,17 @@ export function checkSize(sizeBytes: number): void {
 }
 
 const isSameTime = (a: Timestamp, b: Timestamp): boolean => a.seconds === b.seconds && a.nanos === b.nanos;
+
+/**
+ * Under a shared lease time does not go back, whoever's clock it is from; and after a write, which says where it ended,
+ * it is another one: so that nobody takes the data for unchanged.
+ */
+function sharedTime(before: Timestamp, { sizeBytes, mtime, downgradeTo }: ReportFile): Timestamp {
+  const time = later(before, mtime);
+  if (time !== before || sizeBytes === 0 || downgradeTo !== undefined) return time;
+  const isFull = before.nanos >= 999_999_999;
+  return isFull ? { seconds: before.seconds + 1, nanos: 0 } : { ...before, nanos: before.nanos + 1 };
+}
 
 const later = (a: Timestamp, b: Timestamp): Timestamp =>
   a.seconds > b.seconds || (a.seconds === b.seconds && a.nanos >= b.nanos) ? a : b;

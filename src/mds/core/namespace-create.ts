@@ -19,31 +19,59 @@ import {
   type SessionId,
   SYMLINK_BYTES_MAX,
 } from "../../meta/index.js";
+import { type Inherited, inheritAcl } from "./acl.js";
 import type { Outcome } from "./command.js";
 import type { Context } from "./context.js";
-import { attributesOf, changeInode, createInode, directoryOf, inodeOf, type NewInode } from "./inodes.js";
+import {
+  attributesOf,
+  changeInode,
+  createInode,
+  directoryOf,
+  inodeOf,
+  type NewInode,
+  putInode,
+} from "./inodes.js";
 import { checkAccess, openInode } from "./lease-open.js";
 import { entryKey } from "./names.js";
 import type { InodeRecord } from "./records.js";
 import { reply } from "./replies.js";
+import { putXattr } from "./xattr-records.js";
 
 /** Creates whatever `mode` says, and opens it if asked to; or opens the file that is there already. */
 export function create(context: Context, sessionId: SessionId, body: Create): Outcome {
   if (body.open !== undefined) checkAccess(body.open);
   const parent = directoryOf(context.tables, body.parent);
+  if (body.unnamed === true) return createUnnamed(context, sessionId, parent, body);
   const name = entryKey(body.name, "exists");
   const existing = context.tables.dentries.get(parent.ino, name);
   if (existing !== undefined) {
     return openExisting(context, sessionId, inodeOf(context.tables, existing.ino), body);
   }
-  const what = newInode(parent, body);
+  const { xattrs, ...what } = newInode(context, parent, body);
   const isNewDirectory = isDirectory(what.mode);
   if (isNewDirectory && parent.linkCount >= LINK_COUNT_MAX) throw storageError("too_many_links");
-  const inode = createInode(context, what);
+  const inode = createWithXattrs(context, what, xattrs);
   context.tables.dentries.put({ ino: inode.ino, mode: inode.mode & MODE_TYPE }, parent.ino, name);
   const linkCount = parent.linkCount + (isNewDirectory ? 1 : 0);
   changeInode(context, parent, { entryCount: parent.entryCount + 1, linkCount }, "contents");
   return opened(context, sessionId, inode, body.open, true);
+}
+
+/** As `open` with O_TMPFILE: nothing of the directory changes. */
+function createUnnamed(context: Context, sessionId: SessionId, parent: InodeRecord, body: Create): Outcome {
+  if (!isFile(body.mode) || body.open === undefined)
+    throw storageError("invalid", "only an open file has no name");
+  const { xattrs, ...what } = newInode(context, parent, body);
+  const inode = createWithXattrs(context, { ...what, isUnnamed: true }, xattrs);
+  return opened(context, sessionId, inode, body.open, true);
+}
+
+function createWithXattrs(context: Context, what: NewInode, xattrs: Inherited["xattrs"]): InodeRecord {
+  let inode = createInode(context, what);
+  if (xattrs.length === 0) return inode;
+  for (const [key, value] of xattrs) inode = { ...inode, ...putXattr(context, inode, key, value) };
+  putInode(context, inode);
+  return inode;
 }
 
 /** As `open` with O_CREAT: only a regular file is welcome. */
@@ -72,17 +100,20 @@ function opened(
   return reply({ type: "opened", body: { attributes, lease: { kind: "none", sequence: 0 }, created } });
 }
 
-function newInode(parent: InodeRecord, body: Create): NewInode {
-  const { uid, gid } = body;
+function newInode(context: Context, parent: InodeRecord, body: Create): NewInode & Pick<Inherited, "xattrs"> {
+  const { uid, gid, umask = 0 } = body;
   if (!TYPES.has(body.mode & MODE_TYPE) || !isWord(body.mode))
     throw storageError("invalid", "no such type of file");
-  if (!isWord(uid) || !isWord(gid) || !isWord(body.rdev))
+  if (!isWord(uid) || !isWord(gid) || !isWord(body.rdev) || !isWord(umask))
     throw storageError("invalid", "not an owner or device");
   if (isFile(body.mode) === false && body.open !== undefined)
     throw storageError("invalid", "only files are opened");
   const isDevice = [MODE_BLOCK_DEVICE, MODE_CHARACTER_DEVICE].includes(body.mode & MODE_TYPE);
+  const { mode, gid: group } = ofDirectory(parent, body);
   return {
-    ...inherited(parent, body),
+    ...inheritAcl(context, parent, mode, umask),
+    gid: group,
+    isUnnamed: false,
     uid,
     rdev: isDevice ? body.rdev : 0,
     parent: parent.ino,
@@ -92,7 +123,7 @@ function newInode(parent: InodeRecord, body: Create): NewInode {
 }
 
 /** In a set-group-ID directory everything belongs to its group, and directories inherit the bit too. */
-function inherited(parent: InodeRecord, { mode, gid }: Create): { mode: number; gid: number } {
+function ofDirectory(parent: InodeRecord, { mode, gid }: Create): { mode: number; gid: number } {
   const type = mode & MODE_TYPE;
   const permissions = isSymlink(mode) ? 0o777 : mode & MODE_PERMISSIONS;
   if ((parent.mode & MODE_SETGID) === 0) return { mode: type | permissions, gid };

@@ -8,7 +8,7 @@ import { releaseIfUnused } from "./reclaim.js";
 import type { InodeRecord } from "./records.js";
 import { entryReply, OK } from "./replies.js";
 
-/** One more name for anything but a directory. */
+/** One more name for anything but a directory; the first one for a file that was made without. */
 export function link(context: Context, body: Link): Outcome {
   const { tables } = context;
   const parent = directoryOf(tables, body.parent);
@@ -16,11 +16,12 @@ export function link(context: Context, body: Link): Outcome {
   const name = entryKey(body.name, "exists");
   if (tables.dentries.get(parent.ino, name) !== undefined) throw storageError("exists");
   if (isDirectory(inode.mode)) throw storageError("not_permitted", "directories have one name");
-  if (inode.linkCount === 0) throw storageError("not_found");
+  const isFirst = inode.isLinkable === true && tables.reclaims.get(inode.ino) === undefined;
+  if (inode.linkCount === 0 && !isFirst) throw storageError("not_found");
   if (inode.linkCount >= LINK_COUNT_MAX) throw storageError("too_many_links");
   tables.dentries.put({ ino: inode.ino, mode: inode.mode & MODE_TYPE }, parent.ino, name);
   changeInode(context, parent, { entryCount: parent.entryCount + 1 }, "contents");
-  const change = { linkCount: inode.linkCount + 1, parent: parent.ino };
+  const change = { linkCount: inode.linkCount + 1, parent: parent.ino, isLinkable: undefined };
   return entryReply(changeInode(context, inode, change, "attributes"));
 }
 

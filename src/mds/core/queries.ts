@@ -17,7 +17,7 @@ import { nameKey } from "./names.js";
 import type { DentryRecord, InodeRecord } from "./records.js";
 import { resolvePath } from "./resolve-path.js";
 import type { Tables } from "./tables.js";
-import { xattrKey } from "./xattr.js";
+import { xattrKey } from "./xattr-records.js";
 
 /** Questions that a few point reads answer. Failures are thrown. */
 

@@ -63,6 +63,10 @@ export interface InodeRecord {
   /** Of symbolic links. */
   readonly target: Uint8Array;
   readonly xattrNames: readonly Uint8Array[];
+  /** Made without a name: it may be given its first one although its link count is 0. */
+  readonly isLinkable?: boolean | undefined;
+  /** Of files: bytes written so far, as far as they may still be there. Absent: unknown. */
+  readonly writtenBytes?: number | undefined;
 }
 
 export interface DentryRecord {

@@ -117,7 +117,8 @@ function finish(context: Context, recovery: RecoveryRecord): void {
   tables.recoveries.delete(ino);
   const inode = tables.inodes.get(ino);
   if (inode !== undefined && sizeBytes > inode.sizeBytes) {
-    changeInode(context, inode, { sizeBytes }, "contents");
+    // How much of it the dead writer wrote is not known.
+    changeInode(context, inode, { sizeBytes, writtenBytes: undefined }, "contents");
   }
   wakeWaiters(context, ino);
 }

@@ -7,6 +7,7 @@ import { type Context, wait } from "./context.js";
 import { attributesOf, changeInode, fileOf, inodeOf } from "./inodes.js";
 import { checkSize } from "./lease-report.js";
 import { comeDown, isWriting, otherHolders } from "./leases.js";
+import { dropCapability, modeWithoutPrivileges } from "./privileges.js";
 import type { InodeRecord } from "./records.js";
 import { entryReply } from "./replies.js";
 import type { Tables } from "./tables.js";
@@ -31,7 +32,11 @@ export function truncate(context: Context, sessionId: SessionId, body: Truncate)
   // An exclusive holder may have written more than it has reported yet.
   const mayHaveMore = sizeBytes < inode.sizeBytes || tables.opens.get(ino, sessionId)?.lease === "exclusive";
   const chunks = mayHaveMore ? truncateChunks(context, inode, sizeBytes) : [];
-  const after = changeInode(context, inodeOf(tables, ino), { sizeBytes }, "contents");
+  const cut = inodeOf(tables, ino);
+  const mode = body.killPrivileges === true ? modeWithoutPrivileges(cut.mode) : cut.mode;
+  const writtenBytes = cut.writtenBytes && Math.min(cut.writtenBytes, sizeBytes);
+  const change = { ...dropCapability(context, cut), sizeBytes, writtenBytes, mode };
+  const after = changeInode(context, cut, change, "contents");
   if (chunks.length === 0) return entryReply(after);
   return { type: "held", chunks, reply: { type: "entry", body: { attributes: attributesOf(after) } } };
 }

@@ -1,56 +1,46 @@
-import { equalBytes, storageError, toLatin1 } from "../../base/index.js";
-import {
-  type RemoveXattr,
-  type SetXattr,
-  XATTR_NAME_BYTES_MAX,
-  XATTR_VALUE_BYTES_MAX,
-} from "../../meta/index.js";
+import { storageError } from "../../base/index.js";
+import { type RemoveXattr, type SetXattr, XATTR_VALUE_BYTES_MAX } from "../../meta/index.js";
+import { isAclKey, setAcl } from "./acl.js";
 import type { Outcome } from "./command.js";
 import type { Context } from "./context.js";
 import { changeInode, inodeOf } from "./inodes.js";
-import type { InodeRecord } from "./records.js";
 import { OK } from "./replies.js";
-
-/** All names of one inode fit in one `listxattr` of Linux, each with its closing NUL. */
-export const XATTR_LIST_BYTES_MAX = 65536;
-/** More make every change of the inode dear. */
-export const XATTRS_PER_INODE_MAX = 256;
+import { dropXattr, hasXattr, putXattr, xattrKey } from "./xattr-records.js";
 
 export function setXattr(context: Context, body: SetXattr): Outcome {
-  const { tables } = context;
-  const inode = inodeOf(tables, body.ino);
+  const inode = inodeOf(context.tables, body.ino);
   const key = xattrKey(body.name);
+  checkNamespace(key);
   if (body.value.length > XATTR_VALUE_BYTES_MAX) throw storageError("attribute_too_large");
-  const isNew = tables.xattrs.get(inode.ino, key) === undefined;
+  const isNew = !hasXattr(inode, key);
   if (body.mode === "create" && !isNew) throw storageError("exists");
   if (body.mode === "replace" && isNew) throw storageError("no_such_attribute");
-  if (isNew) checkRoomFor(inode, body.name);
-  tables.xattrs.put(body.value, inode.ino, key);
-  changeInode(context, inode, isNew ? { xattrNames: [...inode.xattrNames, body.name] } : {}, "attributes");
+  const change = isAclKey(key)
+    ? setAcl(context, inode, key, body.value, body.killSetgid === true)
+    : putXattr(context, inode, key, body.value);
+  changeInode(context, inode, change, "attributes");
   return OK;
 }
 
+/** An access control list that is not there is as good as removed, as on Linux. */
 export function removeXattr(context: Context, body: RemoveXattr): Outcome {
-  const { tables } = context;
-  const inode = inodeOf(tables, body.ino);
+  const inode = inodeOf(context.tables, body.ino);
   const key = xattrKey(body.name);
-  if (tables.xattrs.get(inode.ino, key) === undefined) throw storageError("no_such_attribute");
-  tables.xattrs.delete(inode.ino, key);
-  const xattrNames = inode.xattrNames.filter((name) => !equalBytes(name, body.name));
-  changeInode(context, inode, { xattrNames }, "attributes");
+  if (!hasXattr(inode, key)) {
+    if (isAclKey(key)) return OK;
+    checkNamespace(key);
+    throw storageError("no_such_attribute");
+  }
+  changeInode(context, inode, dropXattr(context, inode, key), "attributes");
   return OK;
 }
 
-/** The name as a key. Failures: `out_of_range` as Linux says of a bad length, `invalid` with a NUL in it. */
-export function xattrKey(name: Uint8Array): string {
-  if (name.length === 0 || name.length > XATTR_NAME_BYTES_MAX) throw storageError("out_of_range");
-  if (name.includes(0)) throw storageError("invalid", "not a name");
-  return toLatin1(name);
+/** The namespaces of Linux; of `system` only what is understood here. */
+function checkNamespace(key: string): void {
+  if (isAclKey(key)) return;
+  const namespace = NAMESPACES.find((prefix) => key.startsWith(prefix));
+  if (namespace === undefined) throw storageError("unsupported", "no such namespace of extended attributes");
+  if (key === namespace) throw storageError("invalid", "a namespace and no name");
 }
 
-function checkRoomFor(inode: InodeRecord, name: Uint8Array): void {
-  const listBytes = inode.xattrNames.reduce((sum, other) => sum + other.length + 1, name.length + 1);
-  if (inode.xattrNames.length >= XATTRS_PER_INODE_MAX || listBytes > XATTR_LIST_BYTES_MAX) {
-    throw storageError("attribute_too_large", "the file has too many extended attributes");
-  }
-}
+const NAMESPACES = ["user.", "trusted.", "security."];

@@ -6,6 +6,8 @@ import type { Change, Command, Outcome } from "../../../../src/mds/core/command.
 import { apply } from "../../../../src/mds/core/state-machine.js";
 import {
   type InodeNumber,
+  LOCK_END,
+  lockPosition,
   type MetadataMutation,
   ROOT_INODE,
   type SessionId,
@@ -117,7 +119,16 @@ class Garbage {
       "setXattr",
       "removeXattr",
     ];
-    const more = ["setStorage", "open", "close", "reportFile", "allocateChunk", "revoke", "extend"];
+    const more = [
+      "setStorage",
+      "open",
+      "close",
+      "reportFile",
+      "allocateChunk",
+      "revoke",
+      "extend",
+      "setLock",
+    ];
     const body = {
       id: {
         sequence: this.#random.chance(0.9) ? ++this.#sequence : number(),
@@ -136,7 +147,15 @@ class Garbage {
       ...{ atime: maybe(time()), mtime: time(), atimeNow: yes(), mtimeNow: yes(), value: this.#name() },
       ...{ sizeBytes: number(), replicas: maybe(number()), tier: maybe(number()), chunkBytes: maybe(4096) },
       ...{ exclusive: maybe(yes()), access: access(), leaseSequence: number(), index: number() },
-      lengthBytes: number(),
+      ...{ lengthBytes: number(), umask: maybe(number()), unnamed: maybe(yes()), accessed: maybe(yes()) },
+      ...{ killPrivileges: maybe(yes()), killSetgid: maybe(yes()), writtenBytes: maybe(number()) },
+      ...{
+        family: pick("flock", "range", "?"),
+        owner: pick("a", "b", ""),
+        pid: number(),
+        kind: pick("shared", "exclusive", "none", "?"),
+      },
+      ...{ begin: lockPosition(BigInt(pick(0, 1, 2, 3))), end: pick<string>(LOCK_END, lockPosition(2n), "") },
       downgradeTo: maybe(pick("none", "read", "shared", "exclusive", "toString")),
     };
     const type = pick(...types, ...more);

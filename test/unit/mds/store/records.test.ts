@@ -52,7 +52,7 @@ describe("records", () => {
     world.report(world.sessionId, world.ino, 4000);
     world.mutate(world.sessionId, "setXattr", {
       ino: world.ino,
-      name: new Uint8Array([1, 2]),
+      name: toUtf8("user.a"),
       value: new Uint8Array([3]),
       mode: "any",
     });
