@@ -78,8 +78,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a leader answers without making sure that it leads",
     file: "src/mds/leadership.ts",
-    find: "    return this.replica.readBarrier();",
-    replace: "    return Promise.resolve();",
+    find: "    return this.replica.readBarrier().catch(",
+    replace: "    return Promise.resolve().catch(",
     climate: "network",
     seed: 1,
   },
