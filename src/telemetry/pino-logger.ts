@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import pino from "pino";
 import type { LogFields, Logger, LogLevel } from "./logger.js";
 
@@ -7,7 +8,7 @@ const RANK: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 40
 const BACKLOG_BYTES_MAX = 1024 * 1024;
 
 export interface LogOptions {
-  /** A file, made if missing with its directory, or `stderr`. */
+  /** A file, made if missing with its directory, or `stderr`. A name that ends in `.gz` is compressed (zcat reads it). */
   readonly destination: string;
   readonly level: LogLevel;
   /** In every line: `daemon`, `nodeId`. */
@@ -29,7 +30,9 @@ type Destination = ReturnType<typeof pino.destination>;
 
 export function openLog(options: LogOptions): DaemonLog {
   const toFile = options.destination !== "stderr";
+  const isCompressed = options.destination.endsWith(".gz");
   const destination = pino.destination({
+    ...(isCompressed ? { contentMode: "buffer" } : {}),
     dest: toFile ? options.destination : 2,
     mkdir: toFile,
     // Synchronous, so that the last lines before a crash are there; a quiet log costs little.
@@ -47,7 +50,7 @@ export function openLog(options: LogOptions): DaemonLog {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: pino.stdSerializers.err },
     },
-    destination,
+    isCompressed ? compressing(destination) : destination,
   );
   return {
     logger: loggerOver(root, threshold),
@@ -59,6 +62,13 @@ export function openLog(options: LogOptions): DaemonLog {
     },
     close: () => closeDestination(destination, toFile),
   };
+}
+
+/** Every line is a gzip file of its own, which may follow one another: what was logged before a crash is there. */
+function compressing(destination: Destination): pino.DestinationStream {
+  // With `contentMode: "buffer"` it takes bytes, whatever its declaration says.
+  const sink: { write(bytes: unknown): unknown } = destination as never;
+  return { write: (line) => void sink.write(gzipSync(line)) };
 }
 
 /** The level is looked up in a place shared by all children, because pino's children copy theirs. */

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openLog } from "../../src/telemetry/index.js";
 
@@ -38,6 +39,24 @@ describe("the log of a daemon", () => {
     });
     expect(Date.parse(String(warn?.["time"]))).toBeGreaterThan(0);
     expect(error).toMatchObject({ level: "error", error: { type: "Error", message: "EIO" } });
+  });
+
+  test("a name that ends in .gz makes a compressed log, which grows when it is opened again", async () => {
+    const path = join(directory, "mount.log.gz");
+    for (const message of ["first", "second"]) {
+      const log = openLog({ destination: path, level: "info" });
+      log.logger.info(message, { name: "käse" });
+      await log.close();
+    }
+    const lines = gunzipSync(await readFile(path))
+      .toString()
+      .trim()
+      .split("\n");
+
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { msg: "first", name: "käse" },
+      { msg: "second", name: "käse" },
+    ]);
   });
 
   test("a change of level counts at once, for children too", async () => {
