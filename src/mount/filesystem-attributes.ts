@@ -117,7 +117,7 @@ export class AttributeRequests {
   async #listXattrs({ header, sizeBytes }: RequestOf<"listXattrs">, signal: AbortSignal): Promise<FuseReply> {
     const ino = inodeOf(header.nodeId);
     const names = await this.#ofInode(ino, this.#state.inodes.listXattrs(ino, { signal }));
-    return sized(joinNames(names), sizeBytes);
+    return sized(joinNames(header.uid === 0 ? names : names.filter(isForAll)), sizeBytes);
   }
 
   async #setXattr(request: RequestOf<"setXattr">, signal: AbortSignal): Promise<FuseReply> {
@@ -168,6 +168,13 @@ function sized(value: Uint8Array, bufferBytes: number): FuseReply {
   if (reply.type === "size") return { type: "xattrSize", sizeBytes: reply.sizeBytes };
   return { type: "data", parts: [reply.value] };
 }
+
+/** Names of the `trusted` namespace are shown to root only; the kernel leaves this to the file system. */
+function isForAll(name: Uint8Array): boolean {
+  return !TRUSTED.every((byte, index) => name[index] === byte);
+}
+
+const TRUSTED = new TextEncoder().encode("trusted.");
 
 function xattrMode(flags: number): "any" | "create" | "replace" {
   if (flags === 0) return "any";

@@ -1,9 +1,8 @@
 import { failureOf, unreachable } from "../base/index.js";
 import type { FileHandle, OpenedHandle } from "../client/index.js";
-import { type Attributes, type InodeNumber, MODE_FILE } from "../meta/index.js";
+import { type Attributes, type InodeNumber, isSameTime, MODE_FILE } from "../meta/index.js";
 import { ErrnoAnswer } from "./core/errno-answer.js";
 import { isAppending, isSynchronous, type OpenMode, openModeOf } from "./core/open-mode.js";
-import { isSameTime } from "./core/wire-attributes.js";
 import { creation } from "./filesystem-names.js";
 import type { FileSystemRequest } from "./fuse-handler.js";
 import { OPEN_FLAGS, OPEN_REPLY } from "./fuse-wire/flags.js";
@@ -77,7 +76,7 @@ export class FileRequests {
         transfer.isOvertaken = false;
         bytes = await file.read(offset, sizeBytes, { signal });
       }
-      this.#state.accessTimes.read(node);
+      if ((request.flags & OPEN_FLAGS.noAccessTime) === 0) this.#state.accessTimes.read(node);
       return { type: "data", parts: [bytes] };
     } finally {
       node.transfers.delete(transfer);

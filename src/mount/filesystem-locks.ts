@@ -21,6 +21,8 @@ export type LockRequest = Extract<FileSystemRequest, { readonly type: "getLock" 
 export class LockRequests {
   readonly #locks: Locks;
   readonly #sessionId: () => number;
+  /** By handle: who asked for fcntl locks through it and has not given them all up since. */
+  readonly #askers = new Map<number, Set<bigint>>();
 
   constructor(locks: Locks, sessionId: () => number) {
     this.#locks = locks;
@@ -40,12 +42,20 @@ export class LockRequests {
 
   /** A descriptor of the file was closed: by POSIX all fcntl locks of its process on the file end. */
   closed(ino: InodeNumber, owner: bigint, signal: AbortSignal | undefined): Promise<void> {
+    for (const askers of this.#askers.values()) askers.delete(owner);
     return this.#locks.release(ino, "range", lockOwner(owner), { signal });
   }
 
-  /** The last descriptor of an open file was closed: its flock ends. */
-  released(ino: InodeNumber, owner: bigint): Promise<void> {
-    return this.#locks.release(ino, "flock", lockOwner(owner));
+  /**
+   * The last descriptor of an open file was closed: its flock ends (`owner` is undefined if it had none), and so do its
+   * own fcntl locks (`F_OFD_SETLK`), of which the kernel says nothing. They are those of whoever asked through the handle
+   * and has not closed it as a process: every process has by now.
+   */
+  async released(ino: InodeNumber, handle: number, owner: bigint | undefined): Promise<void> {
+    const askers = this.#askers.get(handle) ?? [];
+    this.#askers.delete(handle);
+    if (owner !== undefined) await this.#locks.release(ino, "flock", lockOwner(owner));
+    for (const asker of askers) await this.#locks.release(ino, "range", lockOwner(asker));
   }
 
   async #test(request: RequestOf<"getLock">, signal: AbortSignal): Promise<FuseReply> {
@@ -60,6 +70,7 @@ export class LockRequests {
   async #set(request: RequestOf<"setLock">, signal: AbortSignal): Promise<FuseReply> {
     const { header, owner, lock, isFlock, waits } = request;
     const wanted = wantedLock(request);
+    if (wanted !== undefined && !isFlock) this.#asked(request.handle, owner);
     if (wanted === undefined) {
       const range = rangeOf(lock, isFlock);
       const holder = { ino: inodeOf(header.nodeId), family: familyOf(isFlock), owner: lockOwner(owner) };
@@ -70,6 +81,11 @@ export class LockRequests {
       await this.#locks.set(wanted, { signal });
     }
     return OK;
+  }
+
+  #asked(handle: number, owner: bigint): void {
+    const askers = this.#askers.get(handle) ?? new Set();
+    this.#askers.set(handle, askers.add(owner));
   }
 
   /** A process of another machine has no number here. */

@@ -146,7 +146,8 @@ export class MountedFileSystem implements FuseHandler {
   }
 
   async #release(request: RequestOf<"release">): Promise<FuseReply> {
-    if (request.unlocksFlock) await this.#locks.released(inodeOf(request.header.nodeId), request.lockOwner);
+    const flockOwner = request.unlocksFlock ? request.lockOwner : undefined;
+    await this.#locks.released(inodeOf(request.header.nodeId), request.handle, flockOwner);
     await this.#contents.release(request.handle);
     return OK;
   }

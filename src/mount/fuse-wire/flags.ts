@@ -124,5 +124,6 @@ export const OPEN_FLAGS = {
   append: 0o2000,
   nonBlock: 0o4000,
   dataSync: 0o10000,
+  noAccessTime: 0o1000000,
   sync: 0o4010000,
 } as const;
