@@ -5,6 +5,7 @@ import type { Logger } from "../telemetry/index.js";
 import { Admin } from "./admin.js";
 import type { CacheListener } from "./cache-listener.js";
 import { ChunkClients } from "./chunk-client.js";
+import { CoherentCache } from "./coherent-cache.js";
 import { FileSystem } from "./file-system.js";
 import { InodeOperations } from "./inode-operations.js";
 import { Locks } from "./locks.js";
@@ -75,15 +76,18 @@ export class Cluster {
     const limits = { ...WRITE_BEHIND_LIMITS, ...config.writeBehind };
     const writeBehind = { limits, room: new Room(limits.clientBytesMax) };
     const readAhead = new ReadAheadMemory(config.readAheadBytesMax ?? READ_AHEAD_BYTES_MAX);
+    const { cacheListener: listener } = config;
+    const leaseComesDown = listener?.leaseComesDown.bind(listener);
     this.#files = new OpenFiles(
-      { clock, random, log, hostId, servers: this.#servers, numbers, writeBehind, readAhead },
+      { clock, random, log, hostId, servers: this.#servers, numbers, writeBehind, readAhead, leaseComesDown },
       () => this.#session,
       config.buffered,
     );
     this.locks = new Locks(() => this.#session, clock);
     const events = new SessionListeners([this.#files, this.locks]);
-    this.#session = new Session({ clock, random, rpc, log }, config, events);
-    this.fileSystem = new FileSystem(new InodeOperations(this.#session, this.#files, clock));
+    const cache = config.cacheMetadata === true ? new CoherentCache(clock, config.cacheListener) : undefined;
+    this.#session = new Session({ clock, random, rpc, log }, config, events, cache);
+    this.fileSystem = new FileSystem(new InodeOperations(this.#session, this.#files, clock, cache));
     this.admin = new Admin({ clock, random, rpc }, config.mdsAddresses);
   }
 

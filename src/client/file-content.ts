@@ -1,5 +1,6 @@
 import type { StorageError } from "../base/index.js";
 import { sliceRange } from "../chunk/index.js";
+import type { CacheListener } from "./cache-listener.js";
 import { ChunkIo, type ChunkIoFile, type ChunkIoWorld } from "./chunk-io.js";
 import { ioSlices } from "./core/io-slices.js";
 import type { SyncTracker } from "./core/sync-tracker.js";
@@ -12,6 +13,8 @@ export interface FileContentWorld extends ChunkIoWorld {
   /** What may wait in this client before it is in the cluster. */
   readonly writeBehind: { readonly limits: WriteBehindLimits; readonly room: Room };
   readonly readAhead: ReadAheadMemory;
+  /** See `CacheListener`. */
+  readonly leaseComesDown?: CacheListener["leaseComesDown"] | undefined;
 }
 
 /** What the content lends from its file. */

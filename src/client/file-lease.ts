@@ -12,6 +12,8 @@ export interface LeaseOwner {
   readonly reacquire: () => Promise<void>;
   /** Resolves when no write that was accepted here is still on its way; no new one comes meanwhile. */
   readonly drain: () => Promise<void>;
+  /** The lease is about to come down: who keeps copies of the file elsewhere (a kernel) hands its writes over first. */
+  readonly comesDown: (from: LeaseKind, to: LeaseKind) => Promise<void>;
   /** Tells the MDS size and times, and that the lease comes down as it was recalled. Returns what the MDS then says. */
   readonly report: (recall: RecallLease) => Promise<Attributes>;
   /** The lease is of another kind, or new. `attributes` are those that came with it. */
@@ -148,6 +150,8 @@ export class FileLease {
     const { to, leaseSequence: sequence } = recall;
     // An ask that was overtaken by a recall to less is not answered: there is nothing to be told any more.
     if (sequence !== this.#grant.sequence || lower(to, this.kind) !== to) return;
+    if (to !== this.kind) await this.#owner.comesDown(this.kind, to);
+    if (sequence !== this.#grant.sequence) return;
     const mustStop = mustStopWrites(this.kind, to);
     if (mustStop) this.#recallsUnderWay++;
     try {

@@ -1,12 +1,13 @@
 import { failureOf, storageError } from "../base/index.js";
 import type { Clock, Timer } from "../io/index.js";
-import type {
-  Attributes,
-  InodeNumber,
-  LeaseGrant,
-  MetadataReply,
-  RecallLease,
-  Timestamp,
+import {
+  type Attributes,
+  type InodeNumber,
+  isLaterTime,
+  type LeaseGrant,
+  type MetadataReply,
+  type RecallLease,
+  type Timestamp,
 } from "../meta/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { checkRange } from "./core/file-range.js";
@@ -62,7 +63,9 @@ export class FileSize {
   /** What the MDS says, with what only this client knows yet. */
   withLocalChanges(attributes: Attributes): Attributes {
     if (!this.#tracker.isDirty || this.#file.lease.kind !== "exclusive") return attributes;
-    return { ...attributes, sizeBytes: this.#tracker.sizeBytes, mtime: this.#tracker.mtime };
+    const { sizeBytes, mtime } = this.#tracker;
+    const ctime = isLaterTime(mtime, attributes.ctime) ? mtime : attributes.ctime;
+    return { ...attributes, sizeBytes, mtime, ctime };
   }
 
   /** The present size, bytes. */
@@ -100,7 +103,7 @@ export class FileSize {
   /**
    * Before a write is acknowledged to the caller, its end must be known where others look for it: here under an
    * exclusive lease, at the MDS under a shared one. What the MDS said of the size before is no help: somebody may have
-   * truncated since.
+   * truncated since. So the MDS is told of every such write, and of its time.
    */
   async noteWritten(end: number, signal: AbortSignal | undefined): Promise<void> {
     const { lease, sharedWrite } = this.#file;
@@ -112,11 +115,7 @@ export class FileSize {
         return;
       }
       sharedWrite();
-      const { sizeBytes } = await this.#ask(signal);
-      if (end <= sizeBytes) {
-        this.wroteUpTo(0);
-        return;
-      }
+      // Also within the size as it is: others keep what they know of the file, and its data, until the MDS hears of it.
       if (await this.#send(sequence, end, this.#now())) return;
     }
   }
@@ -210,7 +209,10 @@ export class FileSize {
 
   async #ask(signal: AbortSignal | undefined): Promise<Attributes> {
     const { ino } = this.#file;
-    const reply = await this.#world.session.query({ type: "getAttributes", body: { ino } }, { signal });
+    const reply = await this.#world.session.query(
+      { type: "getAttributes", body: { ino, forData: true } },
+      { signal },
+    );
     const { attributes } = bodyOf(reply, "entry");
     this.#tracker.learn(attributes.sizeBytes, attributes.mtime);
     return attributes;

@@ -14,7 +14,9 @@ import type {
   SetStorage,
   SetXattr,
 } from "../meta/index.js";
+import type { CoherentCache } from "./coherent-cache.js";
 import { FileHandle, type HandleOptions } from "./file-handle.js";
+import { MetadataQueries } from "./metadata-queries.js";
 import type { OpenFiles } from "./open-files.js";
 import { bodyOf } from "./replies.js";
 import type { MutationMaker, RequestOptions, Session } from "./session.js";
@@ -67,37 +69,39 @@ export interface OpenedHandle {
 
 /**
  * The file system by inode number: what a mount speaks. Each method is one request to the leading MDS, carried through
- * failover; nothing is cached. Permission bits are not checked: whoever has the cluster's certificate acts as root.
+ * failover; or none, if the answer is kept here (`cacheMetadata`). Permission bits are not checked: whoever has the cluster's certificate acts as root.
  */
 export class InodeOperations {
   readonly #session: Session;
   readonly #files: OpenFiles;
   readonly #clock: Clock;
+  readonly #cache: CoherentCache | undefined;
+  readonly #queries: MetadataQueries;
 
-  constructor(session: Session, files: OpenFiles, clock: Clock) {
+  constructor(session: Session, files: OpenFiles, clock: Clock, cache?: CoherentCache) {
     this.#session = session;
     this.#files = files;
     this.#clock = clock;
+    this.#cache = cache;
+    this.#queries = new MetadataQueries((query, options) => this.#ask(query, options), cache);
   }
 
   async lookup(parent: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<Attributes> {
-    return this.#entry(await this.#ask({ type: "lookup", body: { parent, name } }, options));
+    return this.#files.withLocalChanges(await this.#queries.lookup(parent, name, options));
   }
 
   async getAttributes(ino: InodeNumber, options?: WaitOptions): Promise<Attributes> {
-    return this.#entry(await this.#ask({ type: "getAttributes", body: { ino } }, options));
+    return this.#files.withLocalChanges(await this.#queries.getAttributes(ino, options));
   }
 
   /** From the root; the last symbolic link is followed only with `followLast`. */
   async resolvePath(path: Uint8Array, followLast: boolean, options?: WaitOptions): Promise<Attributes> {
-    const body = { path, followLast, mayBeStale: false };
-    return this.#entry(await this.#ask({ type: "resolvePath", body }, options));
+    return this.#files.withLocalChanges(await this.#queries.resolvePath(path, followLast, false, options));
   }
 
   /** Where the path leads to, whatever has become of the client that writes the file. */
   async resolveInode(path: Uint8Array, options?: WaitOptions): Promise<Pick<Attributes, "ino" | "mode">> {
-    const body = { path, followLast: true, mayBeStale: true };
-    return this.#entry(await this.#ask({ type: "resolvePath", body }, options));
+    return await this.#queries.resolvePath(path, true, true, options);
   }
 
   /** A page of a directory: at most `limit` entries after that name. */
@@ -108,10 +112,8 @@ export class InodeOperations {
     withAttributes: boolean,
     options?: WaitOptions,
   ): Promise<Entries> {
-    const body = { ino, after, limit, withAttributes };
-    const reply = await this.#ask({ type: "readDirectory", body }, options);
-    const { entries, isEnd } = bodyOf(reply, "entries");
-    return { entries: entries.map((entry) => this.#withLocalChanges(entry)), isEnd };
+    const page = await this.#queries.readDirectory(ino, after, limit, withAttributes, options);
+    return { entries: page.entries.map((entry) => this.#withLocalChanges(entry)), isEnd: page.isEnd };
   }
 
   /** All entries, in byte order of their names; `.` and `..` are not among them. */
@@ -130,16 +132,16 @@ export class InodeOperations {
     }
   }
 
-  async readSymlink(ino: InodeNumber, options?: WaitOptions): Promise<Uint8Array> {
-    return bodyOf(await this.#ask({ type: "readSymlink", body: { ino } }, options), "value").value;
+  readSymlink(ino: InodeNumber, options?: WaitOptions): Promise<Uint8Array> {
+    return this.#queries.readSymlink(ino, options);
   }
 
-  async getXattr(ino: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<Uint8Array> {
-    return bodyOf(await this.#ask({ type: "getXattr", body: { ino, name } }, options), "value").value;
+  getXattr(ino: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<Uint8Array> {
+    return this.#queries.getXattr(ino, name, options);
   }
 
-  async listXattrs(ino: InodeNumber, options?: WaitOptions): Promise<readonly Uint8Array[]> {
-    return bodyOf(await this.#ask({ type: "listXattrs", body: { ino } }, options), "xattrNames").names;
+  listXattrs(ino: InodeNumber, options?: WaitOptions): Promise<readonly Uint8Array[]> {
+    return this.#queries.listXattrs(ino, options);
   }
 
   async statFilesystem(options?: WaitOptions): Promise<FilesystemStatistics> {
@@ -266,13 +268,20 @@ export class InodeOperations {
    * For how long others may keep these attributes without asking (a kernel's `attr_valid`), by this machine's clock: 0
    * if they have been invalidated meanwhile, or nothing is cached here. To be asked right before they are handed on.
    */
-  attributesValidMs(_attributes: Attributes): number {
-    return 0;
+  attributesValidMs(attributes: Attributes): number {
+    const { ino, changeCount } = attributes;
+    // Whoever writes a file changes its attributes with every write.
+    const kind = this.#files.get(ino)?.lease.kind;
+    if (kind === "exclusive" || kind === "shared") return 0;
+    const isKnown = this.#cache?.known?.attributes(ino)?.changeCount === changeCount;
+    return isKnown ? (this.#cache?.validMs ?? 0) : 0;
   }
 
   /** The same of what a name stands for; `undefined`: of its not being there. */
-  entryValidMs(_parent: InodeNumber, _name: Uint8Array, _ino: InodeNumber | undefined): number {
-    return 0;
+  entryValidMs(parent: InodeNumber, name: Uint8Array, ino: InodeNumber | undefined): number {
+    const cache = this.#cache;
+    const isKnown = cache?.known?.entry(parent, name, cache.nowMs) === (ino ?? null);
+    return isKnown ? (cache?.validMs ?? 0) : 0;
   }
 
   #ask(request: MetadataQuery, options: WaitOptions | undefined): Promise<MetadataReply> {

@@ -49,6 +49,7 @@ export class OpenFile {
       isUsable: () => session.isUsable,
       whenUsable: (signal) => session.whenUsable(signal),
       reacquire: () => this.#opens.openOnceMore(),
+      comesDown: async (from, to) => world.leaseComesDown?.(this.ino, from, to),
       drain: () => this.#content.drain(0, FILE_BYTES_MAX),
       report: (recall) => this.#size.answerRecall(recall),
       changed: (from, to, news) => this.#leaseChanged(from, to, news),

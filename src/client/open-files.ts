@@ -111,6 +111,7 @@ export class OpenFiles implements SessionEvents {
         return;
       case "sessionEnded":
       case "mdsServers":
+      case "invalidate":
         // Others see to it.
         return;
     }

@@ -1,6 +1,7 @@
 import { type Failure, failureOf, StorageError, storageError } from "../base/index.js";
 import type { Clock, Random } from "../io/index.js";
 import type {
+  Invalidate,
   MetadataMutation,
   MetadataPush,
   MetadataQuery,
@@ -10,6 +11,7 @@ import type {
   ReportChunk,
 } from "../meta/index.js";
 import type { Logger } from "../telemetry/index.js";
+import type { CoherentCache } from "./coherent-cache.js";
 import { LeaseClock } from "./core/lease-clock.js";
 import { afterMetadataFailure } from "./core/retry-policy.js";
 import { SequenceWindow } from "./core/sequence-window.js";
@@ -78,6 +80,8 @@ const REQUEST_MS = 30_000;
 const RECENT_COUNT = 1024;
 const UNANSWERED_MAX = 512;
 const PROTOCOL_VERSION = 1;
+/** Of a mutation that is not sent. */
+const NO_ID: MutationId = { sequence: 0, answeredBelow: 0, unanswered: [] };
 const GOODBYE_MS = 2000;
 /** Together less than what an MDS works on at a time for one session (256), so that `urgent` ones find room. */
 const ORDINARY_MAX = 128;
@@ -94,6 +98,7 @@ export class Session {
   readonly #log: Logger;
   readonly #finder: LeaderFinder;
   readonly #events: SessionEvents;
+  readonly #cache: CoherentCache | undefined;
   readonly #lease = new LeaseClock();
   readonly #usable = new Wakeup();
   readonly #rooms = { ordinary: new Room(ORDINARY_MAX), patient: new Room(PATIENT_MAX) };
@@ -109,14 +114,18 @@ export class Session {
   readonly #unanswered = new Set<Pending>();
   #running: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
+  /** It is about to say goodbye: what it keeps will not be watched any more. */
+  #isLeaving = false;
 
-  constructor(world: FinderWorld, config: SessionConfig, events: SessionEvents) {
+  constructor(world: FinderWorld, config: SessionConfig, events: SessionEvents, cache?: CoherentCache) {
     this.#config = config;
     this.#clock = world.clock;
     this.#random = world.random;
     this.#log = world.log;
     this.#finder = new LeaderFinder(world, config.mdsAddresses);
     this.#events = events;
+    this.#cache = cache;
+    cache?.trust(() => this.#trustedMs());
   }
 
   /** Begins the session; fails if the cluster refuses this client, or by the signal. */
@@ -191,6 +200,8 @@ export class Session {
   async #close(): Promise<void> {
     const connection = this.#connection;
     if (connection !== undefined && !connection.calls.isClosed) {
+      this.#isLeaving = true;
+      await this.#cache?.forgetAll();
       await connection.calls
         .request({ type: "goodbye", body: {} }, { deadlineMs: GOODBYE_MS })
         .catch(() => undefined);
@@ -221,8 +232,10 @@ export class Session {
         // A mutation that was sent goes on until its outcome is known: its number must not be used up in vain.
         if (pending.sequence === undefined) this.#settle(pending, storageError("cancelled"));
       };
-      const ended = (): void => {
+      const changed = isMutation ? this.#cache?.changing(make(NO_ID) as MetadataMutation) : undefined;
+      const ended = (reply?: MetadataReply): void => {
         room?.give(1);
+        changed?.(reply);
         signal?.removeEventListener("abort", onAbort);
       };
       const pending: Pending = {
@@ -233,7 +246,7 @@ export class Session {
         mayBeDone: false,
         attempt: 0,
         resolve: (reply) => {
-          ended();
+          ended(reply);
           if (isGivenUp) options.onLateReply?.(reply);
           else resolve(reply);
         },
@@ -344,6 +357,8 @@ export class Session {
         code: failure?.code,
       });
       this.#finder.leaderLost(connection.address, failure?.failure.leaderHint);
+      // The next hello says that nothing is kept.
+      await this.#cache?.forgetAll();
       try {
         connection = await this.#connect(true);
       } catch (error) {
@@ -362,6 +377,7 @@ export class Session {
         hostname,
         protocolVersion: PROTOCOL_VERSION,
         program,
+        caches: this.#cache === undefined ? undefined : true,
       }),
       isPatient,
       this.#stop.signal,
@@ -433,7 +449,27 @@ export class Session {
       if (this.#connection !== undefined) this.#retire(this.#connection);
       return;
     }
+    if (push.type === "invalidate") {
+      if (this.#connection !== undefined) void this.#invalidate(this.#connection, push.body);
+      return;
+    }
     this.#events.onPush(push);
+  }
+
+  async #invalidate({ calls, welcome }: LeaderConnection, { number, items }: Invalidate): Promise<void> {
+    await this.#cache?.invalidate(items);
+    const released = this.#cache?.release(items, welcome.leaseMs) ?? [];
+    // If it does not arrive the connection is lost, and everything is dropped.
+    const body = { number, released };
+    calls.request({ type: "invalidated", body }, { deadlineMs: REQUEST_MS }).catch(() => undefined);
+  }
+
+  /** For how long the leader surely goes on telling this session what changes. */
+  #trustedMs(): number {
+    const connection = this.#connection;
+    if (connection === undefined || connection.calls.isClosed || this.#isLeaving) return 0;
+    if (this.#retiring === connection) return 0;
+    return Math.max(0, this.#lease.validUntilMs - this.#clock.monotonicMs());
   }
 
   #chance(): number {

@@ -1,0 +1,111 @@
+import type { Entries, InodeNumber } from "../../meta/index.js";
+
+/** What is known of one directory. */
+interface KnownDirectory {
+  /** As Latin-1; `null`: there is no such name. The oldest first. */
+  readonly names: Map<string, InodeNumber | null>;
+  /** Answers to listings, by what was asked. */
+  readonly pages: Map<string, Entries>;
+  usedMs: number;
+}
+
+/** Names of directories, and their listings; of the directory used longest ago they give way. */
+export class KeptNames {
+  readonly #countMax: number;
+  readonly #directories = new Map<InodeNumber, KnownDirectory>();
+  #count = 0;
+  /** Of all that gave way: when one of them was last asked about. */
+  #evictedMs = Number.NEGATIVE_INFINITY;
+
+  /** Names and entries of listings. */
+  constructor(countMax: number) {
+    this.#countMax = countMax;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get(directory: InodeNumber, name: string, nowMs: number): InodeNumber | null | undefined {
+    const ino = this.#directories.get(directory)?.names.get(name);
+    if (ino !== undefined) this.#use(directory, nowMs);
+    return ino;
+  }
+
+  page(directory: InodeNumber, page: string, nowMs: number): Entries | undefined {
+    const known = this.#directories.get(directory)?.pages.get(page);
+    if (known !== undefined) this.#use(directory, nowMs);
+    return known;
+  }
+
+  put(directory: InodeNumber, name: string, ino: InodeNumber | null, nowMs: number): void {
+    const { names } = this.#use(directory, nowMs);
+    if (!names.has(name)) this.#count++;
+    names.set(name, ino);
+    this.#evict();
+  }
+
+  putPage(directory: InodeNumber, page: string, entries: Entries, nowMs: number): void {
+    const { pages } = this.#use(directory, nowMs);
+    this.#count += entries.entries.length + 1 - weight(pages.get(page));
+    pages.set(page, entries);
+    this.#evict();
+  }
+
+  /** The name stands for something else now: so no listing is true either. */
+  drop(directory: InodeNumber, name: string): void {
+    const known = this.#directories.get(directory);
+    if (known === undefined) return;
+    if (known.names.delete(name)) this.#count--;
+    this.#dropPages(known);
+  }
+
+  forget(directory: InodeNumber): void {
+    const known = this.#directories.get(directory);
+    if (known === undefined) return;
+    this.#directories.delete(directory);
+    this.#count -= known.names.size;
+    this.#dropPages(known);
+  }
+
+  /** Nobody asked about anything known of the directory since. */
+  usedMs(directory: InodeNumber): number {
+    return this.#directories.get(directory)?.usedMs ?? this.#evictedMs;
+  }
+
+  clear(): void {
+    this.#directories.clear();
+    this.#count = 0;
+  }
+
+  #use(directory: InodeNumber, nowMs: number): KnownDirectory {
+    const known = this.#directories.get(directory) ?? { names: new Map(), pages: new Map(), usedMs: nowMs };
+    known.usedMs = nowMs;
+    this.#directories.delete(directory);
+    this.#directories.set(directory, known);
+    return known;
+  }
+
+  #dropPages({ pages }: KnownDirectory): void {
+    for (const page of pages.values()) this.#count -= weight(page);
+    pages.clear();
+  }
+
+  #evict(): void {
+    while (this.#count > this.#countMax) {
+      const [oldest] = this.#directories.entries();
+      if (oldest === undefined) return;
+      const [directory, known] = oldest;
+      const [name] = known.names.keys();
+      this.#evictedMs = Math.max(this.#evictedMs, known.usedMs);
+      // The only one left gives way in part.
+      if (this.#directories.size > 1 || name === undefined) this.forget(directory);
+      else {
+        known.names.delete(name);
+        this.#count--;
+      }
+    }
+  }
+}
+
+const weight = (page: Entries | undefined): number => (page === undefined ? 0 : page.entries.length + 1);

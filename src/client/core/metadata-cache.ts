@@ -1,0 +1,297 @@
+import { toLatin1 } from "../../base/index.js";
+import type {
+  Attributes,
+  Coherence,
+  DirectoryEntry,
+  Entries,
+  InodeNumber,
+  InvalidItem,
+} from "../../meta/index.js";
+import { InodeCache, type KnownInode } from "./inode-cache.js";
+import { KeptNames } from "./kept-names.js";
+import type { OwnChange } from "./own-changes.js";
+
+/** What is asked at this moment. Its answer is kept only if nothing came in between that makes it doubtful. */
+export interface Asked {
+  readonly since: number;
+}
+
+/** A mutation of this session under way. What it may change is neither answered from here nor kept. */
+export interface ChangeUnderWay extends Asked {
+  readonly change: OwnChange;
+}
+
+export interface CacheLimits {
+  readonly inodesMax: number;
+  readonly namesMax: number;
+}
+
+/** Some 100 MB when all of it is used. */
+export const CACHE_LIMITS: CacheLimits = { inodesMax: 100_000, namesMax: 200_000 };
+
+/** What is spoiled while something is asked: beyond that everything is. */
+const SPOILED_MAX = 10_000;
+const XATTRS_MAX = 32;
+const XATTR_BYTES_MAX = 4096;
+
+/**
+ * Names and attributes as the MDS told them, and that they are not there. The MDS has untrue things dropped here before
+ * it lets anybody see the change, so that whatever is in here is true, as long as the session is.
+ *
+ * Answers and invalidations cross: every invalidation spoils its keys for what was asked before it. Changes of this
+ * session are not pushed to it: their keys are closed from before they are sent until they are answered, and the answer
+ * says what is true now.
+ */
+export class MetadataCache {
+  readonly #inodes: InodeCache;
+  readonly #names: KeptNames;
+  #epoch = 1;
+  /** Asked before it: nothing of it is kept. */
+  #floor = 0;
+  readonly #spoiled = new Map<string, number>();
+  #askedCount = 0;
+  readonly #closed = new Map<string, number>();
+  /** Changes that may concern any inode. */
+  #wildCount = 0;
+
+  constructor(limits: CacheLimits = CACHE_LIMITS) {
+    this.#inodes = new InodeCache(limits.inodesMax);
+    this.#names = new KeptNames(limits.namesMax);
+  }
+
+  /** For tests and statistics. */
+  get counts(): { readonly inodes: number; readonly names: number } {
+    return { inodes: this.#inodes.count, names: this.#names.count };
+  }
+
+  /** To be followed by `answered`, whatever comes of it. */
+  ask(): Asked {
+    this.#askedCount++;
+    return { since: this.#epoch };
+  }
+
+  /** What was asked is over; its answer was kept before. */
+  answered(): void {
+    this.#askedCount--;
+    if (this.#askedCount === 0) this.#spoiled.clear();
+  }
+
+  inode(ino: InodeNumber): KnownInode | undefined {
+    return this.#isOpen(inodeKey(ino)) && this.#wildCount === 0 ? this.#inodes.get(ino) : undefined;
+  }
+
+  attributes(ino: InodeNumber): Attributes | undefined {
+    return this.inode(ino)?.attributes;
+  }
+
+  /** What a name stands for: `null` if there is no such name; undefined: not known here. */
+  entry(directory: InodeNumber, name: Uint8Array, nowMs: number): InodeNumber | null | undefined {
+    const text = toLatin1(name);
+    return this.#isOpen(nameKey(directory, text)) ? this.#names.get(directory, text, nowMs) : undefined;
+  }
+
+  /** A page of a directory as it was answered; with attributes only if all of them are known. */
+  listing(directory: InodeNumber, page: string, withAttributes: boolean, nowMs: number): Entries | undefined {
+    const known = this.#isOpen(pageKey(directory)) ? this.#names.page(directory, page, nowMs) : undefined;
+    if (known === undefined || !withAttributes) return known;
+    const entries: DirectoryEntry[] = [];
+    for (const entry of known.entries) {
+      const attributes = this.attributes(entry.ino);
+      if (attributes === undefined) return undefined;
+      entries.push({ ...entry, attributes });
+    }
+    return { entries, isEnd: known.isEnd };
+  }
+
+  keepAttributes(asked: Asked, attributes: Attributes): void {
+    if (this.#mayKeep(asked, inodeKey(attributes.ino))) this.#putAttributes(attributes);
+  }
+
+  keepEntry(
+    asked: Asked,
+    directory: InodeNumber,
+    name: Uint8Array,
+    ino: InodeNumber | null,
+    nowMs: number,
+  ): void {
+    const text = toLatin1(name);
+    if (this.#mayKeepName(asked, directory, text)) this.#names.put(directory, text, ino, nowMs);
+  }
+
+  /** Attributes of `fleeting` inodes are not kept. */
+  keepListing(
+    asked: Asked,
+    directory: InodeNumber,
+    page: string,
+    { entries, isEnd }: Entries,
+    fleeting: readonly InodeNumber[],
+    nowMs: number,
+  ): void {
+    const bare: DirectoryEntry[] = [];
+    for (const { name, ino, mode, attributes } of entries) {
+      bare.push({ name, ino, mode });
+      if (attributes === undefined) continue;
+      this.keepEntry(asked, directory, name, ino, nowMs);
+      if (!fleeting.includes(ino)) this.keepAttributes(asked, attributes);
+    }
+    const isSpoiled =
+      !this.#mayKeep(asked, pageKey(directory)) || !this.#mayKeep(asked, directoryKey(directory));
+    if (!isSpoiled) this.#names.putPage(directory, page, { entries: bare, isEnd }, nowMs);
+  }
+
+  keepTarget(asked: Asked, ino: InodeNumber, target: Uint8Array): void {
+    if (this.#mayKeep(asked, inodeKey(ino))) this.#inodes.at(ino).target = target;
+  }
+
+  keepXattrNames(asked: Asked, ino: InodeNumber, names: readonly Uint8Array[]): void {
+    if (this.#mayKeep(asked, inodeKey(ino))) this.#inodes.at(ino).xattrNames = names;
+  }
+
+  /** `null`: there is no such attribute. */
+  keepXattr(asked: Asked, ino: InodeNumber, name: Uint8Array, value: Uint8Array | null): void {
+    if (!this.#mayKeep(asked, inodeKey(ino)) || (value?.length ?? 0) > XATTR_BYTES_MAX) return;
+    const { xattrs } = this.#inodes.at(ino);
+    if (xattrs.size < XATTRS_MAX) xattrs.set(toLatin1(name), value);
+  }
+
+  /** The MDS says that this is not true any more. */
+  invalidate(items: readonly InvalidItem[]): void {
+    this.#epoch++;
+    for (const item of items) this.#drop(item);
+  }
+
+  /**
+   * Gives directories up that nobody here has asked about for `idleMs`, longer than a kernel was told to believe
+   * anything: the MDS need not tell us of their names any more. Not while anything is asked, which may be of them.
+   */
+  release(items: readonly InvalidItem[], nowMs: number, idleMs: number): InodeNumber[] {
+    if (this.#askedCount > 0) return [];
+    const released = new Set<InodeNumber>();
+    for (const { kind, ino } of items) {
+      if (kind !== "entry" && kind !== "entries") continue;
+      if (this.#names.usedMs(ino) + idleMs < nowMs) released.add(ino);
+    }
+    for (const directory of released) this.#names.forget(directory);
+    return [...released];
+  }
+
+  /** Nothing is known any more, and nothing that was asked before will be. */
+  forgetAll(): void {
+    this.#floor = ++this.#epoch;
+    this.#inodes.clear();
+    this.#names.clear();
+    this.#spoiled.clear();
+  }
+
+  /** A mutation is about to be sent. To be followed by `endChange`. */
+  beginChange(change: OwnChange): ChangeUnderWay {
+    for (const key of keysOf(change)) this.#closed.set(key, (this.#closed.get(key) ?? 0) + 1);
+    if (change.isWild) this.#wildCount++;
+    return { ...this.ask(), change };
+  }
+
+  /** It was answered, and changed these names; or it failed or its outcome is unknown, without `coherence`. */
+  endChange(
+    { since, change }: ChangeUnderWay,
+    coherence: Coherence | undefined,
+    names: readonly OwnName[],
+    nowMs: number,
+  ): void {
+    for (const key of keysOf(change)) this.#open(key);
+    if (change.isWild) this.#wildCount--;
+    // What others changed meanwhile was pushed before this answer.
+    const changed = (coherence?.changed ?? []).filter(({ ino }) => this.#mayKeep({ since }, inodeKey(ino)));
+    const kept = names.filter(({ directory, name }) =>
+      this.#mayKeepName({ since }, directory, toLatin1(name)),
+    );
+    this.#epoch++;
+    for (const item of coherence?.dropped ?? []) this.#drop(item);
+    for (const ino of change.inos) this.#spoilInode(ino, coherence !== undefined && change.keepsXattrs);
+    for (const { directory, name } of change.names) this.#dropName(directory, toLatin1(name));
+    if (coherence !== undefined) {
+      for (const attributes of changed) this.#putAttributes(attributes);
+      for (const { directory, name, ino } of kept) this.#names.put(directory, toLatin1(name), ino, nowMs);
+    }
+    this.answered();
+  }
+
+  #putAttributes(attributes: Attributes): void {
+    this.#inodes.at(attributes.ino).attributes = attributes;
+  }
+
+  #drop({ kind, ino, name }: InvalidItem): void {
+    switch (kind) {
+      case "inode":
+      case "contents":
+        this.#spoilInode(ino, false);
+        return;
+      case "entry":
+        this.#dropName(ino, toLatin1(name));
+        return;
+      case "entries":
+        this.#names.forget(ino);
+        this.#spoil(directoryKey(ino));
+        return;
+    }
+  }
+
+  #spoilInode(ino: InodeNumber, keepsXattrs: boolean): void {
+    if (keepsXattrs) this.#inodes.forgetAttributes(ino);
+    else this.#inodes.forget(ino);
+    this.#spoil(inodeKey(ino));
+  }
+
+  #dropName(directory: InodeNumber, text: string): void {
+    this.#names.drop(directory, text);
+    this.#spoil(nameKey(directory, text));
+    this.#spoil(pageKey(directory));
+  }
+
+  #spoil(key: string): void {
+    if (this.#askedCount === 0) return;
+    this.#spoiled.set(key, this.#epoch);
+    if (this.#spoiled.size <= SPOILED_MAX) return;
+    this.#spoiled.clear();
+    this.#floor = this.#epoch;
+  }
+
+  #isOpen(key: string): boolean {
+    return this.#closed.size === 0 || !this.#closed.has(key);
+  }
+
+  #open(key: string): void {
+    const count = this.#closed.get(key) ?? 0;
+    if (count > 1) this.#closed.set(key, count - 1);
+    else this.#closed.delete(key);
+  }
+
+  #mayKeep({ since }: Asked, key: string): boolean {
+    if (since < this.#floor || (this.#spoiled.get(key) ?? 0) > since) return false;
+    return this.#isOpen(key) && (this.#wildCount === 0 || !key.startsWith("i"));
+  }
+
+  #mayKeepName(asked: Asked, directory: InodeNumber, text: string): boolean {
+    return this.#mayKeep(asked, nameKey(directory, text)) && this.#mayKeep(asked, directoryKey(directory));
+  }
+}
+
+/** What a name stands for after a change of ours. */
+export interface OwnName {
+  readonly directory: InodeNumber;
+  readonly name: Uint8Array;
+  /** `null`: there is no such name any more. */
+  readonly ino: InodeNumber | null;
+}
+
+const inodeKey = (ino: InodeNumber): string => `i${ino}`;
+const nameKey = (directory: InodeNumber, text: string): string => `n${directory}/${text}`;
+/** Of the listing of a directory. */
+const pageKey = (directory: InodeNumber): string => `p${directory}`;
+/** Of all names of a directory. */
+const directoryKey = (directory: InodeNumber): string => `d${directory}`;
+
+function keysOf({ inos, names }: OwnChange): string[] {
+  const keys = inos.map(inodeKey);
+  for (const { directory, name } of names) keys.push(nameKey(directory, toLatin1(name)), pageKey(directory));
+  return keys;
+}
