@@ -5,7 +5,7 @@ import { conflictsOf } from "./lock-records.js";
 import type { Tables } from "./tables.js";
 
 /** Waits of one session at most; more fail with `too_many_locks`. */
-export const LOCK_WAITS_MAX = 4096;
+export const LOCK_WAITS_MAX = 1024;
 
 /** Somebody who may try to set its lock now. */
 export interface LockOffer {
@@ -57,7 +57,8 @@ export class LockWaits {
     this.#sessions.set(sessionId, own);
     own.set(waitId, wait);
     queue.set(keyOf(wait), wait);
-    return this.offers(lock.ino);
+    // One more makes no difference to the others, but one who takes his place again was perhaps in their way.
+    return old === undefined ? this.#offer(queue, [wait]) : this.offers(lock.ino);
   }
 
   /** The wait is over. Returns whom the file's locks are to be offered now. */
@@ -80,10 +81,13 @@ export class LockWaits {
   /** The locks of that file changed: who may try now, and was not told so. */
   offers(ino: InodeNumber): readonly LockOffer[] {
     const queue = this.#waits.get(ino);
-    if (queue === undefined) return [];
+    return queue === undefined ? [] : this.#offer(queue, queue.values());
+  }
+
+  #offer(queue: ReadonlyMap<string, Wait>, candidates: Iterable<Wait>): readonly LockOffer[] {
     const offered = [...queue.values()].filter(({ isOffered }) => isOffered);
     const offers: LockOffer[] = [];
-    for (const wait of queue.values()) {
+    for (const wait of candidates) {
       if (wait.isOffered || offered.some((other) => standsInTheWay(other, wait))) continue;
       if (conflictsOf(this.#tables, wait.sessionId, wait.lock).next().done !== true) continue;
       wait.isOffered = true;
