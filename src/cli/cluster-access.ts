@@ -29,6 +29,8 @@ export interface OutputOptions {
   readonly bootstrap?: string | undefined;
   /** Standard output is for something else than people. */
   readonly isSilent?: boolean | undefined;
+  /** Where it is not -c or the environment that says it. */
+  readonly clusterName?: string | undefined;
 }
 
 /** How long a command looks for somebody who answers: longer than an election. */
@@ -96,9 +98,9 @@ export async function openCluster(
 export async function withFileSystem<T>(
   invocation: Invocation,
   work: (fileSystem: FileSystem) => Promise<T>,
-  { bootstrap, isSilent = false }: OutputOptions = {},
+  { bootstrap, isSilent = false, clusterName = invocation.clusterName }: OutputOptions = {},
 ): Promise<T> {
-  const { host, clusterName } = invocation;
+  const { host } = invocation;
   const cluster = await openCluster(host, clusterName, { bootstrap: parseList(bootstrap) });
   try {
     if (!isSilent && cluster.leader !== undefined) sayConnected(invocation, cluster.leader.mdsId);

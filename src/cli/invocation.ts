@@ -36,6 +36,11 @@ export class Invocation {
     return checkedClusterName(name);
   }
 
+  /** What -c says, if it is given. */
+  get givenClusterName(): string | undefined {
+    return this.#options().cluster;
+  }
+
   get isQuiet(): boolean {
     return this.#options().quiet === true;
   }

@@ -3,7 +3,7 @@ import { attributeLines } from "../../attribute-syntax.js";
 import { withFileSystem } from "../../cluster-access.js";
 import { about } from "../../files/path-failure.js";
 import type { Invocation } from "../../invocation.js";
-import { requireClusterPath } from "./paths.js";
+import { clusterPath } from "./paths.js";
 
 interface Flags {
   readonly p?: boolean;
@@ -17,12 +17,14 @@ export function defineGetAttr(program: Command, invocation: Invocation): void {
     .description("show the storage attributes of a file or directory")
     .option("-p", "PATH is from the root of the cluster; no mount is needed")
     .option("--json", "print JSON")
-    .action(async (path: string, flags: Flags) => {
-      requireClusterPath(path, flags.p);
-      const { clusterName, terminal } = invocation;
+    .action(async (written: string, flags: Flags) => {
+      const { clusterName, path } = await clusterPath(invocation, written, flags.p);
       const isSilent = flags.json === true;
-      const found = await withFileSystem(invocation, (fs) => about(path, fs.lstat(path)), { isSilent });
+      const found = await withFileSystem(invocation, (fs) => about(written, fs.lstat(path)), {
+        isSilent,
+        clusterName,
+      });
       if (isSilent) invocation.printJson(found.storage);
-      else invocation.printLines(attributeLines(terminal.programName, clusterName, path, found));
+      else invocation.printLines(attributeLines(invocation.terminal.programName, clusterName, path, found));
     });
 }

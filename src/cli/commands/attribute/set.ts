@@ -6,7 +6,7 @@ import { withFileSystem } from "../../cluster-access.js";
 import { about } from "../../files/path-failure.js";
 import { walkTree } from "../../files/walk-tree.js";
 import type { Invocation } from "../../invocation.js";
-import { requireClusterPath } from "./paths.js";
+import { clusterPath } from "./paths.js";
 
 interface Flags {
   readonly p?: boolean;
@@ -22,13 +22,14 @@ export function defineSetAttr(program: Command, invocation: Invocation): void {
     )
     .option("-p", "PATH is from the root of the cluster; no mount is needed")
     .option("-R", "also of everything below")
-    .action(async (path: string, pairs: readonly string[], flags: Flags) => {
-      requireClusterPath(path, flags.p);
+    .action(async (written: string, pairs: readonly string[], flags: Flags) => {
       const change = parseAttributes(pairs);
-      await withFileSystem(invocation, async (fs) => {
+      const { clusterName, path } = await clusterPath(invocation, written, flags.p);
+      const work = async (fs: FileSystem): Promise<void> => {
         if (flags.R === true) await changeTree(fs, path, change);
-        else await about(path, fs.setStorage(path, change));
-      });
+        else await about(written, fs.setStorage(path, change));
+      };
+      await withFileSystem(invocation, work, { clusterName });
     });
 }
 

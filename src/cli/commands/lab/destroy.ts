@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { storageError } from "../../../base/index.js";
 import type { Invocation } from "../../invocation.js";
 import { Lab } from "../../lab/lab.js";
+import { unmountLab } from "../../lab/lab-mount.js";
 import { LAB_DIRECTORY } from "../../lab/lab-plan.js";
 
 /** `lab destroy`: stops the daemons and removes everything they kept. */
@@ -14,6 +15,7 @@ export function defineLabDestroy(lab: Command, invocation: Invocation): void {
     .action(async ({ dir, yes }: { readonly dir: string; readonly yes?: boolean }) => {
       const found = await Lab.open(dir);
       if (yes !== true) await requireConsent(invocation, found.directory);
+      await unmountLab(found);
       await found.destroy((line) => invocation.print(line));
       invocation.print(`the lab in ${found.directory} is gone`);
     });

@@ -1,10 +1,11 @@
 import type { Command } from "commander";
+import type { FileSystem } from "../../../client/index.js";
 import { isFile } from "../../../meta/index.js";
 import { withFileSystem } from "../../cluster-access.js";
 import { about } from "../../files/path-failure.js";
 import { walkTree } from "../../files/walk-tree.js";
 import type { Invocation } from "../../invocation.js";
-import { requireClusterPath } from "../attribute/paths.js";
+import { clusterPath } from "../attribute/paths.js";
 
 interface Flags {
   readonly p?: boolean;
@@ -20,13 +21,14 @@ export function defineRevoke(program: Command, invocation: Invocation): void {
     )
     .option("-p", "PATH is from the root of the cluster; no mount is needed")
     .option("-R", "of everything below")
-    .action(async (path: string, flags: Flags) => {
-      requireClusterPath(path, flags.p);
-      await withFileSystem(invocation, async (fs) => {
-        if (flags.R !== true) return await about(path, fs.revoke(path));
+    .action(async (written: string, flags: Flags) => {
+      const { clusterName, path } = await clusterPath(invocation, written, flags.p);
+      const work = async (fs: FileSystem): Promise<void> => {
+        if (flags.R !== true) return await about(written, fs.revoke(path));
         await walkTree(fs, path, async ({ path: at, ino, mode }) => {
           if (isFile(mode)) await about(at, fs.inodes.revoke(ino));
         });
-      });
+      };
+      await withFileSystem(invocation, work, { clusterName });
     });
 }
