@@ -6,6 +6,14 @@ export interface Timestamp {
   readonly nanos: number;
 }
 
+/** Whether both are the same moment. */
+export const isSameTime = (a: Timestamp, b: Timestamp): boolean =>
+  a.seconds === b.seconds && a.nanos === b.nanos;
+
+/** Whether `a` is after `b`. */
+export const isLaterTime = (a: Timestamp, b: Timestamp): boolean =>
+  a.seconds > b.seconds || (a.seconds === b.seconds && a.nanos > b.nanos);
+
 /** Bits of `mode`, from <sys/stat.h>. */
 export const MODE_TYPE = 0o170000;
 export const MODE_SOCKET = 0o140000;

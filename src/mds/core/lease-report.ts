@@ -4,6 +4,8 @@ import {
   type Extend,
   FILE_BYTES_MAX,
   type InodeNumber,
+  isLaterTime,
+  isSameTime,
   type LeaseKind,
   type ReportFile,
   type SessionId,
@@ -11,7 +13,7 @@ import {
 } from "../../meta/index.js";
 import { allocateChunk as allocate } from "./chunks.js";
 import type { Outcome } from "./command.js";
-import { type Context, wait } from "./context.js";
+import { type Context, timestampOf, wait } from "./context.js";
 import { checkTime } from "./inode-attributes.js";
 import { attributesOf, changeInode, fileOf } from "./inodes.js";
 import { isWriting, putOpen, wakeWaiters, withoutLease } from "./leases.js";
@@ -91,7 +93,18 @@ function takeOver(context: Context, inode: InodeRecord, lease: LeaseKind, report
   const writtenBytes = writtenAfter(inode, sizeBytes, report.writtenBytes);
   const isNews = sizeBytes !== inode.sizeBytes || writtenBytes !== inode.writtenBytes;
   if (!isNews && isSameTime(mtime, inode.mtime)) return inode;
-  return changeInode(context, inode, { sizeBytes, mtime, writtenBytes }, "attributes");
+  const ctime = reportedCtime(context, inode, mtime);
+  return changeInode(context, inode, { sizeBytes, mtime, writtenBytes, ...ctime }, "attributes");
+}
+
+/** A write sets both times to the same moment, which the holder has shown already; unless its clock is not ours. */
+function reportedCtime(
+  { stampMs }: Context,
+  { ctime }: InodeRecord,
+  mtime: Timestamp,
+): { ctime?: Timestamp } {
+  const isBetween = isLaterTime(mtime, ctime) && !isLaterTime(mtime, timestampOf(stampMs));
+  return isBetween ? { ctime: mtime } : {};
 }
 
 /** A client that does not say how much it wrote is taken to have filled what the file grew by. */
@@ -140,8 +153,6 @@ export function checkSize(sizeBytes: number): void {
   }
   if (sizeBytes > FILE_BYTES_MAX) throw storageError("file_too_large");
 }
-
-const isSameTime = (a: Timestamp, b: Timestamp): boolean => a.seconds === b.seconds && a.nanos === b.nanos;
 
 /**
  * Under a shared lease time does not go back, whoever's clock it is from; and after a write, which says where it ended,

@@ -1,4 +1,4 @@
-import type { Attributes, Timestamp } from "../../meta/index.js";
+import { type Attributes, isLaterTime, type Timestamp } from "../../meta/index.js";
 
 /** An access time older than a day is renewed by any read. */
 const STALE_SECONDS = 24 * 60 * 60;
@@ -8,13 +8,8 @@ const STALE_SECONDS = 24 * 60 * 60;
  * last change, or a day old.
  */
 export function renewsAtime({ atime, mtime, ctime }: Attributes, now: Timestamp): boolean {
-  if (!isLater(atime, mtime) || !isLater(atime, ctime)) return true;
+  if (!isLaterTime(atime, mtime) || !isLaterTime(atime, ctime)) return true;
   return now.seconds - atime.seconds >= STALE_SECONDS;
-}
-
-/** Whether `a` is after `b`. */
-export function isLater(a: Timestamp, b: Timestamp): boolean {
-  return a.seconds > b.seconds || (a.seconds === b.seconds && a.nanos > b.nanos);
 }
 
 /** Milliseconds since 1970 as a time. */

@@ -1,4 +1,4 @@
-import { type Attributes, isSymlink, type Timestamp } from "../../meta/index.js";
+import { type Attributes, isSymlink } from "../../meta/index.js";
 import type { WireAttributes } from "../fuse-wire/replies.js";
 
 /** Unit of `st_blocks`. */
@@ -31,9 +31,4 @@ export function wireAttributes(attributes: Attributes): WireAttributes {
     rdev,
     blockBytes: PREFERRED_IO_BYTES,
   };
-}
-
-/** Whether both are the same moment. */
-export function isSameTime(a: Timestamp, b: Timestamp): boolean {
-  return a.seconds === b.seconds && a.nanos === b.nanos;
 }
