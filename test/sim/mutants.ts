@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { COHERENCE_MUTANTS } from "./mutants/coherence-mutants.js";
 import { MUTANTS, type Mutant } from "./mutants/mutants.js";
 
 /**
@@ -28,7 +29,7 @@ function main(): number {
     for (const file of ["package.json", "tsconfig.json"]) cpSync(join(root, file), join(copy, file));
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
     print("mutant", "caught by", "seed", "seconds");
-    for (const mutant of MUTANTS) {
+    for (const mutant of [...MUTANTS, ...COHERENCE_MUTANTS]) {
       if (only !== undefined && mutant.name !== only) continue;
       const { isCaught, by, seed, seconds } = tryMutant(copy, mutant);
       if (!isCaught) missed++;

@@ -28,6 +28,8 @@ export class ClientNode extends SimNode {
       log,
       hostname: name,
       program: "library",
+      // The first client asks every time: what it is told does not depend on anybody's memory.
+      cacheMetadata: name !== "client1",
       onClosed: () => rpc.close(),
     });
     if (life === this.life) this.cluster = cluster;
