@@ -12,7 +12,14 @@ import {
 } from "../meta/index.js";
 import { bodyOf } from "./replies.js";
 import type { Session, SessionEvents } from "./session.js";
-import { abortFailure, throwIfAborted, type WaitOptions, Wakeup, withinLimits } from "./waiting.js";
+import {
+  abortable,
+  abortFailure,
+  throwIfAborted,
+  type WaitOptions,
+  Wakeup,
+  withinLimits,
+} from "./waiting.js";
 
 /** Whose locks on what. */
 export interface LockHolder {
@@ -33,7 +40,7 @@ const LOOK_AGAIN_MS = 10_000;
 /** What is known here of one holder. */
 interface Holding {
   readonly holder: LockHolder;
-  /** It has a lock, or may have one. */
+  /** It has a lock, or had one in a part of the file. */
   isHolding: boolean;
   /** Attempts to get one that are not answered. */
   settingCount: number;
@@ -86,6 +93,7 @@ export class Locks implements SessionEvents {
       const holding = this.#holdings.get(keyOf(holder));
       if (holding === undefined) return;
       const isAll = begin === WHOLE_FILE.begin && end === WHOLE_FILE.end;
+      if (isAll) holding.isHolding = false;
       if (isAll && holding.settingCount === 0) this.#holdings.delete(keyOf(holder));
       await this.#unlock(holder, { begin, end }, signal);
     });
@@ -120,36 +128,49 @@ export class Locks implements SessionEvents {
   }
 
   async #set(lock: FileLock, signal: AbortSignal | undefined): Promise<void> {
+    throwIfAborted(signal);
     const key = keyOf(lock);
     const holding = this.#holdings.get(key) ?? newHolding(lock);
     this.#holdings.set(key, holding);
     const hadBefore = holding.isHolding;
+    const setting = this.#setAtMds(lock, holding);
+    try {
+      await abortable(setting, signal);
+    } catch (error) {
+      if (signal?.aborted === true) this.#undoLater(setting, lock, hadBefore ? holding : undefined);
+      throw error;
+    }
+  }
+
+  async #setAtMds(lock: FileLock, holding: Holding): Promise<void> {
+    const key = keyOf(lock);
     holding.settingCount++;
     try {
       await this.#session().mutate((id) => ({ type: "setLock", body: { ...lock, id } }), {
-        signal,
         repeat: "new-session",
-        onLateReply: () => this.#undo(lock, hadBefore ? holding : undefined),
       });
       holding.isHolding = true;
       // A session that was lost meanwhile took the holding with it, and the lock is of the new one.
       this.#holdings.set(key, holding);
-    } catch (error) {
-      // Whatever else it is, it may have been carried out.
-      if (failureOf(error)?.code !== "lock_conflict") holding.isHolding = true;
-      throw error;
     } finally {
       holding.settingCount--;
-      if (!holding.isHolding && holding.settingCount === 0) this.#holdings.delete(key);
+      const isIdle = !holding.isHolding && holding.settingCount === 0;
+      if (isIdle && this.#holdings.get(key) === holding) this.#holdings.delete(key);
     }
   }
 
-  /** The caller gave up before the lock was had. If it had none before, or has been released since, it has none now. */
-  #undo(lock: FileLock, before: Holding | undefined): void {
-    if (before !== undefined && this.#holdings.get(keyOf(lock)) === before) return;
-    this.#unlock(lock, lock, undefined).catch((error) => {
-      if (failureOf(error) === undefined) throw error;
-    });
+  /**
+   * The caller gave up before the lock was had. If it is had later, it ends: unless the owner had something there before
+   * that this replaced, and has it still.
+   */
+  #undoLater(setting: Promise<void>, lock: FileLock, before: Holding | undefined): void {
+    setting
+      .then(async () => {
+        if (before === undefined || this.#holdings.get(keyOf(lock)) !== before) await this.unlock(lock);
+      })
+      .catch((error) => {
+        if (failureOf(error) === undefined) throw error;
+      });
   }
 
   async #setWaiting(lock: FileLock, signal: AbortSignal | undefined): Promise<void> {
