@@ -10,7 +10,13 @@ import {
 } from "../meta/index.js";
 import type { CallContext } from "../rpc/index.js";
 import { chunkAt, chunkMapOf } from "./core/chunks.js";
-import { answerQuery as answerPointQuery, entriesOf, heldAttributes, listingOf } from "./core/queries.js";
+import {
+  answerQuery as answerPointQuery,
+  entriesOf,
+  type HeldAttributes,
+  heldAttributes,
+  listingOf,
+} from "./core/queries.js";
 import { filesystemStatistics } from "./core/statistics.js";
 import type { Leadership } from "./leadership.js";
 
@@ -76,8 +82,26 @@ export async function freshAttributes(
       throw storageError("timed_out", "the writer of the file does not answer");
     const waitMs = Math.min(leftMs, WAIT_MS_MAX);
     if (held.type === "wait") await leadership.waiters.wait(held.key, since, waitMs, signal);
-    else if (await leadership.askForAttributes(held.sessionId, ino, held.leaseSequence, waitMs)) return false;
+    else if (await isAnswered(leadership, held, since, waitMs)) return false;
     leadership.requireLeading();
+  }
+}
+
+/** A holder that was about to close the file does not answer, but its close has told everything: look again then. */
+async function isAnswered(
+  leadership: Leadership,
+  held: Extract<HeldAttributes, { readonly type: "ask" }>,
+  since: number,
+  maxMs: number,
+): Promise<boolean> {
+  const { sessionId, ino, leaseSequence } = held;
+  const isOver = new AbortController();
+  const closed = leadership.waiters.wait({ type: "lease", ino }, since, maxMs, isOver.signal);
+  const answered = leadership.askForAttributes(sessionId, ino, leaseSequence, maxMs);
+  try {
+    return await Promise.race([answered, closed.then(() => false)]);
+  } finally {
+    isOver.abort();
   }
 }
 
