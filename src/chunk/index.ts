@@ -41,6 +41,7 @@ export type {
   ForwardWrite,
   InstallChunk,
   ReadChunk,
+  SeekChunk,
   SyncChunk,
   WriteChunk,
   WriteId,

@@ -97,13 +97,20 @@ export interface SyncChunk extends Addressed {
 /** How far the chunk was ever written, and which regions hold data. */
 export type DescribeChunk = Addressed;
 
+/** Where the first block at or after the offset is that holds data, or with `isHole` none. */
+export interface SeekChunk extends Addressed {
+  readonly offset: number;
+  readonly isHole: boolean;
+}
+
 export type ChunkRequest =
   | { readonly type: "write"; readonly body: WriteChunk }
   | { readonly type: "zero"; readonly body: ZeroChunk }
   | { readonly type: "read"; readonly body: ReadChunk }
   | { readonly type: "sync"; readonly body: SyncChunk }
   | { readonly type: "describe"; readonly body: DescribeChunk }
-  | { readonly type: "forward"; readonly body: ForwardWrite };
+  | { readonly type: "forward"; readonly body: ForwardWrite }
+  | { readonly type: "seek"; readonly body: SeekChunk };
 
 export interface ChunkDescription {
   /** End of the last byte ever written and not truncated since. */
@@ -121,7 +128,9 @@ export type ChunkReply =
   | { readonly type: "data"; readonly body: { readonly checksums: Checksums } }
   | { readonly type: "description"; readonly body: ChunkDescription }
   /** Of forward, and of sync between servers. */
-  | { readonly type: "held"; readonly body: ForwardHeld };
+  | { readonly type: "held"; readonly body: ForwardHeld }
+  /** Of seek: the offset asked for, or the start of the block; the size of the chunk if there is no such block. */
+  | { readonly type: "place"; readonly body: { readonly offset: number } };
 
 /**
  * Moves a replica to a new incarnation: from then on it refuses older requests. Repeating it changes nothing.

@@ -66,13 +66,35 @@ export class ChunkIo {
   }
 
   /** The bytes, or undefined if the chunk was never written: zeros. */
-  async read(slice: ChunkSlice, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+  read(slice: ChunkSlice, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+    return this.#query(slice.index, signal, (member, known) => this.#readFrom(member, known, slice, signal));
+  }
+
+  /**
+   * Where in the chunk the first block at or after the offset is that holds data, or with `isHole` none; the size of the
+   * chunk if there is none. Undefined if the chunk was never written.
+   */
+  seek(index: number, offset: number, isHole: boolean, signal?: AbortSignal): Promise<number | undefined> {
+    return this.#query(index, signal, async (member, { map: { chunkId, version } }) => {
+      const request: ChunkRequest = { type: "seek", body: { chunkId, version, offset, isHole } };
+      const { reply } = await this.#server(member).call({ request, payload: NOTHING }, 0, IO_MS, signal);
+      if (reply.type !== "place") throw storageError("io_error", "a seek was answered by something else");
+      return reply.body.offset;
+    });
+  }
+
+  /** What some replica answers; undefined if the chunk was never written. */
+  async #query<T>(
+    index: number,
+    signal: AbortSignal | undefined,
+    ask: (member: ChainMember, known: MappedChunk) => Promise<T>,
+  ): Promise<T | undefined> {
     const { lease, chunks } = this.#file;
     const progress = newProgress();
     const failed = new Map<CsId, FailureCode>();
     for (;;) {
       await this.#ready("read", signal);
-      const known = await this.#find(slice.index, signal);
+      const known = await this.#find(index, signal);
       if (known === undefined) continue;
       if (!isMapped(known)) return undefined;
       const member = this.#chooseReplica(known, failed);
@@ -81,10 +103,10 @@ export class ChunkIo {
         continue;
       }
       try {
-        const bytes = await this.#readFrom(member, known, slice, signal);
+        const answer = await ask(member, known);
         // The map was recalled, or the lease ran out, while the answer was on its way: it may be too old.
         if (!known.isCurrent || lease.kind === "none" || !lease.isInForce) continue;
-        return bytes;
+        return answer;
       } catch (error) {
         const step = this.#stepAfter(error, known, member, progress);
         if (step.type === "report") {

@@ -142,11 +142,14 @@ export class FileContent {
 
   /** Where data, or a hole, begin in a range of the file; its end if nowhere. */
   async seek(what: "data" | "hole", begin: number, end: number, signal?: AbortSignal): Promise<number> {
+    await this.drain(begin, end, signal);
     const chunkBytes = this.#file.chunkBytes();
     for (let at = begin; at < end; ) {
       const index = Math.floor(at / chunkBytes);
-      const { map } = await this.#file.chunks.find(index, signal);
-      if ((map !== undefined) === (what === "data")) return at;
+      const isHole = what === "hole";
+      const found = await this.#io.seek(index, at % chunkBytes, isHole, signal);
+      if (found === undefined && isHole) return at;
+      if (found !== undefined && found < chunkBytes) return Math.min(end, index * chunkBytes + found);
       at = (index + 1) * chunkBytes;
     }
     return end;
@@ -184,7 +187,7 @@ export class FileContent {
       // From here on nothing is awaited: a recall finds the bytes either not here, or in the buffer.
       if (lease.isReady("write") && lease.kind === "exclusive") {
         this.#behind.put(offset, piece);
-        size.wroteUpTo(offset + piece.length);
+        size.wroteUpTo(offset + piece.length, piece.length);
         return true;
       }
       this.#behind.giveUp(piece.length);
@@ -195,7 +198,7 @@ export class FileContent {
     await this.drain(offset, offset + bytes.length, signal);
     const end = offset + bytes.length;
     await this.#store(offset, bytes, signal, "write").finally(() => this.#ahead.changed(offset, end));
-    await this.#file.size.noteWritten(offset + bytes.length, signal);
+    await this.#file.size.noteWritten(end, signal, bytes.length);
   }
 
   async #store(

@@ -30,6 +30,9 @@ export function checkRequest(request: ChunkRequest, payload: Uint8Array, chunkBy
     case "forward":
       checkForward(request.body, payload, chunkBytes);
       break;
+    case "seek":
+      checkRange(request.body.offset, 1, chunkBytes);
+      break;
     case "sync":
     case "describe":
       break;

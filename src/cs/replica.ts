@@ -132,6 +132,15 @@ export class Replica {
     });
   }
 
+  /** Where the first block is that holds data, or none; see `StoredReplica.seek`. */
+  async seek(version: number, offset: number, isHole: boolean, deadlineMs: number): Promise<number> {
+    this.#checkReadable(version);
+    const { chunkBytes } = this.stored;
+    return await this.#inTurn("read", offset, chunkBytes - offset, deadlineMs, () =>
+      this.stored.seek(offset, isHole),
+    );
+  }
+
   /** Waits until nothing unacknowledged is in the way, anywhere in the chunk. */
   async settled(version: number, deadlineMs: number): Promise<void> {
     this.#checkReadable(version);

@@ -81,6 +81,11 @@ export class ChunkRequests {
         return await this.#read(replica, request.body, deadlineMs);
       case "describe":
         return await this.#describe(replica, request.body, deadlineMs);
+      case "seek": {
+        const { version, offset, isHole } = request.body;
+        const found = await replica.seek(version, offset, isHole, deadlineMs);
+        return withoutBytes({ type: "place", body: { offset: found } });
+      }
     }
   }
 

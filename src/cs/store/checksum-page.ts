@@ -75,6 +75,27 @@ export function isEmptyPage(page: ChecksumPage): boolean {
   return page.every((byte) => byte === 0);
 }
 
+/** The first of these checksums that is a hole's, or with `isHole` false the first that is not. */
+export function firstBlock(checksums: Uint8Array, isHole: boolean): number | undefined {
+  const view = new DataView(checksums.buffer, checksums.byteOffset, checksums.length);
+  for (let block = 0; 4 * block < checksums.length; block++) {
+    if ((view.getUint32(4 * block, true) === 0) === isHole) return block;
+  }
+  return undefined;
+}
+
+/** Runs of blocks that are no holes, `end` after the last one. */
+export function dataRuns(checksums: Uint8Array): { readonly begin: number; readonly end: number }[] {
+  const runs: { begin: number; end: number }[] = [];
+  for (let end = 0; ; ) {
+    const first = firstBlock(checksums.subarray(4 * end), false);
+    if (first === undefined) return runs;
+    const begin = end + first;
+    end = begin + (firstBlock(checksums.subarray(4 * begin), true) ?? checksums.length / 4 - begin);
+    runs.push({ begin, end });
+  }
+}
+
 /** Never 0, so that a hole full of zeros is not taken for a slot. */
 function slotCrc(chunkId: ChunkId, region: number, page: ChecksumPage): number {
   const place = new Uint8Array(12);

@@ -24,6 +24,11 @@ export class ChunkData {
   /** Changes made by this process (`distrust` stands for an earlier one's), and how many of them a sync has covered. */
   #changeCount = 0;
   #syncedCount = 0;
+  /** Writes under way; the end of the file is moved only while there are none, or it would cut them off. */
+  #writingCount = 0;
+  #noneWriting: (() => void) | undefined;
+  /** The end of the file is being moved. */
+  #moving: Promise<void> | undefined;
 
   constructor(store: StoreFiles, chunkId: ChunkId) {
     this.#store = store;
@@ -68,31 +73,33 @@ export class ChunkData {
   async write(bytes: Uint8Array, offset: number): Promise<void> {
     if (bytes.length === 0) return;
     this.#sizeBytes = Math.max(this.sizeBytes, offset + bytes.length);
-    await this.#change((file) => file.write([bytes], offset, "cs.data.write"));
+    await this.#write(bytes, offset);
   }
 
   /** Zeros up to the end give their space back; before it they are written. */
   async zero(offset: number, lengthBytes: number): Promise<void> {
     const size = this.sizeBytes;
     if (offset >= size) return;
-    if (offset + lengthBytes >= size) {
-      await this.#change(async (file) => {
+    if (offset + lengthBytes >= size && this.#writingCount === 0 && this.#moving === undefined) {
+      await this.#moveEnd(async (file) => {
         await file.truncate(offset, "cs.data.truncate");
         await file.truncate(size, "cs.data.truncate");
       });
       return;
     }
-    for (let done = 0; done < lengthBytes; done += ZEROS.length) {
-      const piece = ZEROS.subarray(0, Math.min(ZEROS.length, lengthBytes - done));
-      await this.#change((file) => file.write([piece], offset + done, "cs.data.write"));
+    const end = Math.min(offset + lengthBytes, size);
+    for (let at = offset; at < end; at += ZEROS.length) {
+      await this.#write(ZEROS.subarray(0, Math.min(ZEROS.length, end - at)), at);
     }
   }
 
   /** Moves the end there, forwards or back. */
   async resize(sizeBytes: number): Promise<void> {
     if (sizeBytes === this.sizeBytes) return;
+    const isLonger = sizeBytes > this.sizeBytes;
     this.#sizeBytes = sizeBytes;
-    await this.#change((file) => file.truncate(sizeBytes, "cs.data.truncate"));
+    // Writes that come meanwhile may have moved it further.
+    await this.#moveEnd((file) => file.truncate(isLonger ? this.sizeBytes : sizeBytes, "cs.data.truncate"));
   }
 
   /** Everything that was written before the call becomes safe from loss of power. */
@@ -101,6 +108,38 @@ export class ChunkData {
     if (count === this.#syncedCount) return;
     await this.#use("create", (file) => file.sync("cs.data.sync"));
     this.#syncedCount = Math.max(this.#syncedCount, count);
+  }
+
+  async #write(bytes: Uint8Array, offset: number): Promise<void> {
+    while (this.#moving !== undefined) await this.#moving;
+    this.#writingCount++;
+    try {
+      await this.#change((file) => file.write([bytes], offset, "cs.data.write"));
+    } finally {
+      this.#writingCount--;
+      if (this.#writingCount === 0) this.#noneWriting?.();
+    }
+  }
+
+  /** Runs `act` while nothing is written; what comes meanwhile waits. */
+  async #moveEnd(act: (file: DiskFile) => Promise<void>): Promise<void> {
+    while (this.#moving !== undefined) await this.#moving;
+    let ended = (): void => undefined;
+    this.#moving = new Promise((resolve) => {
+      ended = resolve;
+    });
+    try {
+      if (this.#writingCount > 0) {
+        await new Promise<void>((resolve) => {
+          this.#noneWriting = resolve;
+        });
+        this.#noneWriting = undefined;
+      }
+      await this.#change(act);
+    } finally {
+      this.#moving = undefined;
+      ended();
+    }
   }
 
   async #change(act: (file: DiskFile) => Promise<void>): Promise<void> {

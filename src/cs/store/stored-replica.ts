@@ -10,7 +10,14 @@ import {
 import type { Clock, Kv } from "../../io/index.js";
 import { Bitmap } from "../core/bitmap.js";
 import { DirtyRegions, REGION_BLOCKS, regionsOf } from "../core/dirty-regions.js";
-import { type ChecksumPage, computePage, isEmptyPage, PAGE_BYTES } from "./checksum-page.js";
+import {
+  type ChecksumPage,
+  computePage,
+  dataRuns,
+  firstBlock,
+  isEmptyPage,
+  PAGE_BYTES,
+} from "./checksum-page.js";
 import { ChunkData, corrupt, type StoreFiles } from "./chunk-data.js";
 import { ChunkSums } from "./chunk-sums.js";
 import { encodeRecord, type ReplicaRecord, recordKey } from "./replica-record.js";
@@ -155,10 +162,15 @@ export class StoredReplica {
     this.#setSums(offset / BLOCK_BYTES, checksums);
   }
 
-  /** Whole blocks become zeros; the end stays where it is. Blocks of regions never written are zeros already. */
+  /** Whole blocks become zeros; the end stays where it is. Blocks that are holes are zeros already. */
   async zero(offset: number, lengthBytes: number): Promise<void> {
+    const isTail = offset + lengthBytes >= this.#data.sizeBytes;
+    // Cut off and made longer again, everything up to the end becomes a hole of the data file too.
+    if (isTail) await this.#data.zero(offset, lengthBytes);
     for (const [from, to] of this.#writtenRuns(offset, offset + lengthBytes)) {
-      await this.#data.zero(from, to - from);
+      const runs = isTail ? [] : dataRuns(this.#getSums(from / BLOCK_BYTES, (to - from) / BLOCK_BYTES));
+      for (const { begin, end } of runs)
+        await this.#data.zero(from + begin * BLOCK_BYTES, (end - begin) * BLOCK_BYTES);
       this.#setSums(from / BLOCK_BYTES, new Uint8Array((4 * (to - from)) / BLOCK_BYTES));
     }
   }
@@ -187,6 +199,25 @@ export class StoredReplica {
     await this.#data.read(bytes, offset);
     this.#verify(offset, bytes, checksums);
     return { bytes, checksums };
+  }
+
+  /**
+   * Where the first block at or after the offset is that holds data, or with `isHole` none: the offset itself, or the
+   * start of the block; the size of the chunk if there is none.
+   */
+  async seek(offset: number, isHole: boolean): Promise<number> {
+    const blocks = Math.ceil(this.chunkBytes / BLOCK_BYTES);
+    for (let block = Math.floor(offset / BLOCK_BYTES); block < blocks; ) {
+      const region = Math.floor(block / REGION_BLOCKS);
+      const end = Math.min(blocks, (region + 1) * REGION_BLOCKS);
+      const isWritten = this.#record.written.has(region);
+      if (isWritten) await this.#load([region]);
+      const sums = isWritten ? this.#getSums(block, end - block) : new Uint8Array(4 * (end - block));
+      const found = firstBlock(sums, isHole);
+      if (found !== undefined) return Math.max(offset, (block + found) * BLOCK_BYTES);
+      block = end;
+    }
+    return this.chunkBytes;
   }
 
   /**

@@ -1023,6 +1023,7 @@ export interface ChunkCallDown {
     | { readonly type: "data"; readonly body: ChunkData }
     | { readonly type: "description"; readonly body: ChunkDescription }
     | { readonly type: "held"; readonly body: ForwardHeld }
+    | { readonly type: "place"; readonly body: ChunkPlace }
     | undefined;
 }
 
@@ -1055,6 +1056,11 @@ function encodeChunkCallDown(message: ChunkCallDown, writer: wire.Writer): void 
     case "held":
       writer.uint32(50).fork();
       encodeForwardHeld(body.body, writer);
+      writer.ldelim();
+      break;
+    case "place":
+      writer.uint32(58).fork();
+      encodeChunkPlace(body.body, writer);
       writer.ldelim();
       break;
     case undefined:
@@ -1094,6 +1100,9 @@ function decodeChunkCallDown(reader: wire.Reader): ChunkCallDown {
       case 50:
         $body = { type: "held", body: wire.nested(reader, decodeForwardHeld) };
         break;
+      case 58:
+        $body = { type: "place", body: wire.nested(reader, decodeChunkPlace) };
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -1127,6 +1136,7 @@ export interface ChunkCallUp {
     | { readonly type: "sync"; readonly body: SyncChunk }
     | { readonly type: "describe"; readonly body: DescribeChunk }
     | { readonly type: "forward"; readonly body: ForwardWrite }
+    | { readonly type: "seek"; readonly body: SeekChunk }
     | undefined;
 }
 
@@ -1167,6 +1177,11 @@ function encodeChunkCallUp(message: ChunkCallUp, writer: wire.Writer): void {
     case "forward":
       writer.uint32(66).fork();
       encodeForwardWrite(body.body, writer);
+      writer.ldelim();
+      break;
+    case "seek":
+      writer.uint32(74).fork();
+      encodeSeekChunk(body.body, writer);
       writer.ldelim();
       break;
     case undefined:
@@ -1211,6 +1226,9 @@ function decodeChunkCallUp(reader: wire.Reader): ChunkCallUp {
         break;
       case 66:
         $body = { type: "forward", body: wire.nested(reader, decodeForwardWrite) };
+        break;
+      case 74:
+        $body = { type: "seek", body: wire.nested(reader, decodeSeekChunk) };
         break;
       default:
         wire.skip(reader, tag);
@@ -1680,6 +1698,42 @@ export const ChunkMaps: wire.MessageType<ChunkMaps> = {
   name: "ChunkMaps",
   encode: encodeChunkMaps,
   decode: decodeChunkMaps,
+};
+
+/** Answer to a SeekChunk. */
+export interface ChunkPlace {
+  /** The offset asked for, or the start of the block if that is later; the size of the chunk if there is no such block. */
+  readonly offset: number;
+}
+
+function encodeChunkPlace(message: ChunkPlace, writer: wire.Writer): void {
+  if (message.offset !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.offset));
+  }
+}
+
+function decodeChunkPlace(reader: wire.Reader): ChunkPlace {
+  let $offset = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $offset = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    offset: $offset,
+  };
+}
+
+/** How {@link ChunkPlace} travels. */
+export const ChunkPlace: wire.MessageType<ChunkPlace> = {
+  name: "ChunkPlace",
+  encode: encodeChunkPlace,
+  decode: decodeChunkPlace,
 };
 
 export interface ChunkRecord {
@@ -9694,6 +9748,68 @@ export const Revoke: wire.MessageType<Revoke> = {
   name: "Revoke",
   encode: encodeRevoke,
   decode: decodeRevoke,
+};
+
+/** Asks for the first block at or after the offset that holds data (or, with is_hole, that holds none). */
+export interface SeekChunk {
+  readonly chunkId: number;
+  readonly version: number;
+  readonly offset: number;
+  readonly isHole: boolean;
+}
+
+function encodeSeekChunk(message: SeekChunk, writer: wire.Writer): void {
+  if (message.chunkId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.chunkId));
+  }
+  if (message.version !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.version));
+  }
+  if (message.offset !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.offset));
+  }
+  if (message.isHole) {
+    writer.uint32(32).bool(message.isHole);
+  }
+}
+
+function decodeSeekChunk(reader: wire.Reader): SeekChunk {
+  let $chunkId = 0;
+  let $version = 0;
+  let $offset = 0;
+  let $isHole = false;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $chunkId = wire.uint64(reader);
+        break;
+      case 16:
+        $version = wire.uint64(reader);
+        break;
+      case 24:
+        $offset = wire.uint64(reader);
+        break;
+      case 32:
+        $isHole = reader.bool();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    chunkId: $chunkId,
+    version: $version,
+    offset: $offset,
+    isHole: $isHole,
+  };
+}
+
+/** How {@link SeekChunk} travels. */
+export const SeekChunk: wire.MessageType<SeekChunk> = {
+  name: "SeekChunk",
+  encode: encodeSeekChunk,
+  decode: decodeSeekChunk,
 };
 
 export interface SessionCallDown {

@@ -9,6 +9,7 @@ import {
   findMismatch,
   type InstallChunk,
   type ReadChunk,
+  type SeekChunk,
   type WriteId,
 } from "../../../../src/chunk/index.js";
 import { CHUNK_CHANNEL, type ChunkAnswer, type ChunkCall, serveCalls } from "../../../../src/rpc/index.js";
@@ -123,6 +124,8 @@ export class FakeChunkServer {
         }
         return DONE;
       }
+      case "seek":
+        return this.#seek(request.body);
       default:
         throw storageError("unsupported", request.type);
     }
@@ -181,6 +184,18 @@ export class FakeChunkServer {
     const checksums = checksumsOf(payload, offset);
     if (this.corrupt.has(chunkId)) payload[0] = (payload[0] ?? 0) ^ 1;
     return { reply: { type: "data", body: { checksums } }, payload };
+  }
+
+  /** Knows no holes but blocks full of zeros. */
+  #seek({ chunkId, version, offset, isHole }: SeekChunk): ChunkAnswer {
+    const { bytes } = this.#replica(chunkId, version);
+    let block = Math.floor(offset / BLOCK_BYTES);
+    const isHoleAt = (at: number): boolean =>
+      bytes.subarray(at * BLOCK_BYTES, (at + 1) * BLOCK_BYTES).every((byte) => byte === 0);
+    while (block * BLOCK_BYTES < bytes.length && isHoleAt(block) !== isHole) block++;
+    const isNowhere = !isHole && block * BLOCK_BYTES >= bytes.length;
+    const found = isNowhere ? Number.MAX_SAFE_INTEGER : Math.max(offset, block * BLOCK_BYTES);
+    return { reply: { type: "place", body: { offset: found } }, payload: new Uint8Array(0) };
   }
 
   async #delayed(answer: ChunkAnswer): Promise<ChunkAnswer> {
