@@ -29,7 +29,9 @@ export class RepairLoop {
 
   constructor(leadership: Leadership) {
     this.#leadership = leadership;
-    this.#suspects = new Suspects(leadership);
+    const { clock, tables, links } = leadership;
+    const evidenceOf = this.#evidence.of.bind(this.#evidence);
+    this.#suspects = new Suspects({ clock, tables, links, evidenceOf });
     this.#beat = new Heartbeat(leadership.clock, "mds.repair", PERIOD_MS, () => this.#rounds());
   }
 

@@ -1,7 +1,7 @@
 import type { ChunkId, CsId } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { ReconfigureChunk } from "./core/command.js";
-import { planSuspects } from "./core/inventory.js";
+import { type LostEvidence, planSuspects } from "./core/inventory.js";
 import type { ChunkRecord } from "./core/records.js";
 import type { Tables } from "./core/tables.js";
 import type { CsLinks } from "./cs-links.js";
@@ -18,6 +18,8 @@ export interface SuspectsWorld {
   readonly clock: Clock;
   readonly tables: Tables;
   readonly links: CsLinks;
+  /** What is known of a lost replica of the chunk. */
+  readonly evidenceOf: (csId: CsId, record: ChunkRecord) => LostEvidence;
 }
 
 /**
@@ -66,7 +68,8 @@ export class Suspects {
         continue;
       }
       if (!this.#isComplete(record, doubt)) continue;
-      const step = planSuspects(this.#world.tables, record, doubt.members);
+      const { tables, evidenceOf } = this.#world;
+      const step = planSuspects(tables, record, doubt.members, (csId) => evidenceOf(csId, record));
       if (step !== undefined) steps.push(step);
       else if (!record.chain.some(({ csId }) => doubt.members.has(csId))) this.#doubts.delete(chunkId);
     }

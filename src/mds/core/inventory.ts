@@ -44,23 +44,32 @@ export function judgeReplica(
  * filled from it, keeping what is right. If all are suspect, the last one in the chain becomes the truth, and the others are
  * filled from it: any of them has every acknowledged write, unless its host crashed, and the last one has the fewest that were
  * not acknowledged, whose clients will repeat them (docs/protocol-chunk.md). If it did, members that are not there but
- * may have more are waited for.
+ * may have more are waited for; so are lost replicas, which are as good as members, and if one has more they make way for it.
  */
 export function planSuspects(
   tables: Pick<Tables, "chunkServers">,
   record: ChunkRecord,
   suspects: ReadonlyMap<CsId, { readonly hostCrashed: boolean }>,
+  evidenceOf: (csId: CsId) => LostEvidence,
 ): ReconfigureChunk | undefined {
   const active = record.chain.filter(({ syncing }) => !syncing).map(({ csId }) => csId);
   const present = active.filter((csId) => presenceOf(tables.chunkServers.get(csId)) === "active");
   const doubtful = present.filter((csId) => suspects.has(csId));
   if (doubtful.length === 0) return undefined;
   if (doubtful.length < present.length) return resync(record, doubtful, "filled again after an unclean stop");
-  const awaited = active.filter((csId) => presenceOf(tables.chunkServers.get(csId)) === "inactive");
   // One that only its process left has every acknowledged write; the others may have been written to no more.
   const truth = doubtful.findLast((csId) => suspects.get(csId)?.hostCrashed === false) ?? doubtful.at(-1);
-  const isBlind = truth === undefined || suspects.get(truth)?.hostCrashed !== false;
-  if (isBlind && awaited.length > 0) return undefined;
+  if (truth === undefined || suspects.get(truth)?.hostCrashed !== false) {
+    const lost = knownLost(tables, record, evidenceOf);
+    if (lost.some(({ evidence }) => evidence === "complete" || evidence === "suspect")) {
+      return {
+        ...resync(record, doubtful, "another replica has more after an unclean stop of all"),
+        add: [],
+      };
+    }
+    const isInactive = (csId: CsId): boolean => presenceOf(tables.chunkServers.get(csId)) === "inactive";
+    if (active.some(isInactive) || lost.some(mayStillCome)) return undefined;
+  }
   return resync(
     record,
     doubtful.filter((csId) => csId !== truth),
@@ -81,15 +90,11 @@ export function planRevival(
   evidenceOf: (csId: CsId) => LostEvidence,
 ): ReconfigureChunk | undefined {
   if (record.chain.length > 0) return undefined;
-  const known = record.lost.map(({ csId }) => {
-    const presence = presenceOf(tables.chunkServers.get(csId));
-    return { csId, presence, evidence: presence === "active" ? evidenceOf(csId) : ("unknown" as const) };
-  });
+  const known = knownLost(tables, record, evidenceOf);
   const has = (evidence: LostEvidence): readonly CsId[] =>
     known.filter((lost) => lost.evidence === evidence).map(({ csId }) => csId);
   const good = [...has("complete"), ...has("suspect")];
-  const mayStillCome = known.some(({ presence, evidence }) => presence !== "gone" && evidence === "unknown");
-  const candidates = good.length > 0 || mayStillCome ? good : has("hostCrashed");
+  const candidates = good.length > 0 || known.some(mayStillCome) ? good : has("hostCrashed");
   const revive = candidates[0];
   if (revive === undefined) return undefined;
   const others = [...good, ...has("hostCrashed")].filter((csId) => csId !== revive);
@@ -102,6 +107,28 @@ export function planRevival(
     revive,
     reason: `CS#${revive} has returned`,
   };
+}
+
+interface KnownLost {
+  readonly csId: CsId;
+  readonly presence: ReturnType<typeof presenceOf>;
+  readonly evidence: LostEvidence;
+}
+
+function knownLost(
+  tables: Pick<Tables, "chunkServers">,
+  record: ChunkRecord,
+  evidenceOf: (csId: CsId) => LostEvidence,
+): readonly KnownLost[] {
+  return record.lost.map(({ csId }) => {
+    const presence = presenceOf(tables.chunkServers.get(csId));
+    return { csId, presence, evidence: presence === "active" ? evidenceOf(csId) : "unknown" };
+  });
+}
+
+/** Nobody knows what it has, and it will say so. */
+function mayStillCome({ presence, evidence }: KnownLost): boolean {
+  return presence !== "gone" && evidence === "unknown";
 }
 
 /** Between the last installed version and the present one nothing was acknowledged. */

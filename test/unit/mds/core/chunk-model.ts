@@ -335,15 +335,17 @@ export class ChunkModel {
 
   #repair(): void {
     const { tables, stampMs } = this.world;
-    const evidenceOf = (csId: CsId, { chunkId }: ChunkRecord): LostEvidence => {
-      const server = this.servers.get(csId);
-      if (server?.isUp !== true) return "unknown";
-      const replica = server.replicas.get(chunkId);
-      if (replica === undefined) return "missing";
-      return replica.isSuspect ? "suspect" : "complete";
-    };
+    const evidenceOf = (csId: CsId, record: ChunkRecord): LostEvidence => this.#evidenceOf(csId, record);
     const world = { tables, stampMs, isAwaited: () => this.#prng.chance(0.5), evidenceOf };
     for (const step of planRepairs(world, this.#chunks()).steps) this.#reconfigure(step);
+  }
+
+  #evidenceOf(csId: CsId, { chunkId }: ChunkRecord): LostEvidence {
+    const server = this.servers.get(csId);
+    if (server?.isUp !== true) return "unknown";
+    const replica = server.replicas.get(chunkId);
+    if (replica === undefined) return "missing";
+    return replica.isSuspect ? "suspect" : "complete";
   }
 
   #crash(): void {
@@ -384,7 +386,7 @@ export class ChunkModel {
       if (isUp && replicas.get(record.chunkId)?.isSuspect === true)
         suspects.set(csId, { hostCrashed: false });
     }
-    const step = planSuspects(this.world.tables, record, suspects);
+    const step = planSuspects(this.world.tables, record, suspects, (csId) => this.#evidenceOf(csId, record));
     if (step !== undefined) this.#reconfigure(step);
   }
 

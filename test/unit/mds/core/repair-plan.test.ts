@@ -258,6 +258,7 @@ describe("repair", () => {
 });
 
 describe("what a returning server has", () => {
+  const nothingKnown = (): LostEvidence => "unknown";
   const setUp = () => {
     const world = new ChunkWorld(3, { replicas: 3, replicasMinimum: 1 });
     const record = world.written();
@@ -335,7 +336,7 @@ describe("what a returning server has", () => {
   test("and is suspect is filled from members that are not, keeping what is right", () => {
     const { world, record, members } = setUp();
     const [a, b, c] = members;
-    const step = planSuspects(world.tables, record, new Map([[a, { hostCrashed: true }]]));
+    const step = planSuspects(world.tables, record, new Map([[a, { hostCrashed: true }]]), nothingKnown);
     expect(step).toMatchObject({ remove: [a], add: [{ csId: a, keepContents: true }] });
     world.apply({ type: "reconfigureChunk", body: step as never });
     expect(world.chain(record.chunkId)).toBe(`${b} ${c} ${a}*`);
@@ -346,9 +347,9 @@ describe("what a returning server has", () => {
     const [a, b, c] = members;
     const crashed = { hostCrashed: true };
     const all = new Map([a, b, c].map((id) => [id, crashed] as const));
-    expect(planSuspects(world.tables, record, all)?.remove).toEqual([a, b]);
+    expect(planSuspects(world.tables, record, all, nothingKnown)?.remove).toEqual([a, b]);
     all.set(b, { hostCrashed: false });
-    expect(planSuspects(world.tables, record, all)?.remove).toEqual([a, c]);
+    expect(planSuspects(world.tables, record, all, nothingKnown)?.remove).toEqual([a, c]);
   });
 
   test("after a crash of its host is not taken for the truth while a better one may come", () => {
@@ -356,16 +357,36 @@ describe("what a returning server has", () => {
     const [a, b, c] = members;
     setActivity(world, c, "inactive");
     const suspects = new Map([a, b].map((id) => [id, { hostCrashed: true }] as const));
-    expect(planSuspects(world.tables, record, suspects)).toBeUndefined();
+    expect(planSuspects(world.tables, record, suspects, nothingKnown)).toBeUndefined();
     setActivity(world, c, "offline");
-    expect(planSuspects(world.tables, record, suspects)?.remove).toEqual([a]);
+    expect(planSuspects(world.tables, record, suspects, nothingKnown)?.remove).toEqual([a]);
+  });
+
+  test("after a crash of its host makes way for a lost replica that has more, and waits for one that may", () => {
+    const { world, record, members } = setUp();
+    const [a, b, c] = members;
+    world.reconfigure(record.chunkId, { remove: [a] });
+    const left = world.chunk(record.chunkId);
+    const suspects = new Map<CsId, { hostCrashed: boolean }>([b, c].map((id) => [id, { hostCrashed: true }]));
+    const planned = (evidence: LostEvidence) =>
+      planSuspects(world.tables, left, suspects, (id) => (id === a ? evidence : "unknown"));
+
+    expect(planned("unknown")).toBeUndefined();
+    expect(planned("complete")).toMatchObject({ remove: [b, c], add: [] });
+    expect(planned("suspect")).toMatchObject({ remove: [b, c], add: [] });
+    expect(planned("hostCrashed")).toMatchObject({ remove: [b], add: [{ csId: b, keepContents: true }] });
+    setActivity(world, a, "offline");
+    expect(planned("unknown")).toMatchObject({ remove: [b] });
+    suspects.set(c, { hostCrashed: false });
+    setActivity(world, a, "active");
+    expect(planned("complete"), "it has every acknowledged write itself").toMatchObject({ remove: [b] });
   });
 
   test("alone and suspect is told again what it is, under a new version", () => {
     const world = new ChunkWorld(1);
     const record = world.written();
     const suspects = new Map([[membersOf(record)[0] as CsId, { hostCrashed: true }]]);
-    const step = planSuspects(world.tables, record, suspects);
+    const step = planSuspects(world.tables, record, suspects, nothingKnown);
     expect(step).toMatchObject({ remove: [], add: [] });
     world.apply({ type: "reconfigureChunk", body: step as never });
     expect(world.chunk(record.chunkId)).toMatchObject({ version: 2, installed: false });
