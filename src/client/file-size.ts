@@ -1,4 +1,5 @@
 import { failureOf, storageError } from "../base/index.js";
+import { BLOCK_BYTES } from "../chunk/index.js";
 import type { Clock, Timer } from "../io/index.js";
 import {
   type Attributes,
@@ -12,7 +13,7 @@ import {
 import type { Logger } from "../telemetry/index.js";
 import { checkRange } from "./core/file-range.js";
 import { knowsSize } from "./core/lease-rules.js";
-import { SizeTracker } from "./core/size-tracker.js";
+import { type SizeReport, SizeTracker } from "./core/size-tracker.js";
 import type { FileLease } from "./file-lease.js";
 import { bodyOf } from "./replies.js";
 import type { Session } from "./session.js";
@@ -63,9 +64,12 @@ export class FileSize {
   /** What the MDS says, with what only this client knows yet. */
   withLocalChanges(attributes: Attributes): Attributes {
     if (!this.#tracker.isDirty || this.#file.lease.kind !== "exclusive") return attributes;
-    const { sizeBytes, mtime } = this.#tracker;
+    const { sizeBytes, mtime, unreportedBytes } = this.#tracker;
     const ctime = isLaterTime(mtime, attributes.ctime) ? mtime : attributes.ctime;
-    return { ...attributes, sizeBytes, mtime, ctime };
+    const writtenBlocks = Math.ceil(unreportedBytes / BLOCK_BYTES) * BLOCK_BYTES;
+    const sizeBlocks = Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_BYTES;
+    const allocatedBytes = Math.min(sizeBlocks, attributes.allocatedBytes + writtenBlocks);
+    return { ...attributes, sizeBytes, mtime, ctime, allocatedBytes };
   }
 
   /** The present size, bytes. */
@@ -105,24 +109,25 @@ export class FileSize {
    * exclusive lease, at the MDS under a shared one. What the MDS said of the size before is no help: somebody may have
    * truncated since. So the MDS is told of every such write, and of its time.
    */
-  async noteWritten(end: number, signal: AbortSignal | undefined): Promise<void> {
+  async noteWritten(end: number, signal: AbortSignal | undefined, writtenBytes = 0): Promise<void> {
     const { lease, sharedWrite } = this.#file;
     for (;;) {
       await lease.ready("write", signal);
       const { kind, sequence } = lease.grant;
       if (kind === "exclusive") {
-        this.wroteUpTo(end);
+        this.wroteUpTo(end, writtenBytes);
         return;
       }
       sharedWrite();
       // Also within the size as it is: others keep what they know of the file, and its data, until the MDS hears of it.
-      if (await this.#send(sequence, end, this.#now())) return;
+      const report = { sizeBytes: end, mtime: this.#now(), writtenBytes };
+      if (await this.#send(sequence, report)) return;
     }
   }
 
   /** Under an exclusive lease: remembers what is to be reported, and sees to it that it is. */
-  wroteUpTo(end: number): void {
-    this.#tracker.wrote(end, this.#now());
+  wroteUpTo(end: number, writtenBytes: number): void {
+    this.#tracker.wrote(end, this.#now(), writtenBytes);
     this.#reportTimer ??= this.#world.clock.after("client.report", REPORT_MS, () => {
       this.#reportTimer = undefined;
       this.report().catch((error) => {
@@ -162,12 +167,13 @@ export class FileSize {
     const isExclusive = lease.kind === "exclusive";
     const answer = async (): Promise<Attributes> => {
       const report = this.#tracker.report();
+      const { mtime, writtenBytes } = report;
       const roomEnd = downgradeTo === "exclusive" ? 0 : this.#appendEnd;
       const sizeBytes = isExclusive ? Math.max(report.sizeBytes, roomEnd) : 0;
       const reply = await this.#world.session.mutate(
         (id) => ({
           type: "reportFile",
-          body: { id, ino, leaseSequence, sizeBytes, mtime: report.mtime, downgradeTo, ask },
+          body: { id, ino, leaseSequence, sizeBytes, mtime, writtenBytes, downgradeTo, ask },
         }),
         { isBound: true, urgency: "urgent" },
       );
@@ -229,15 +235,18 @@ export class FileSize {
       const report = this.#tracker.report();
       // Where others write too the size known here may be too large by now; it was reported when it grew.
       const sizeBytes = kind === "exclusive" ? report.sizeBytes : 0;
-      if (await this.#send(sequence, sizeBytes, report.mtime)) this.#tracker.confirmed(report);
+      if (await this.#send(sequence, { ...report, sizeBytes })) this.#tracker.confirmed(report);
     }
   }
 
   /** False if the lease of that sequence is not the present one any more: look how things are, and report again. */
-  async #send(leaseSequence: number, sizeBytes: number, mtime: Timestamp): Promise<boolean> {
+  async #send(
+    leaseSequence: number,
+    { sizeBytes, mtime, writtenBytes }: Omit<SizeReport, "mark">,
+  ): Promise<boolean> {
     const { ino } = this.#file;
     const reporting = this.#world.session.mutate(
-      (id) => ({ type: "reportFile", body: { id, ino, leaseSequence, sizeBytes, mtime } }),
+      (id) => ({ type: "reportFile", body: { id, ino, leaseSequence, sizeBytes, mtime, writtenBytes } }),
       { isBound: true },
     );
     return (await this.#underLease(leaseSequence, reporting)) !== undefined;

@@ -5,6 +5,8 @@ export interface SizeReport {
   readonly sizeBytes: number;
   readonly mtime: Timestamp;
   readonly mark: number;
+  /** Bytes written since the last confirmed report, those written twice counted twice. */
+  readonly writtenBytes: number;
 }
 
 /**
@@ -18,6 +20,8 @@ export class SizeTracker {
   /** Number of the last local change, and of the last one the MDS has confirmed. */
   #changed = 0;
   #reported = 0;
+  /** Bytes written that no confirmed report tells of. */
+  #unreportedBytes = 0;
 
   constructor(sizeBytes: number, mtime: Timestamp) {
     this.#sizeBytes = sizeBytes;
@@ -36,8 +40,14 @@ export class SizeTracker {
     return this.#changed > this.#reported;
   }
 
-  /** A write up to `endBytes` was acknowledged by the chunk servers. */
-  wrote(endBytes: number, mtime: Timestamp): void {
+  /** Bytes written that the MDS may not know of. */
+  get unreportedBytes(): number {
+    return this.#unreportedBytes;
+  }
+
+  /** A write of so many bytes up to `endBytes` was accepted. */
+  wrote(endBytes: number, mtime: Timestamp, writtenBytes = 0): void {
+    this.#unreportedBytes += writtenBytes;
     this.#sizeBytes = Math.max(this.#sizeBytes, endBytes);
     this.#mtime = mtime;
     this.#changed++;
@@ -59,14 +69,17 @@ export class SizeTracker {
     this.#sizeBytes = sizeBytes;
     this.#mtime = mtime;
     this.#reported = this.#changed;
+    this.#unreportedBytes = 0;
   }
 
   report(): SizeReport {
-    return { sizeBytes: this.#sizeBytes, mtime: this.#mtime, mark: this.#changed };
+    const writtenBytes = this.#unreportedBytes;
+    return { sizeBytes: this.#sizeBytes, mtime: this.#mtime, mark: this.#changed, writtenBytes };
   }
 
   /** The MDS has answered the report. */
   confirmed(report: SizeReport): void {
     this.#reported = Math.max(this.#reported, report.mark);
+    this.#unreportedBytes = Math.max(0, this.#unreportedBytes - report.writtenBytes);
   }
 }

@@ -12,6 +12,18 @@ async function twoClients(): Promise<{ world: ClientWorld; ann: Cluster; bob: Cl
 const writing = { access: "write", create: true } as const;
 
 describe("two clients and one file", () => {
+  test("the space it takes is what was written, seen by both, not the holes", async () => {
+    const { world, ann, bob } = await twoClients();
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    await world.run(handle.write(new Uint8Array(1000).fill(1), 10 * CHUNK_BYTES));
+    expect((await world.run(ann.fileSystem.stat("/f"))).allocatedBytes).toBe(4096);
+    expect((await world.run(bob.fileSystem.stat("/f"))).allocatedBytes).toBe(4096);
+    await world.run(handle.write(new Uint8Array(1000).fill(1), 0));
+    expect((await world.run(bob.fileSystem.stat("/f"))).allocatedBytes).toBe(4096);
+    await world.run(handle.write(new Uint8Array(8192).fill(1), 3 * CHUNK_BYTES));
+    expect((await world.run(bob.fileSystem.stat("/f"))).allocatedBytes).toBe(12288);
+  });
+
   test("what one has written the other sees, whether it asks for attributes or reads", async () => {
     const { world, ann, bob } = await twoClients();
     const handle = await world.run(ann.fileSystem.open("/f", writing));

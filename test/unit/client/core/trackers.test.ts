@@ -86,6 +86,18 @@ describe("size and times", () => {
     expect(sizes.sizeBytes).toBe(3);
   });
 
+  test("how much was written is told once: with the report that is confirmed", () => {
+    const sizes = new SizeTracker(0, at(1));
+    sizes.wrote(5, at(2), 5);
+    expect(sizes.report().writtenBytes).toBe(5);
+    const report = sizes.report();
+    sizes.wrote(7, at(3), 2);
+    sizes.confirmed(report);
+    expect(sizes.report().writtenBytes).toBe(2);
+    sizes.set(0, at(4));
+    expect(sizes.unreportedBytes).toBe(0);
+  });
+
   test("where others could write too the size is what the MDS says, and a time not told yet stays", () => {
     const sizes = new SizeTracker(100, at(1));
     sizes.wrote(0, at(5));
