@@ -1,0 +1,262 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync, symlinkSync } from "node:fs";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { type CommandResult, runProgram } from "../cluster/harness.js";
+import { MountLab, mountObstacle } from "./harness.js";
+
+/**
+ * `pstorage-mount` and the helper of mount(8) as their callers know them: what is printed, what /proc/mounts says, when
+ * they return, how a mount ends.
+ */
+
+/** Each step is several processes, on a machine that may have other things to do. */
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
+
+const BIN = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), "bin");
+
+interface Line {
+  readonly source: string;
+  readonly type: string;
+  readonly options: readonly string[];
+}
+
+let lab: MountLab;
+let directory = "";
+let mountPoint = "";
+
+/** What /proc/mounts says of the mount point. */
+function shown(path = mountPoint): Line | undefined {
+  const lines = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" "));
+  const found = lines.findLast((fields) => fields[1] === path);
+  if (found === undefined) return undefined;
+  return { source: found[0] ?? "", type: found[2] ?? "", options: (found[3] ?? "").split(",") };
+}
+
+/** Runs a program in bin/, or a link to one, as a user would. */
+async function run(program: string, ...args: string[]): Promise<CommandResult> {
+  const child = spawn(process.execPath, [program.includes("/") ? program : join(BIN, program), ...args], {
+    env: { ...process.env, ...lab.cluster.lab.env(1), PSTORAGE_NAME: "" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  return finished(child);
+}
+
+async function finished(child: ChildProcess): Promise<CommandResult> {
+  let [output, errors] = ["", ""];
+  child.stdout?.on("data", (bytes: Buffer) => {
+    output += bytes.toString();
+  });
+  child.stderr?.on("data", (bytes: Buffer) => {
+    errors += bytes.toString();
+  });
+  const status = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  return { status, output, errors };
+}
+
+const mount = (...args: string[]): Promise<CommandResult> =>
+  run("pstorage-mount.js", "-c", "lab", mountPoint, ...args);
+
+const DONE: CommandResult = { status: 0, output: "", errors: "" };
+
+/** Exit status 1 and one line. */
+async function expectRefusal(result: Promise<CommandResult>, sentence: string | RegExp): Promise<void> {
+  const { status, output, errors } = await result;
+  expect(errors).toMatch(sentence);
+  expect(errors).toMatch(/^pstorage-mount: [^\n]+\n$/);
+  expect([status, output]).toEqual([1, ""]);
+}
+
+const umount = (...args: string[]): Promise<CommandResult> =>
+  finished(spawn("umount", [...args, mountPoint], { stdio: ["ignore", "pipe", "pipe"] }));
+
+/** The daemon behind the mount point. */
+function daemon(): number {
+  const { stdout } = spawnSync("pgrep", ["-f", `pstorage-mountd.*"directory":"${mountPoint}"`], {
+    encoding: "utf8",
+  });
+  return Number(stdout.trim().split("\n")[0] ?? "0");
+}
+
+async function until(truth: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  while (!truth()) {
+    if (Date.now() > end) throw new Error(`it did not come true that ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const isGone = (pid: number): boolean =>
+  !existsSync(`/proc/${pid}/cmdline`) || readFileSync(`/proc/${pid}/cmdline`, "utf8") === "";
+
+describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
+  beforeAll(async () => {
+    lab = await MountLab.start({ mdsCount: 1, csCount: 3, mounts: [] });
+    directory = lab.directory;
+    mountPoint = join(directory, "mnt");
+    await mkdir(mountPoint);
+  });
+
+  afterEach(async () => {
+    const pid = daemon();
+    if (shown() !== undefined) spawnSync("umount", ["-l", mountPoint]);
+    if (pid > 0) await until(() => isGone(pid), "the daemon ends");
+  });
+
+  afterAll(() => lab.close());
+
+  test("returns when it is mounted, with options before or after the mount point", async () => {
+    expect(await run("pstorage-mount.js", "-v", mountPoint, "-c", "lab")).toEqual(DONE);
+    expect(shown()).toMatchObject({ source: "pstorage://lab", type: "fuse.pstorage" });
+    expect(shown()?.options).toEqual(expect.arrayContaining(["rw", "default_permissions", "allow_other"]));
+    await writeFile(join(mountPoint, "file"), "contents");
+    expect(await umount()).toEqual(DONE);
+    expect(await readdir(mountPoint)).toEqual([]);
+
+    const log = join(lab.cluster.lab.root(1), "var/log/pstorage/lab/pstorage-mount.log.gz");
+    expect(gunzipSync(await readFile(log)).toString()).toContain('"msg":"mounted"');
+  });
+
+  test("under its other name it shows the other name", async () => {
+    const program = join(directory, "vstorage-mount");
+    symlinkSync(join(BIN, "pstorage-mount.js"), program);
+    expect(await run(program, "-c", "lab", "-l", "/dev/null", mountPoint)).toEqual(DONE);
+    expect(shown()).toMatchObject({ source: "vstorage://lab", type: "fuse.vstorage" });
+  });
+
+  test("options of mount(8) are the kernel's, and the owner of the root is as one likes", async () => {
+    const options = "ro,nosuid,nodev,noexec,noatime,fsname=other";
+    expect(await mount("-u", "daemon", "-g", "12", "-m", "0750", "-o", options)).toEqual(DONE);
+    expect(shown()?.source).toBe("other");
+    expect(shown()?.options).toEqual(expect.arrayContaining(["ro", "nosuid", "nodev", "noexec", "noatime"]));
+    const { mode, uid, gid } = await stat(mountPoint);
+    expect([mode & 0o7777, uid, gid]).toEqual([0o750, 1, 12]);
+    await expect(writeFile(join(mountPoint, "new"), "")).rejects.toMatchObject({ code: "EROFS" });
+  });
+
+  test("what cannot be is refused in one line", async () => {
+    await expectRefusal(mount("-o", "ro,sorcery"), 'the option "sorcery" is not known');
+    await expectRefusal(mount("-u", "no-such-user"), 'there is no user "no-such-user"');
+    await expectRefusal(mount("-m", "0999"), "the mode is octal digits");
+    await expectRefusal(mount("-R", "500"), "give -C FILE too");
+    await expectRefusal(mount("--sorcery"), "unknown option");
+    await expectRefusal(run("pstorage-mount.js", mountPoint), "which cluster");
+    await expectRefusal(
+      run("pstorage-mount.js", "-c", "nowhere", mountPoint),
+      "pstorage -c nowhere auth-node",
+    );
+    await expectRefusal(run("pstorage-mount.js", "-c", "lab", join(directory, "none")), "does not exist");
+    await writeFile(join(directory, "file"), "");
+    await expectRefusal(run("pstorage-mount.js", "-c", "lab", join(directory, "file")), "is not a directory");
+    await expectRefusal(mount("-b", "127.0.0.1:1"), /./);
+    expect(shown()).toBeUndefined();
+  });
+
+  test("a mount point is used once", async () => {
+    expect(await mount()).toEqual(DONE);
+    await expectRefusal(mount(), "pstorage://lab is mounted on .* already");
+  });
+
+  test("after kill -9 of the daemon the mount point is dead until it is mounted again", async () => {
+    expect(await mount()).toEqual(DONE);
+    await writeFile(join(mountPoint, "kept"), "kept");
+    process.kill(daemon(), "SIGKILL");
+    await expect(readFile(join(mountPoint, "kept"))).rejects.toMatchObject({ code: "ENOTCONN" });
+
+    expect(await mount()).toEqual(DONE);
+    expect(await readFile(join(mountPoint, "kept"), "utf8")).toBe("kept");
+  });
+
+  test("SIGTERM unmounts, and whoever still uses it is cut off after a while", async () => {
+    expect(await mount()).toEqual(DONE);
+    const user = spawn("sleep", ["60"], { cwd: mountPoint });
+    const pid = daemon();
+    process.kill(pid, "SIGTERM");
+    await until(() => shown() === undefined, "it is out of sight", 5000);
+    await until(() => isGone(pid), "the daemon ends");
+    user.kill();
+  });
+
+  test("in the foreground it stays until it is unmounted, and says how it ended", async () => {
+    const child = spawn(process.execPath, [join(BIN, "pstorage-mount.js"), "-f", "-c", "lab", mountPoint], {
+      env: { ...process.env, ...lab.cluster.lab.env(1) },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const ended = finished(child);
+    await until(() => shown() !== undefined, "it is mounted", 60_000);
+    child.kill("SIGTERM");
+    const { status, errors } = await ended;
+    expect(status).toBe(0);
+    expect(errors).toContain('"msg":"mounted"');
+    expect(shown()).toBeUndefined();
+  });
+
+  test("mount(8) calls the helper with a source and options of fstab", async () => {
+    const options = "rw,nosuid,_netdev,nofail,x-systemd.automount";
+    expect(await run("mount.fuse.pstorage.js", "pstorage://lab", mountPoint, "-o", options)).toEqual(DONE);
+    expect(shown()).toMatchObject({ source: "pstorage://lab", type: "fuse.pstorage" });
+    expect(shown()?.options).toContain("nosuid");
+    await umount();
+    const { status, errors } = await run(
+      "mount.fuse.pstorage.js",
+      "pstorage://lab",
+      mountPoint,
+      "-o",
+      "sorcery",
+    );
+    expect([status, errors]).toEqual([32, 'mount.fuse.pstorage: the option "sorcery" is not known\n']);
+  });
+
+  test("commands take a path on the mount, which tells the cluster", async () => {
+    expect(await mount()).toEqual(DONE);
+    await mkdir(join(mountPoint, "images"));
+    const root = lab.cluster.lab.root(1);
+    const pstorage = (...args: string[]) => runProgram("pstorage", args, { root, cluster: "" });
+    const images = join(mountPoint, "images");
+    expect((await pstorage("set-attr", images, "replicas=2:1")).status).toBe(0);
+    const { output } = await pstorage("get-attr", images);
+    expect(output).toContain("Path: 'pstorage://lab/images'");
+    expect(output).toContain("replicas=2:1");
+    await writeFile(join(images, "disk"), "x");
+    expect(await pstorage("-q", "revoke", join(images, "disk"))).toEqual(DONE);
+    const { errors } = await pstorage("-c", "other", "get-attr", images);
+    expect(errors).toContain('lies on a mount of "lab", not of "other"');
+  });
+
+  test("while the cluster is gone operations wait, can be interrupted, and umount works", async () => {
+    expect(await mount()).toEqual(DONE);
+    await writeFile(join(mountPoint, "file"), "contents");
+    const services = await lab.cluster.lab.services();
+    const daemons = services.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+    for (const pid of daemons) process.kill(pid, "SIGSTOP");
+    try {
+      for (const line of [
+        "mkdir DIR/new",
+        "cat DIR/file",
+        "mv DIR/file DIR/other",
+        "df DIR",
+        "flock DIR/file true",
+      ]) {
+        const [program = "", ...args] = line.replaceAll("DIR", mountPoint).split(" ");
+        const child = spawn(program, args, { stdio: "ignore" });
+        const ended = new Promise((resolve) => child.once("exit", (_, signal) => resolve(signal)));
+        await new Promise((resolve) => setTimeout(resolve, 1500));
+        const state = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(" ")[2];
+        expect(`${line}: ${state}`).toBe(`${line}: S`);
+        child.kill("SIGTERM");
+        expect(await ended).toBe("SIGTERM");
+      }
+      const child = spawn("ls", ["-l", mountPoint], { stdio: "ignore" });
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      expect((await umount("-f")).status).toBeOneOf([0, 32]);
+      expect(await ended).not.toBe(0);
+    } finally {
+      for (const pid of daemons) process.kill(pid, "SIGCONT");
+    }
+  });
+});
