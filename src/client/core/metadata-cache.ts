@@ -19,6 +19,8 @@ export interface Asked {
 /** A mutation of this session under way. What it may change is neither answered from here nor kept. */
 export interface ChangeUnderWay extends Asked {
   readonly change: OwnChange;
+  /** It may concern any inode. */
+  isWild: boolean;
 }
 
 export interface CacheLimits {
@@ -51,7 +53,8 @@ export class MetadataCache {
   readonly #spoiled = new Map<string, number>();
   #askedCount = 0;
   readonly #closed = new Map<string, number>();
-  /** Changes that may concern any inode. */
+  readonly #changes = new Set<ChangeUnderWay>();
+  /** Those that may concern any inode. */
   #wildCount = 0;
 
   constructor(limits: CacheLimits = CACHE_LIMITS) {
@@ -157,7 +160,10 @@ export class MetadataCache {
   /** The MDS says that this is not true any more. */
   invalidate(items: readonly InvalidItem[]): void {
     this.#epoch++;
-    for (const item of items) this.#drop(item);
+    for (const item of items) {
+      this.#drop(item);
+      this.#unsettle(item);
+    }
   }
 
   /**
@@ -187,18 +193,22 @@ export class MetadataCache {
   beginChange(change: OwnChange): ChangeUnderWay {
     for (const key of keysOf(change)) this.#closed.set(key, (this.#closed.get(key) ?? 0) + 1);
     if (change.isWild) this.#wildCount++;
-    return { ...this.ask(), change };
+    const underWay = { ...this.ask(), change, isWild: change.isWild };
+    this.#changes.add(underWay);
+    return underWay;
   }
 
   /** It was answered, and changed these names; or it failed or its outcome is unknown, without `coherence`. */
   endChange(
-    { since, change }: ChangeUnderWay,
+    underWay: ChangeUnderWay,
     coherence: Coherence | undefined,
     names: readonly OwnName[],
     nowMs: number,
   ): void {
+    const { since, change } = underWay;
     for (const key of keysOf(change)) this.#open(key);
-    if (change.isWild) this.#wildCount--;
+    this.#changes.delete(underWay);
+    if (underWay.isWild) this.#wildCount--;
     // What others changed meanwhile was pushed before this answer.
     const changed = (coherence?.changed ?? []).filter(({ ino }) => this.#mayKeep({ since }, inodeKey(ino)));
     const kept = names.filter(({ directory, name }) =>
@@ -213,6 +223,22 @@ export class MetadataCache {
       for (const { directory, name, ino } of kept) this.#names.put(directory, toLatin1(name), ino, nowMs);
     }
     this.answered();
+  }
+
+  /** A name that a change of ours is about stands for something else now, and so may the change. */
+  #unsettle({ kind, ino, name }: InvalidItem): void {
+    if (kind !== "entry" && kind !== "entries") return;
+    const text = toLatin1(name);
+    for (const underWay of this.#changes) {
+      if (underWay.isWild) continue;
+      const { names } = underWay.change;
+      const isAbout = names.some(
+        (about) => about.directory === ino && (kind === "entries" || toLatin1(about.name) === text),
+      );
+      if (!isAbout) continue;
+      underWay.isWild = true;
+      this.#wildCount++;
+    }
   }
 
   #putAttributes(attributes: Attributes): void {

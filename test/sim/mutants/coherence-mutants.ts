@@ -7,7 +7,7 @@ export const COHERENCE_MUTANTS: readonly Mutant[] = [
     file: "src/mds/coherence.ts",
     find: "    if (this.#absent.size === 0 && this.#pending.count === 0) return;",
     replace: "    if (this.#absent.size >= 0) return;",
-    climate: "calm",
+    climate: "network",
     seed: 1,
   },
   {
@@ -23,7 +23,7 @@ export const COHERENCE_MUTANTS: readonly Mutant[] = [
     file: "src/client/core/metadata-cache.ts",
     find: "    if (since < this.#floor || (this.#spoiled.get(key) ?? 0) > since) return false;",
     replace: "    if (since < this.#floor) return false;",
-    climate: "calm",
+    climate: "network",
     seed: 1,
   },
   {
@@ -32,7 +32,7 @@ export const COHERENCE_MUTANTS: readonly Mutant[] = [
     find: '  const { type, body } = mutation;\n  switch (type) {\n    case "create":\n      return naming(',
     replace:
       '  const { type, body } = mutation;\n  if (body.id.sequence === 0) return { inos: [], names: [], isWild: false, keepsXattrs: true };\n  switch (type) {\n    case "create":\n      return naming(',
-    climate: "calm",
+    climate: "network",
     seed: 1,
   },
   {
