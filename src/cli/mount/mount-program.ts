@@ -61,7 +61,7 @@ async function runCommand(name: string): Promise<number> {
     .parse();
   const flags = program.opts<Flags>();
   const clusterName = flags.cluster ?? process.env["PSTORAGE_NAME"];
-  if (clusterName === undefined) {
+  if (clusterName === undefined || clusterName === "") {
     throw storageError("invalid", "which cluster? give -c NAME, or set PSTORAGE_NAME");
   }
   return mount({
