@@ -96,7 +96,7 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
     if (pid > 0) await until(() => isGone(pid), "the daemon ends");
   });
 
-  afterAll(() => lab.close());
+  afterAll(() => lab?.close());
 
   test("returns when it is mounted, with options before or after the mount point", async () => {
     expect(await run("pstorage-mount.js", "-v", mountPoint, "-c", "lab")).toEqual(DONE);
