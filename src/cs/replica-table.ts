@@ -1,11 +1,12 @@
 import { type Failure, StorageError, storageError } from "../base/index.js";
-import type {
-  ChainMember,
-  ChunkId,
-  ChunkVersion,
-  DeleteReplica,
-  InstallChunk,
-  ReplicaReport,
+import {
+  type ChainMember,
+  type ChunkId,
+  type ChunkVersion,
+  type DeleteReplica,
+  type InstallChunk,
+  REGION_BYTES,
+  type ReplicaReport,
 } from "../chunk/index.js";
 import { Bitmap } from "./core/bitmap.js";
 import { Fill } from "./core/fill.js";
@@ -173,22 +174,26 @@ export class ReplicaTable {
   }
 
   async #installSyncing(command: InstallChunk, entry: Entry | undefined): Promise<Entry> {
-    const isNext = entry !== undefined && entry.replica.version === command.version - 1;
-    if (!isNext || entry.replica.failure !== undefined)
-      return await this.#installEmpty(command, new Fill("all"));
-    const { filling, stored } = entry.replica;
-    if (filling !== undefined && entry.replica.isSyncing) {
+    if (entry === undefined) return await this.#installEmpty(command, new Fill("all"));
+    const { filling, stored, failure, version, isSyncing } = entry.replica;
+    const mustKeep = command.keepContents && !command.create;
+    if (failure !== undefined && mustKeep) throw new StorageError(failure);
+    const isNext = version === command.version - 1 && failure === undefined;
+    if (isNext && filling !== undefined && isSyncing) {
       // The resynchronisation goes on: it has taken every change of the version before.
       this.#advance(command, entry, stored.record.needed);
       if (stored.record.needed === undefined) this.#onFilled(command.chunkId, command.version);
       else this.#startFiller(entry, command);
       return entry;
     }
-    if (command.create || !command.keepContents) return await this.#installEmpty(command, new Fill("all"));
+    const needed = isNext ? neededOf(stored) : neededAfterGap(stored);
+    if (!mustKeep || (needed === "all" && !isNext)) {
+      return await this.#installEmpty(command, new Fill("all"));
+    }
     await this.#end(entry, installedAnew(command.version));
-    const needed = neededOf(stored);
     await stored.install({ ...versionOf(command), needed, endSuspicion: false });
-    const fresh = this.#enter(new Replica(this.#env, stored, new Fill(needed)), Promise.resolve());
+    const fill = isNext ? new Fill(needed) : new Fill(needed, new Bitmap(stored.written.toBytes()));
+    const fresh = this.#enter(new Replica(this.#env, stored, fill), Promise.resolve());
     this.#startFiller(fresh, command);
     return fresh;
   }
@@ -272,6 +277,16 @@ function neededOf(stored: StoredReplica): Bitmap | "all" {
   result.addAll(dirty);
   if (needed !== undefined) result.addAll(needed);
   return result;
+}
+
+/**
+ * It has not seen every version: any region may lack changes that the others have settled meanwhile. But none of these was
+ * acknowledged to a client, so that it may be needed as it is, and stays until it is filled.
+ */
+function neededAfterGap(stored: StoredReplica): Bitmap | "all" {
+  const result = new Bitmap();
+  result.addRange(0, Math.ceil(stored.chunkBytes / REGION_BYTES));
+  return stored.record.needed === "all" ? "all" : result;
 }
 
 /** Members that stay readable keep their order, so that each has what those behind it have. */

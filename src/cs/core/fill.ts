@@ -20,6 +20,7 @@ export interface FillSource {
 export class Fill {
   /** Regions in which this replica is not right, or "all" of one that began empty. */
   readonly #needed: Bitmap | "all";
+  readonly #held: Bitmap | undefined;
   /** Regions still to be fetched; those under way are in `#fetching`. Undefined before the source was described. */
   #missing: number[] | undefined;
   readonly #fetching = new Set<number>();
@@ -29,8 +30,10 @@ export class Fill {
   /** Where the bytes of the chain's changes since then end. */
   #changedEndBytes = 0;
 
-  constructor(needed: Bitmap | "all") {
+  /** `held`: regions that hold anything here, if others need not be fetched where the source has nothing either. */
+  constructor(needed: Bitmap | "all", held?: Bitmap) {
     this.#needed = needed;
+    this.#held = held;
   }
 
   get isDescribed(): boolean {
@@ -55,7 +58,10 @@ export class Fill {
     }
     const needed = new Bitmap(this.#needed.toBytes());
     needed.addAll(source.suspectRegions);
-    this.#missing = [...needed];
+    const held = this.#held;
+    const holdsAnything = (region: number): boolean =>
+      held === undefined || held.has(region) || source.regions.has(region);
+    this.#missing = [...needed].filter(holdsAnything);
   }
 
   /** A change of the chain has arrived. */

@@ -364,13 +364,17 @@ test("a replica that kept its contents while it was being filled becomes a full 
       "a command",
     );
   const syncing = { ...self, syncing: true };
-  // The source never hears of version 2, so that nothing can be fetched under it.
+  // The source never hears of these versions, so that nothing can be fetched under them.
   await install(2, [source, syncing], false, true);
   const kept = await install(3, [self]);
-  await install(4, [source, syncing], true);
-  const emptied = await install(5, [self]);
+  // Version 4 went by without this server.
+  await install(5, [source, syncing], false, true);
+  const keptAfterGap = await install(6, [self]);
+  await install(7, [source, syncing], true);
+  const emptied = await install(8, [self]);
 
   expect([kept.failure, kept.highWaterBytes]).toEqual([undefined, 5000]);
+  expect([keptAfterGap.failure, keptAfterGap.highWaterBytes]).toEqual([undefined, 5000]);
   expect(emptied.failure?.code).toBe("refused");
 });
 

@@ -148,6 +148,13 @@ describe("a fill", () => {
     expect([fill.next(), fill.next(), fill.next()]).toEqual([1, 5, undefined]);
   });
 
+  test("that cannot trust any region fetches those in which it or the source holds anything", () => {
+    const fill = new Fill(Bitmap.of(0, 1, 2, 3), Bitmap.of(1));
+    fill.describe(source());
+
+    expect([fill.next(), fill.next(), fill.next(), fill.next()]).toEqual([0, 1, 2, undefined]);
+  });
+
   test("is complete when the last region is in, not when it is fetched", () => {
     const fill = new Fill("all");
     expect(fill.isComplete).toBe(false);
