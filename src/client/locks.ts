@@ -67,6 +67,11 @@ export class Locks implements SessionEvents {
     this.#clock = clock;
   }
 
+  /** Whether what is locked here may be relied on at this moment: the session's term is not over by this machine's clock. */
+  get areInForce(): boolean {
+    return this.#session().isUsable;
+  }
+
   /** The lock that is in the way of this one, the first by position; undefined if there is none. */
   test(lock: FileLock, options?: WaitOptions): Promise<LockInTheWay | undefined> {
     return withinLimits(this.#clock, options, async (signal) => {
