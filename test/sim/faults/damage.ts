@@ -79,6 +79,7 @@ export async function whatIsMissing(cluster: SimCluster): Promise<string | undef
     if (node.csId === 0) continue;
     const record = store.tables.chunkServers.get(node.csId);
     if (!node.isUp || node.server === undefined) return `${node.name} does not run`;
+    if (!node.server.isServing) return `${node.name} does not serve`;
     if (record?.activity !== "active") return `${node.name} is ${record?.activity ?? "unknown"}`;
     if (record.incarnation !== (await node.incarnation())) return `${node.name} has not registered again`;
   }
