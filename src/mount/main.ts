@@ -46,10 +46,19 @@ async function main(): Promise<void> {
   process.on("uncaughtException", halt);
   process.on("unhandledRejection", halt);
   process.on("SIGHUP", () => daemonLog.reopen());
+  const stop = new AbortController();
+  let connected: FuseConnection | undefined;
+  const end = (): void => {
+    stop.abort();
+    if (connected !== undefined) void takeDown(config, connected, log);
+  };
+  // From the beginning: a signal between mount(2) and here would leave a dead mount.
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
   try {
-    const { cluster, connection, fileSystem } = await mount(config, log);
-    process.on("SIGTERM", () => void takeDown(config, connection, log));
-    process.on("SIGINT", () => void takeDown(config, connection, log));
+    const { cluster, connection, fileSystem } = await mount(config, log, stop.signal);
+    connected = connection;
+    if (stop.signal.aborted) void takeDown(config, connection, log);
     tell({ type: "mounted", pid: process.pid });
     const error = await connection.ended;
     if (error === undefined) log.info("unmounted");
@@ -75,7 +84,7 @@ interface Mounted {
   readonly fileSystem: MountedFileSystem;
 }
 
-async function mount(config: MountConfig, log: Logger): Promise<Mounted> {
+async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Promise<Mounted> {
   const { clock } = realWorld();
   const device = DevFuse.open();
   const connection = new FuseConnection(device, INIT_WISHES, log);
@@ -90,6 +99,7 @@ async function mount(config: MountConfig, log: Logger): Promise<Mounted> {
     cacheListener: listener,
     buffered: true,
     timeoutMs: CONNECT_MS,
+    signal,
   });
   try {
     const { uid, gid, mode, noatime, isReadOnly } = config;

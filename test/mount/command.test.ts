@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -79,6 +79,16 @@ async function until(truth: () => boolean, what: string, timeoutMs = 20_000): Pr
   }
 }
 
+/** What the kernel says of a mount whose daemon is gone. */
+function deathOf(path: string): string {
+  try {
+    readdirSync(path);
+    return "";
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "";
+  }
+}
+
 const isGone = (pid: number): boolean =>
   !existsSync(`/proc/${pid}/cmdline`) || readFileSync(`/proc/${pid}/cmdline`, "utf8") === "";
 
@@ -141,20 +151,19 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
     await expectRefusal(run("pstorage-mount.js", "-c", "lab", join(directory, "none")), "does not exist");
     await writeFile(join(directory, "file"), "");
     await expectRefusal(run("pstorage-mount.js", "-c", "lab", join(directory, "file")), "is not a directory");
-    await expectRefusal(mount("-b", "127.0.0.1:1"), /./);
     expect(shown()).toBeUndefined();
   });
 
   test("a mount point is used once", async () => {
     expect(await mount()).toEqual(DONE);
-    await expectRefusal(mount(), "pstorage://lab is mounted on .* already");
+    await expectRefusal(mount(), /pstorage:\/\/lab is mounted on .* already/);
   });
 
   test("after kill -9 of the daemon the mount point is dead until it is mounted again", async () => {
     expect(await mount()).toEqual(DONE);
     await writeFile(join(mountPoint, "kept"), "kept");
     process.kill(daemon(), "SIGKILL");
-    await expect(readFile(join(mountPoint, "kept"))).rejects.toMatchObject({ code: "ENOTCONN" });
+    await until(() => deathOf(mountPoint) === "ENOTCONN", "the mount point is dead");
 
     expect(await mount()).toEqual(DONE);
     expect(await readFile(join(mountPoint, "kept"), "utf8")).toBe("kept");
