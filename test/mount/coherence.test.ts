@@ -22,6 +22,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Cluster } from "../../src/client/connect.js";
 import { say, seededPrng } from "../cluster/ordeal/seed.js";
+import { agentTests } from "./coherence-agents.js";
 import { MountLab, mountObstacle } from "./harness.js";
 
 /**
@@ -230,6 +231,8 @@ describe.skipIf(mountObstacle() !== undefined)("two mounts", () => {
     await rm(path);
     expect(await code(stat(other(path)))).toBe("ENOENT");
   });
+
+  agentTests(() => lab, prng, ROUNDS);
 
   async function openBoth(path: string, flags: number): Promise<readonly FileHandle[]> {
     return [await open(path, flags), await open(other(path), flags)];

@@ -93,6 +93,14 @@ export class FileExerciser {
 
   async #size(hand: Hand): Promise<void> {
     this.#did(hand, "stat");
+    await this.#learnSize(hand);
+  }
+
+  /**
+   * Where the kernel goes by the size it knows, without asking anybody (faults of mappings, copy_file_range), programs
+   * have to look at the size first, as they do: else they may meet the one from before another mount's last change.
+   */
+  async #learnSize(hand: Hand): Promise<void> {
     const { out } = await this.#result(hand, "statx", hand.fd, "", AT.EMPTY_PATH, STATX_BASIC, {
       out: STATX_SIZE,
     });
@@ -130,6 +138,7 @@ export class FileExerciser {
     protection: number,
     work: (address: number, start: number, mapLength: number) => Promise<void>,
   ): Promise<void> {
+    await this.#learnSize(hand);
     const begin = Math.floor(offset / PAGE) * PAGE;
     const mapLength = offset + length - begin;
     const start = await this.#call(hand, "mmap", 0, mapLength, protection, MAP.SHARED, hand.fd, begin);
@@ -178,6 +187,7 @@ export class FileExerciser {
       return { inout: new Uint8Array(bytes) };
     });
     if (source === undefined || target === undefined) return;
+    await this.#learnSize(hand);
     const copied = await this.#call(hand, "copy_file_range", hand.fd, source, hand.fd, target, length, 0);
     this.#expect(copied <= there && (copied > 0 || there === 0), `${copied} bytes were copied of ${there}`);
     if (copied > 0) this.#put(Buffer.from(this.#model.subarray(from, from + copied)), to);
