@@ -40,8 +40,9 @@ export async function runMountProgram(): Promise<void> {
   }
 }
 
-async function runCommand(name: string): Promise<number> {
-  const program = new Command(name)
+/** The command line of `pstorage-mount`, ready to parse. Options may stand before or after the mount point. */
+export function mountCommand(name: string): Command {
+  return new Command(name)
     .description("Mounts a cluster as a file system; umount(8) unmounts it.")
     .argument("<dir>", "the mount point")
     .option("-c, --cluster <name>", "name of the cluster (default: PSTORAGE_NAME)")
@@ -57,8 +58,11 @@ async function runCommand(name: string): Promise<number> {
     .option("-o, --options <options>", "options of mount(8), separated by commas", collect, [])
     .helpOption("-h, --help", "show help")
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
-    .parse();
+    .configureOutput({ outputError: () => undefined });
+}
+
+async function runCommand(name: string): Promise<number> {
+  const program = mountCommand(name).parse();
   const flags = program.opts<Flags>();
   const clusterName = flags.cluster ?? process.env["PSTORAGE_NAME"];
   if (clusterName === undefined || clusterName === "") {

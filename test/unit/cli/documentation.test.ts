@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { HostFiles } from "../../../src/cli/host-files.js";
 import { Invocation } from "../../../src/cli/invocation.js";
+import { mountCommand } from "../../../src/cli/mount/mount-program.js";
 import { allCommands, makeProgram } from "../../../src/cli/program.js";
 import { realWorld } from "../../../src/io/real/index.js";
 import { silentTerminal } from "./fake-terminal.js";
@@ -28,7 +29,7 @@ function commandLines(document: string): CommandLine[] {
   const blocks = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map((found) => found[1] ?? "");
   return blocks.flatMap((block) =>
     block.split("\n").flatMap((line) => {
-      const found = /^(?:bin\/)?([pv]storage(?:-mdsd|-csd)?)(?:\.js)? (.+)$/.exec(line);
+      const found = /^(?:bin\/)?([pv]storage(?:-mdsd|-csd|-mount)?)(?:\.js)? (.+)$/.exec(line);
       if (found === null) return [];
       return [{ where: `${document}: ${line}`, program: found[1] ?? "", args: (found[2] ?? "").split(" ") }];
     }),
@@ -58,6 +59,7 @@ test.each(DOCUMENTS)("every command in %s exists and takes its arguments", async
   expect(lines.length).toBeGreaterThan(0);
   for (const { where, program, args } of lines) {
     if (/-(mdsd|csd)$/.test(program)) expect(SERVICE_VERBS, where).toContain(args[0]);
+    else if (program.endsWith("-mount")) mountCommand(program).parse(args, { from: "user" });
     else await expect(parse(args), where).resolves.not.toBe("");
   }
 });

@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+import { parseMegabytes, parseMode, parseMountOptions } from "../../../src/mount/index.js";
+
+const ALWAYS = ["allow_other", "default_permissions"];
+
+describe("options of -o", () => {
+  test("flags of mount(8) are handed on, in their order, once", () => {
+    expect(parseMountOptions(["ro,nosuid", "nodev,nosuid"]).kernel).toEqual([
+      "ro",
+      "nodev",
+      "nosuid",
+      ...ALWAYS,
+    ]);
+  });
+
+  test("the last word counts", () => {
+    expect(parseMountOptions(["ro,rw"]).isReadOnly).toBe(false);
+    expect(parseMountOptions(["rw", "ro"]).isReadOnly).toBe(true);
+    expect(parseMountOptions(["noatime,relatime"]).noatime).toBe(false);
+    expect(parseMountOptions(["relatime,noatime,nodiratime"]).noatime).toBe(true);
+    expect(parseMountOptions(["fsname=a,fsname=b"]).sourceName).toBe("b");
+  });
+
+  test("values may hold commas after a backslash, and equals signs", () => {
+    const options = parseMountOptions(["fsname=a\\,b=c,cache=/ssd/file,cachesize=500"]);
+    expect([options.sourceName, options.cacheFile, options.cacheMegabytes]).toEqual([
+      "a,b=c",
+      "/ssd/file",
+      500,
+    ]);
+  });
+
+  test("what only readers of fstab care about is no option of ours", () => {
+    const texts = ["defaults,_netdev,nofail,noauto,x-systemd.automount,comment=mine,allow_other"];
+    expect(parseMountOptions(texts).kernel).toEqual(ALWAYS);
+  });
+
+  test("whatever else is refused by its name", () => {
+    for (const text of ["sorcery", "ro=1", "fd=3", "rootmode=40000", "user_id=0"])
+      expect(() => parseMountOptions([text]), text).toThrow(`the option "${text}" is not known`);
+    expect(() => parseMountOptions(["cache="])).toThrow("the option cache needs a value");
+  });
+});
+
+test("a mode is one to four octal digits", () => {
+  expect(["711", "0770", "01777", "7"].map(parseMode)).toEqual([0o711, 0o770, 0o1777, 7]);
+  for (const text of ["", "8", "12345", "-1", "0x1", "u=rwx"])
+    expect(() => parseMode(text), text).toThrow("octal");
+});
+
+test("a size of the cache is a number of megabytes", () => {
+  expect(parseMegabytes("7769")).toBe(7769);
+  expect(parseMegabytes(undefined)).toBeUndefined();
+  for (const text of ["0", "-5", "1G", "1.5"]) expect(() => parseMegabytes(text), text).toThrow("megabytes");
+});
