@@ -86,6 +86,7 @@ interface Mounted {
 
 async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Promise<Mounted> {
   const { clock } = realWorld();
+  if (config.cacheFile !== undefined) log.warn("there is no read cache yet; -C and -R do nothing");
   const device = DevFuse.open();
   const connection = new FuseConnection(device, INIT_WISHES, log);
   const listener = new KernelListener(clock, log);
