@@ -79,8 +79,8 @@ export class FileContent {
         this.#behind.overlay(result, offset);
         return result;
       }
-      // Bytes that leave the buffer meanwhile may or may not be among those that are fetched.
-      const watch = this.#behind.watch(gap.begin, gap.end);
+      // Bytes that leave the buffer meanwhile may or may not be among those that are fetched, or were not asked for.
+      const watch = this.#behind.watch(offset, end);
       try {
         result.set(await this.#stored(gap.begin, gap.end, sizeBytes, signal), gap.begin - offset);
         if (!watch.isDisturbed) {

@@ -3,7 +3,7 @@ import { CLIMATES } from "./faults/fault-plan.js";
 import { type SimulationReport, simulate } from "./simulation.js";
 
 /**
- * `npm run sim -- [--seed N] [--count K] [--minutes M] [--safety MS] [--climate NAME] [--trace]`: runs seeds one after the other, from the given one or
+ * `npm run sim -- [--seed N] [--count K] [--minutes M] [--safety MS] [--climate NAME] [--buffered] [--trace]`: runs seeds one after the other, from the given one or
  * from a random one; ends with status 1 at the first that fails, unless `--keep-going`.
  */
 const { values: flags } = parseArgs({
@@ -13,6 +13,7 @@ const { values: flags } = parseArgs({
     minutes: { type: "string" },
     safety: { type: "string" },
     climate: { type: "string", default: "drawn" },
+    buffered: { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false },
   },
@@ -39,6 +40,7 @@ async function main(): Promise<number> {
       seed: first + i,
       trace: flags.trace ? (line) => process.stdout.write(`${line}\n`) : undefined,
       plan: climate,
+      buffered: flags.buffered,
       safetyMs: flags.safety === undefined ? undefined : Number(flags.safety),
     });
     print(report, (Date.now() - began) / 1000);

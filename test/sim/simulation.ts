@@ -10,12 +10,15 @@ import type { Violation } from "./cluster/violations.js";
 import { describePlan, drawFaultPlan, type FaultPlan } from "./faults/fault-plan.js";
 import { FaultInjector } from "./faults/injector.js";
 import { FileWorkload } from "./workloads/file-workload.js";
+import { FreshWorkload } from "./workloads/fresh-workload.js";
 import { TreeWorkload } from "./workloads/tree-workload.js";
 import type { Actor, Workload } from "./workloads/workload.js";
 
 export interface SimulationOptions {
   readonly seed: number;
   readonly trace?: ((line: string) => void) | undefined;
+  /** Clients write behind and read ahead; default false. */
+  readonly buffered?: boolean | undefined;
   /** Virtual time under faults; drawn from the seed unless given. */
   readonly safetyMs?: number | undefined;
   /** Instead of the one drawn from the seed. */
@@ -65,7 +68,7 @@ class Run {
   }
 
   async run(): Promise<SimulationReport> {
-    const { seed, trace } = this.#options;
+    const { seed, trace, buffered } = this.#options;
     const shape = {
       mdsCount: this.#prng.pick([1, 3, 3, 3, 5]),
       csCount: this.#prng.between(3, 6),
@@ -78,7 +81,7 @@ class Run {
     let faults = 0;
     const failures: Violation[] = [];
     try {
-      cluster = await SimCluster.create({ seed, trace, ...shape });
+      cluster = await SimCluster.create({ seed, trace, buffered, ...shape });
       faults = await this.#phases(cluster, bugs);
     } catch (error) {
       failures.push({
@@ -114,6 +117,7 @@ class Run {
     this.#workloads = [
       new FileWorkload(world, this.#prng.fork(), this.#prng.between(1, 4), replicasMax),
       new TreeWorkload(world, this.#prng.between(1, 2)),
+      new FreshWorkload(world),
     ];
     await simulator.run(this.#setUp(cluster), "the workloads to be set up");
 

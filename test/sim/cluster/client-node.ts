@@ -8,9 +8,12 @@ export class ClientNode extends SimNode {
   cluster: Cluster | undefined;
   readonly #mdsAddresses: () => readonly string[];
 
-  constructor(world: NodeWorld, mdsAddresses: () => readonly string[]) {
+  readonly #isBuffered: boolean;
+
+  constructor(world: NodeWorld, mdsAddresses: () => readonly string[], isBuffered = false) {
     super(world);
     this.#mdsAddresses = mdsAddresses;
+    this.#isBuffered = isBuffered;
   }
 
   protected override async begin(): Promise<void> {
@@ -30,6 +33,7 @@ export class ClientNode extends SimNode {
       program: "library",
       // The first client asks every time: what it is told does not depend on anybody's memory.
       cacheMetadata: name !== "client1",
+      buffered: this.#isBuffered,
       onClosed: () => rpc.close(),
     });
     if (life === this.life) this.cluster = cluster;

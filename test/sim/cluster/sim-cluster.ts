@@ -13,6 +13,8 @@ export interface SimClusterOptions {
   readonly mdsCount: number;
   readonly csCount: number;
   readonly clientCount: number;
+  /** Whether clients buffer what they write; default false. */
+  readonly buffered?: boolean | undefined;
   /** Room on the disk of a chunk server; without limit unless given. */
   readonly csCapacityBytes?: number | undefined;
   /** Variables of `set-config`. */
@@ -61,7 +63,8 @@ export class SimCluster {
       );
     }
     for (let i = 1; i <= options.clientCount; i++) {
-      this.clients.push(new ClientNode(this.nodeWorld(`client${i}`), () => this.mdsClientAddresses()));
+      const mdsAddresses = (): readonly string[] => this.mdsClientAddresses();
+      this.clients.push(new ClientNode(this.nodeWorld(`client${i}`), mdsAddresses, options.buffered));
     }
     this.operatorNode = new OperatorNode(this.nodeWorld("operator"));
     this.operator = this.operatorNode.admin(this.mdsClientAddresses());

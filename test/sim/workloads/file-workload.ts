@@ -10,6 +10,7 @@ import {
   type FileOperation,
 } from "../checkers/file-history.js";
 import { contentOf } from "./content.js";
+import { UnflushedWrites } from "./unflushed-writes.js";
 import { type Actor, codeOf, type Workload, type WorkloadWorld } from "./workload.js";
 
 /** How one file is used, drawn once. */
@@ -59,6 +60,7 @@ export class FileWorkload implements Workload {
   readonly #world: WorkloadWorld;
   readonly #files: SimFile[] = [];
   readonly #complaints: string[] = [];
+  readonly #unflushed = new UnflushedWrites();
   #writeCount = 0;
 
   constructor(world: WorkloadWorld, prng: Prng, fileCount: number, replicasMax: number) {
@@ -166,12 +168,15 @@ export class FileWorkload implements Workload {
   }
 
   async #close(file: SimFile, handle: FileHandle): Promise<void> {
-    file.holders.delete(handle);
+    const covered = this.#unflushed.take(handle);
     try {
       await handle.close();
+      for (const write of covered) this.#succeeded(file, handle, write);
     } catch (error) {
-      codeOf(error);
+      const code = codeOf(error);
+      for (const write of covered) file.history.failed(write, code);
     }
+    file.holders.delete(handle);
   }
 
   /** Operations one after the other; other lanes of the handle run beside. Ends early when the lease is lost. */
@@ -198,17 +203,26 @@ export class FileWorkload implements Workload {
   /** False if the handle is of no more use. */
   async #do(actor: Actor, file: SimFile, handle: FileHandle, action: FileAction): Promise<boolean> {
     this.counts.begun++;
+    const covered = action.type === "sync" ? this.#unflushed.take(handle) : [];
     const operation = file.history.call(actor.process, action);
     try {
       await carryOut(handle, action);
-      file.history.succeeded(operation);
       this.counts.succeeded++;
-      this.#checkHolders(file, handle, operation);
+      if (handle.isBuffered && action.type === "write") this.#unflushed.accepted(handle, operation);
+      else this.#succeeded(file, handle, operation);
+      for (const write of covered) this.#succeeded(file, handle, write);
       return true;
     } catch (error) {
-      file.history.failed(operation, codeOf(error));
+      const code = codeOf(error);
+      for (const lost of [operation, ...covered]) file.history.failed(lost, code);
       return false;
     }
+  }
+
+  #succeeded(file: SimFile, handle: FileHandle, operation: FileOperation): void {
+    if (operation.outcome !== "pending") return;
+    file.history.succeeded(operation);
+    this.#checkHolders(file, handle, operation);
   }
 
   #checkHolders(file: SimFile, handle: FileHandle, operation: FileOperation): void {
