@@ -12,6 +12,7 @@ import { setFlagsFromString } from "node:v8";
 import { Lab } from "../src/cli/lab/lab.js";
 import { type Cluster, connectCluster } from "../src/client/connect.js";
 import { diskCells, TcpBaseline } from "./baselines.js";
+import { bufferedCells } from "./buffered-cells.js";
 import { DEPTHS, dataCells, metadataCells, prepareData, SIZES, tcpName } from "./library-cells.js";
 import { type Cell, median, type Result } from "./measure.js";
 import { cpuMicros, loadAverage, residentMegabytes } from "./process-times.js";
@@ -86,6 +87,7 @@ async function measureCluster(
     ),
     ...metadataCells(cluster, signal),
     ...dataCells(cluster, data, signal),
+    ...bufferedCells(cluster, signal),
   ];
   const results = await runCells(cells, pids);
   await data.close();

@@ -116,6 +116,24 @@ describe("a buffered handle", () => {
     expect(storedWrites(world)).toBe(0);
   });
 
+  test("a read sees bytes that leave the buffer while it fetches the others", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", writing));
+    const bytes = world.bytes(20_000);
+    await world.run(handle.write(new Uint8Array(20_000).fill(1), 0));
+    await world.run(handle.write(bytes.subarray(0, 12_000), 0));
+    await world.run(handle.flush());
+    await world.run(handle.write(bytes.subarray(12_000), 12_000));
+    for (const server of world.servers) server.answerDelayMs = 200;
+    const flushed = handle.flush();
+    await world.pass(50);
+    const seen = handle.read(4000, 16_000);
+    await world.run(flushed);
+
+    expect(equalBytes(await world.run(seen), bytes.subarray(4000))).toBe(true);
+  });
+
   test("a direct write comes after buffered ones that it overlaps", async () => {
     const world = await ClientWorld.start();
     const { fileSystem } = await world.client("client");
