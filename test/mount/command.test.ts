@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { mountLab, unmountLab } from "../../src/cli/lab/lab-mount.js";
 import { runProgram } from "../cluster/harness.js";
 import { type Finished, finished, MountLab, mountObstacle, pause } from "./harness.js";
 
@@ -207,6 +208,15 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
       "sorcery",
     );
     expect([status, stderr]).toEqual([32, 'mount.fuse.pstorage: the option "sorcery" is not known\n']);
+  });
+
+  test("a lab mounts itself, and unmounts in order", async () => {
+    const path = join(directory, "lab-mount");
+    expect(await mountLab(lab.cluster.lab, path)).toBe(path);
+    expect(shown(path)).toMatchObject({ source: "pstorage://lab", type: "fuse.pstorage" });
+    expect(await unmountLab(lab.cluster.lab)).toBe(path);
+    expect(shown(path)).toBeUndefined();
+    expect(await unmountLab(lab.cluster.lab)).toBeUndefined();
   });
 
   test("commands take a path on the mount, which tells the cluster", async () => {
