@@ -260,6 +260,8 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
       }
       const child = spawn("ls", ["-l", mountPoint], { stdio: "ignore" });
       const ended = new Promise((resolve) => child.once("exit", resolve));
+      await pause(1500);
+      expect(child.exitCode).toBeNull();
       expect((await umount("-f")).status).toBeOneOf([0, 32]);
       expect(await ended).not.toBe(0);
     } finally {
