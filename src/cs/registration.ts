@@ -168,14 +168,16 @@ export class Registration {
 
   /** Registers and tells everything; the server is admitted when the last part was answered. */
   async #attach(client: Client): Promise<number> {
-    const sentAtMs = this.#clock.monotonicMs();
     const body = await this.#registrant.registration();
     const reply = await this.#ask(client, { type: "register", body }, ATTACH_TIMEOUT_MS);
     if (reply.type !== "registered") throw storageError("malformed", "not an answer to a registration");
     const replicas = this.#registrant.inventory();
+    // The MDS counts from the moment it has everything.
+    let sentAtMs = this.#clock.monotonicMs();
     for (let done = 0; done === 0 || done < replicas.length; done += INVENTORY_PART) {
       const part = replicas.slice(done, done + INVENTORY_PART);
       const isLast = done + INVENTORY_PART >= replicas.length;
+      sentAtMs = this.#clock.monotonicMs();
       await this.#ask(client, { type: "inventory", body: { replicas: part, isLast } }, ATTACH_TIMEOUT_MS);
     }
     const { heartbeatMs, leaseMs } = reply.body;
@@ -201,6 +203,9 @@ export class Registration {
       const sentAtMs = this.#clock.monotonicMs();
       const body = await this.#registrant.heartbeat();
       await this.#ask(client, { type: "heartbeat", body }, Math.max(1_000, 2 * heartbeatMs));
+      // Heartbeats do not bring a lease back that was over: it begins with a registration, or this server never serves again.
+      if (!this.#lease.mayServe(this.#clock.monotonicMs()))
+        return storageError("timed_out", "the lease was over");
       this.#lease.renew(sentAtMs);
     }
   }

@@ -289,6 +289,21 @@ test("a server that hears nothing from the MDS stops serving when its lease is o
   await chain.world.simulator.runUntil(() => server.isServing, "it to be admitted again");
 });
 
+test("a server whose lease was over while it stood still serves again, though its connection never broke", async () => {
+  const chain = await ChainWorld.of(20, 1);
+  const id = member(chain, 0);
+  const server = defined(chain.servers.get(id), "it runs");
+  await chain.runFor(50);
+  chain.host(id).pause();
+  await chain.runFor(chain.mds.leaseMs + 200);
+  chain.host(id).resume();
+  expect(server.isServing).toBe(false);
+
+  await chain.runFor(5000);
+
+  expect(server.isServing).toBe(true);
+});
+
 test("a replica is deleted under its version or a newer one, never under an older one", async () => {
   const chain = await ChainWorld.of(16, 2);
   await chain.make();
