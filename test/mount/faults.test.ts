@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { open, readFile, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { eventually } from "../cluster/ordeal/calls.js";
 import { say, seededPrng } from "../cluster/ordeal/seed.js";
 import { tellsOneStory } from "../cluster/ordeal/story.js";
-import { MountLab, mountObstacle, pause } from "./harness.js";
-import { Workload } from "./workload.js";
+import { finished, MountLab, mountObstacle, pause } from "./harness.js";
 
 /**
  * What programs on the mount notice of faults: time, never errors. The tests tell one story on one cluster of three
@@ -35,13 +35,22 @@ describe.skipIf(mountObstacle() !== undefined)("faults under a mount", () => {
   });
 
   async function duringWork(what: string, faults: () => Promise<void>): Promise<void> {
-    const work = new Workload(join(lab.path(), "work"), prng.fork());
-    await work.start();
+    const program = join(dirname(fileURLToPath(import.meta.url)), "run-workload.ts");
+    const args = ["--import", "tsx", program, join(lab.path(), "work"), String(prng.uint32())];
+    const child = spawn(process.execPath, args, {
+      env: { ...process.env, UV_THREADPOOL_SIZE: "16" },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    children.push(child);
+    const result = finished(child);
+    await new Promise((resolve) => child.stdout?.once("data", resolve));
     await pause(500);
     await faults();
     await pause(1000);
-    await work.stop();
-    say(`${what}: ${work.calls}`);
+    child.stdin?.end();
+    const { status, stdout, stderr } = await result;
+    say(`${what}: ${stdout.replace("working\n", "").trim()}`);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   }
 
   test("kill -9 of a chunk server costs programs time, and no error", async () => {

@@ -45,11 +45,12 @@ export class Mounted {
     MOUNTS.add(this);
   }
 
-  /** Resolves when the kernel shows the mount. */
+  /** Resolves when the kernel shows the mount; one that lost its daemon is not counted. */
   async mount(): Promise<void> {
     const { lab } = this.#cluster;
     const { host = 1, args = [] } = this.#spec;
-    await mkdir(this.path, { recursive: true });
+    const before = mountPoints().get(this.path);
+    if (before === undefined) await mkdir(this.path, { recursive: true });
     const log = `${this.path}.log`;
     const child = spawn(
       process.execPath,
@@ -58,7 +59,9 @@ export class Mounted {
     );
     this.#child = child;
     const end = Date.now() + MOUNT_MS;
-    while (!this.isMounted()) {
+    for (;;) {
+      const now = mountPoints().get(this.path);
+      if (now !== undefined && now !== before) return;
       if (child.exitCode !== null || Date.now() > end) {
         const why = existsSync(log) ? readFileSync(log, "utf8").slice(-2000) : "";
         throw new Error(`not mounted at ${this.path} (exit status ${child.exitCode}): ${why}`);
@@ -89,7 +92,7 @@ export class Mounted {
   /** The processes behind the mount: the child, and what it started. */
   pids(): number[] {
     const pid = this.#child?.pid;
-    return pid === undefined || this.#child?.exitCode !== null ? [] : [pid, ...descendants(pid)];
+    return pid === undefined || !isRunning(this.#child) ? [] : [pid, ...descendants(pid)];
   }
 
   /** Resolves when the daemon is gone. */
@@ -229,12 +232,17 @@ function mountPoints(): Map<string, string> {
 /** Children, and theirs, of a process. */
 function descendants(pid: number): number[] {
   const found: number[] = [];
+  if (!existsSync(`/proc/${pid}/task`)) return found;
   for (const task of readdirSync(`/proc/${pid}/task`)) {
     const children = readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").trim();
     for (const child of children === "" ? [] : children.split(" ").map(Number))
       found.push(child, ...descendants(child));
   }
   return found;
+}
+
+function isRunning(child: ChildProcess | undefined): boolean {
+  return child?.exitCode === null && child.signalCode === null;
 }
 
 export function pause(ms: number): Promise<void> {
