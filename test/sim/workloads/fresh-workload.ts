@@ -1,0 +1,166 @@
+import type { Prng } from "../../../src/base/index.js";
+import { toUtf8 } from "../../../src/base/index.js";
+import type { Cluster, InodeOperations } from "../../../src/client/index.js";
+import { type InodeNumber, MODE_DIRECTORY, MODE_FILE, ROOT_INODE } from "../../../src/meta/index.js";
+import { type Actor, codeOf, type Workload, type WorkloadWorld } from "./workload.js";
+
+const FILE = MODE_FILE | 0o644;
+const KINDS = ["owner", "name", "size"] as const;
+const TIMEOUT_MS = 20_000;
+
+/**
+ * A value that only grows: the owner of a file, the inode a name stands for, the size of a file. One writer at a time.
+ * Whoever looks must see at least what was seen or acknowledged before he began.
+ */
+interface Register {
+  readonly kind: (typeof KINDS)[number];
+  readonly ino: InodeNumber;
+  /** Seen by somebody, or acknowledged. */
+  floor: number;
+  isBeingWritten: boolean;
+  /** Nobody knows what became of a write: it may come late. */
+  isOver: boolean;
+}
+
+/** Many look at the same things again and again, as programs do; somebody changes them. What was kept must not be old. */
+export class FreshWorkload implements Workload {
+  readonly name = "fresh";
+  readonly counts = { begun: 0, succeeded: 0 };
+  readonly #world: WorkloadWorld;
+  readonly #complaints: string[] = [];
+  #directory: InodeNumber = ROOT_INODE;
+  #registers: Register[] = [];
+  #names = 0;
+
+  constructor(world: WorkloadWorld) {
+    this.#world = world;
+  }
+
+  async setUp({ fileSystem: { inodes } }: Cluster): Promise<void> {
+    const body = { parent: ROOT_INODE, name: toUtf8("fresh"), mode: MODE_DIRECTORY | 0o755 };
+    this.#directory = (await inodes.create(body)).ino;
+    for (const kind of KINDS) await this.#add(kind, inodes);
+  }
+
+  async work(actor: Actor): Promise<void> {
+    const { prng, node } = actor;
+    const { clock } = node.host;
+    await this.#replace(actor);
+    const register = this.#registers.length === 0 ? undefined : prng.pick(this.#registers);
+    await clock.sleep("workload.think", prng.between(1, 10));
+    if (register === undefined) return;
+    const isWriter = prng.chance(0.3) && !register.isBeingWritten;
+    const rounds = prng.between(5, 40);
+    if (isWriter) {
+      await this.#write(actor, register, prng.between(1, 6));
+      return;
+    }
+    for (let i = 0; i < rounds && !actor.isStopping() && !register.isOver; i++) {
+      await this.#read(actor, register);
+      await clock.sleep("workload.look", prng.between(1, 40) / 10);
+    }
+  }
+
+  async readBack(actor: Actor): Promise<void> {
+    for (const register of this.#registers) await this.#read(actor, register);
+  }
+
+  fence(): void {}
+
+  /** Metadata that was acknowledged is durable. */
+  powerFailed(): void {}
+
+  check(): string[] {
+    return this.#complaints;
+  }
+
+  async #read(actor: Actor, register: Register): Promise<void> {
+    const { floor } = register;
+    const { inodes } = actor.cluster.fileSystem;
+    await this.#count(async () => {
+      const value = await this.#valueOf(register, inodes);
+      if (register.isOver) return;
+      if (value < floor) {
+        const atMs = this.#world.simulation.simulator.nowMs.toFixed(1);
+        this.#complaints.push(`${actor.process} at ${atMs} saw ${register.kind} ${value} after ${floor}`);
+      }
+      register.floor = Math.max(register.floor, value);
+    });
+  }
+
+  async #write(actor: Actor, register: Register, times: number): Promise<void> {
+    register.isBeingWritten = true;
+    // What a dying writer began may come late; nobody goes on from there.
+    actor.node.host.onDeath(() => {
+      if (register.isBeingWritten) register.isOver = true;
+    });
+    const { inodes } = actor.cluster.fileSystem;
+    const isDone = await this.#count(async () => {
+      for (let i = 0; i < times && !register.isOver; i++) await this.#raise(register, inodes, actor.prng);
+    });
+    register.isBeingWritten = false;
+    if (!isDone) register.isOver = true;
+  }
+
+  /** For a register that is over there is a new one. */
+  async #replace(actor: Actor): Promise<void> {
+    this.#registers = this.#registers.filter(({ isOver }) => !isOver);
+    for (const kind of KINDS) {
+      if (this.#registers.some((register) => register.kind === kind)) continue;
+      await this.#count(() => this.#add(kind, actor.cluster.fileSystem.inodes));
+    }
+  }
+
+  async #raise(register: Register, inodes: InodeOperations, prng: Prng): Promise<void> {
+    const { kind, ino } = register;
+    const options = { timeoutMs: TIMEOUT_MS };
+    let value = register.floor + 1;
+    if (kind === "owner") await inodes.setAttributes(ino, { uid: value }, options);
+    else if (kind === "name") {
+      const fromName = toUtf8(`new${this.#names++}`);
+      value = (await inodes.create({ parent: this.#directory, name: fromName, mode: FILE }, options)).ino;
+      const to = { toParent: this.#directory, toName: nameOf(register) };
+      await inodes.rename({ fromParent: this.#directory, fromName, ...to, mode: "replace" }, options);
+    } else {
+      const handle = await inodes.open(ino, "write", options);
+      try {
+        value = (await handle.append(prng.bytes(prng.between(1, 50)), options)) + 1;
+      } finally {
+        await handle.close();
+      }
+    }
+    register.floor = Math.max(register.floor, value);
+  }
+
+  async #valueOf(register: Register, inodes: InodeOperations): Promise<number> {
+    const options = { timeoutMs: TIMEOUT_MS };
+    if (register.kind === "name")
+      return (await inodes.lookup(this.#directory, nameOf(register), options)).ino;
+    const { uid, sizeBytes } = await inodes.getAttributes(register.ino, options);
+    return register.kind === "owner" ? uid : sizeBytes;
+  }
+
+  async #add(kind: Register["kind"], inodes: InodeOperations): Promise<void> {
+    const options = { timeoutMs: TIMEOUT_MS };
+    const made = { parent: this.#directory, mode: FILE };
+    const { ino } = await inodes.create({ ...made, name: toUtf8(`made${this.#names++}`) }, options);
+    const register = { kind, ino, floor: 0, isBeingWritten: false, isOver: false };
+    if (kind === "name") await inodes.link(ino, this.#directory, nameOf(register), options);
+    this.#registers.push(register);
+  }
+
+  /** True if it succeeded. */
+  async #count(work: () => Promise<void>): Promise<boolean> {
+    this.counts.begun++;
+    try {
+      await work();
+      this.counts.succeeded++;
+      return true;
+    } catch (error) {
+      codeOf(error);
+      return false;
+    }
+  }
+}
+
+const nameOf = ({ ino }: Pick<Register, "ino">): Uint8Array => toUtf8(`register${ino}`);
