@@ -204,6 +204,11 @@ export class FileHandle {
     return this.#run(options, (signal) => this.#telling(this.#file.flush(signal)));
   }
 
+  /** Fails as `flush` does, but waits for nothing: what is on its way goes on. */
+  checkWrites(): Promise<void> {
+    return this.#run(undefined, () => this.#telling(Promise.resolve()));
+  }
+
   /**
    * Resolves when every write that had resolved before, and the size, survive the loss of power everywhere. Fails as
    * `flush` does.

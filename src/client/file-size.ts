@@ -161,6 +161,15 @@ export class FileSize {
     });
   }
 
+  /** Changes attributes, among them perhaps the time of modification: then what is reported later has that one. */
+  async changeTimes(change: () => Promise<Attributes>): Promise<Attributes> {
+    return await this.#turn.take(async () => {
+      const attributes = await change();
+      if (this.#file.lease.kind === "exclusive") this.#tracker.setTime(attributes.mtime);
+      return attributes;
+    });
+  }
+
   /** Size and times go with the answer to a recall. Resolves with what the MDS then says. */
   async answerRecall({ leaseSequence, to: downgradeTo, ask }: RecallLease): Promise<Attributes> {
     const { ino, lease } = this.#file;

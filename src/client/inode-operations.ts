@@ -212,12 +212,17 @@ export class InodeOperations {
     await this.#change((id) => ({ type: "rename", body: { ...body, id } }), options);
   }
 
-  /** What this client wrote and has not reported comes first, so that times set here stay. */
+  /** Times set here stay: what this client wrote before and reports later does not change them. */
   async setAttributes(ino: InodeNumber, change: AttributeChange, options?: WaitOptions): Promise<Attributes> {
-    await this.#files.get(ino)?.report();
     const body = { ino, atimeNow: false, mtimeNow: false, ...change };
-    return this.#entry(
-      await this.#change((id) => ({ type: "setAttributes", body: { ...body, id } }), options),
+    const make = async (): Promise<Attributes> => {
+      const reply = await this.#change((id) => ({ type: "setAttributes", body: { ...body, id } }), options);
+      return bodyOf(reply, "entry").attributes;
+    };
+    const open = this.#files.get(ino);
+    const setsTime = body.mtime !== undefined || body.mtimeNow;
+    return this.#files.withLocalChanges(
+      open !== undefined && setsTime ? await open.changeTimes(make) : await make(),
     );
   }
 

@@ -218,6 +218,11 @@ export class OpenFile {
     await this.#size.report();
   }
 
+  /** Changes attributes, so that no report of earlier writes takes them back. */
+  changeTimes(change: () => Promise<Attributes>): Promise<Attributes> {
+    return this.#size.changeTimes(change);
+  }
+
   /** How often what was accepted could not be stored, and why at last. */
   get writeFailures(): FileContent["writeFailures"] {
     return this.#content.writeFailures;

@@ -139,7 +139,7 @@ export class MountedFileSystem implements FuseHandler {
 
   async #flush(request: RequestOf<"flush">, signal: AbortSignal): Promise<FuseReply> {
     try {
-      return await this.#contents.flush(request, signal);
+      return await this.#contents.flush(request);
     } finally {
       await this.#locks.closed(inodeOf(request.header.nodeId), request.lockOwner, signal);
     }

@@ -72,6 +72,11 @@ export class SizeTracker {
     this.#unreportedBytes = 0;
   }
 
+  /** Somebody set the time, and the MDS knows: the next report does not take it back, unless more is written. */
+  setTime(mtime: Timestamp): void {
+    this.#mtime = mtime;
+  }
+
   report(): SizeReport {
     const writtenBytes = this.#unreportedBytes;
     return { sizeBytes: this.#sizeBytes, mtime: this.#mtime, mark: this.#changed, writtenBytes };

@@ -71,6 +71,33 @@ describe("a buffered handle", () => {
     expect(equalBytes(await world.run(bob.fileSystem.readFile("/f")), bytes)).toBe(true);
   });
 
+  test("leaves a time alone that was set after the last write, and says size and data all the same", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", writing));
+    await world.run(handle.write(world.bytes(5000), 0));
+    await world.run(fileSystem.utimes("/f", { mtime: { seconds: 12, nanos: 34 } }));
+    expect(storedWrites(world)).toBe(0);
+    expect(await world.run(fileSystem.stat("/f"))).toMatchObject({
+      sizeBytes: 5000,
+      mtime: { seconds: 12, nanos: 34 },
+    });
+    await world.run(handle.close());
+    const other = await world.client("other");
+    const seen = await world.run(other.fileSystem.stat("/f"));
+    expect([seen.sizeBytes, seen.mtime]).toEqual([5000, { seconds: 12, nanos: 34 }]);
+  });
+
+  test("a write after that sets the time anew", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", writing));
+    await world.run(fileSystem.utimes("/f", { mtime: { seconds: 12, nanos: 34 } }));
+    await world.run(handle.write(world.bytes(10), 0));
+    await world.run(handle.close());
+    expect((await world.run(fileSystem.stat("/f"))).mtime.seconds).toBeGreaterThan(12);
+  });
+
   test("lets writers wait when its bound is reached, and no longer", async () => {
     const world = await ClientWorld.start({ csCount: 1, replicas: 1 });
     const limits = { fileBytesMax: 64 * 1024, clientBytesMax: 1 << 20 };
