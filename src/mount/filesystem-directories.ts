@@ -1,11 +1,12 @@
 import { unreachable } from "../base/index.js";
-import type { DirectoryEntry } from "../meta/index.js";
+import type { DirectoryEntry, InodeNumber } from "../meta/index.js";
 import type { FileSystemRequest } from "./fuse-handler.js";
 import { DirectoryPage } from "./fuse-wire/directory-page.js";
 import { type FuseReply, OK, type WireEntry } from "./fuse-wire/replies.js";
 import type { RequestOf } from "./fuse-wire/requests.js";
 import { DirectoryHandle } from "./handles/directory-handle.js";
 import type { HandleTable } from "./handles/handle-table.js";
+import { Listings } from "./handles/listings.js";
 import { inodeOf, type MountState } from "./mount-state.js";
 
 /** Requests about open directories. */
@@ -20,16 +21,18 @@ export type DirectoryRequest = Extract<
 export class DirectoryRequests {
   readonly #state: MountState;
   readonly #handles: HandleTable<DirectoryHandle>;
+  readonly #known: Listings;
 
   constructor(state: MountState, handles: HandleTable<DirectoryHandle>) {
     this.#state = state;
+    this.#known = new Listings(state.inodes, state.nodes);
     this.#handles = handles;
   }
 
   handle(request: DirectoryRequest, signal: AbortSignal): Promise<FuseReply> {
     switch (request.type) {
       case "openDirectory": {
-        const handle = new DirectoryHandle(this.#state.inodes, inodeOf(request.header.nodeId));
+        const handle = new DirectoryHandle(this.#state.inodes, this.#known, inodeOf(request.header.nodeId));
         return Promise.resolve({ type: "opened", handle: this.#handles.add(handle), flags: 0 });
       }
       case "readDirectory":
@@ -58,7 +61,7 @@ export class DirectoryRequests {
       const entry = directory.at(position);
       if (entry === undefined) break;
       const { name, ino, mode } = entry;
-      const told = withAttributes ? this.#told(directory, position, entry) : undefined;
+      const told = withAttributes ? this.#told(directory.ino, entry) : undefined;
       if (page.add({ name, ino, mode, offset: position + 1, entry: told })) continue;
       if (told !== undefined) this.#state.nodes.forget(ino, 1);
       break;
@@ -67,11 +70,10 @@ export class DirectoryRequests {
   }
 
   /** What the kernel may keep of an entry. If it may keep nothing, it asks for itself when it wants to know. */
-  #told(directory: DirectoryHandle, position: number, { name, ino }: DirectoryEntry): WireEntry | undefined {
-    const attributes = directory.attributesAt(position);
+  #told(directory: InodeNumber, { name, ino, attributes }: DirectoryEntry): WireEntry | undefined {
     if (attributes === undefined) return undefined;
     const { inodes, accessTimes } = this.#state;
     if (inodes.attributesValidMs(attributes) <= 0 || accessTimes.settled(ino) !== undefined) return undefined;
-    return this.#state.entry(attributes, directory.ino, name);
+    return this.#state.entry(attributes, directory, name);
   }
 }

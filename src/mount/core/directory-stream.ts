@@ -36,9 +36,9 @@ export class DirectoryStream {
     return this.#entries.length > DOTS_COUNT ? (this.#entries.at(-1)?.name ?? NOTHING) : NOTHING;
   }
 
-  /** One more page. Attributes are not kept: they grow old. */
+  /** One more page. Whoever hands attributes on asks first whether they still hold. */
   add(entries: readonly DirectoryEntry[], isEnd: boolean): void {
-    for (const { name, ino, mode } of entries) this.#entries.push({ name, ino, mode });
+    for (const entry of entries) this.#entries.push(entry);
     this.#isComplete = isEnd || entries.length === 0;
   }
 }

@@ -1,12 +1,7 @@
 import type { InodeOperations } from "../../client/index.js";
-import {
-  type Attributes,
-  type DirectoryEntry,
-  type Entries,
-  type InodeNumber,
-  ROOT_INODE,
-} from "../../meta/index.js";
+import { type DirectoryEntry, type Entries, type InodeNumber, ROOT_INODE } from "../../meta/index.js";
 import { DirectoryStream } from "../core/directory-stream.js";
+import type { Listings } from "./listings.js";
 
 /** Entries asked for at once. */
 const PAGE_COUNT = 1000;
@@ -16,25 +11,22 @@ const PARENT = Uint8Array.of(0x2e, 0x2e);
 export class DirectoryHandle {
   readonly ino: InodeNumber;
   readonly #inodes: InodeOperations;
+  readonly #listings: Listings;
   #stream: DirectoryStream | undefined;
-  /** The page listed last, and where it begins. */
-  #page: { readonly position: number; readonly entries: readonly DirectoryEntry[] } = NO_PAGE;
+  /** State of the directory before the listing began, if it was known. */
+  #state: number | undefined;
   /** One page at a time, whoever reads. */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(inodes: InodeOperations, ino: InodeNumber) {
+  constructor(inodes: InodeOperations, listings: Listings, ino: InodeNumber) {
     this.#inodes = inodes;
+    this.#listings = listings;
     this.ino = ino;
   }
 
   /** The entry at the position, if it has been listed. */
   at(position: number): DirectoryEntry | undefined {
     return this.#stream?.at(position);
-  }
-
-  /** As they were listed, if that was not long ago: whoever hands them on asks whether they still hold. */
-  attributesAt(position: number): Attributes | undefined {
-    return this.#page.entries[position - this.#page.position]?.attributes;
   }
 
   /**
@@ -53,25 +45,33 @@ export class DirectoryHandle {
   }
 
   async #begin(withAttributes: boolean, signal: AbortSignal): Promise<void> {
+    const known = this.#listings.find(this.ino, withAttributes);
+    if (known !== undefined) {
+      this.#stream = known;
+      return;
+    }
+    this.#state = this.#listings.stateOf(this.ino);
     const [parent, page] = await Promise.all([
       this.#parent(signal),
       this.#inodes.readDirectory(this.ino, NOTHING, PAGE_COUNT, withAttributes, { signal }),
     ]);
-    const stream = new DirectoryStream(this.ino, parent);
-    this.#stream = stream;
-    this.#add(stream, page);
+    this.#stream = new DirectoryStream(this.ino, parent);
+    this.#add(this.#stream, page, withAttributes);
   }
 
   async #more(stream: DirectoryStream, withAttributes: boolean, signal: AbortSignal): Promise<void> {
     const page = await this.#inodes.readDirectory(this.ino, stream.after, PAGE_COUNT, withAttributes, {
       signal,
     });
-    this.#add(stream, page);
+    this.#add(stream, page, withAttributes);
   }
 
-  #add(stream: DirectoryStream, { entries, isEnd }: Entries): void {
-    this.#page = { position: stream.length, entries };
+  /** A listing in several pages is of no single state unless that was the same before and after. */
+  #add(stream: DirectoryStream, { entries, isEnd }: Entries, withAttributes: boolean): void {
     stream.add(entries, isEnd);
+    const state = this.#state;
+    if (!stream.isComplete || state === undefined || state !== this.#listings.stateOf(this.ino)) return;
+    this.#listings.remember(this.ino, state, stream, withAttributes);
   }
 
   async #parent(signal: AbortSignal): Promise<InodeNumber> {
@@ -80,5 +80,4 @@ export class DirectoryHandle {
   }
 }
 
-const NO_PAGE = { position: 0, entries: [] };
 const NOTHING = new Uint8Array(0);
