@@ -23,6 +23,8 @@ export interface FileSizeWorld {
   readonly clock: Clock;
   readonly log: Logger;
   readonly session: Session;
+  /** The MDS has taken over a report: before anything here is taken for reported. */
+  readonly onReported: (attributes: Attributes) => void;
 }
 
 /** What the size lends from its file. */
@@ -186,8 +188,10 @@ export class FileSize {
         }),
         { isBound: true, urgency: "urgent" },
       );
+      const { attributes } = bodyOf(reply, "entry");
+      this.#world.onReported(attributes);
       this.#tracker.confirmed(report);
-      return bodyOf(reply, "entry").attributes;
+      return attributes;
     };
     // Beside an exclusive lease there is no other: nobody whose answer our own truncation may be waiting for.
     return isExclusive ? await this.#turn.take(answer) : await answer();
@@ -258,7 +262,9 @@ export class FileSize {
       (id) => ({ type: "reportFile", body: { id, ino, leaseSequence, sizeBytes, mtime, writtenBytes } }),
       { isBound: true },
     );
-    return (await this.#underLease(leaseSequence, reporting)) !== undefined;
+    const reply = await this.#underLease(leaseSequence, reporting);
+    if (reply !== undefined) this.#world.onReported(bodyOf(reply, "entry").attributes);
+    return reply !== undefined;
   }
 
   /** Undefined if the lease of that sequence is not the present one any more. */

@@ -21,6 +21,8 @@ export interface OpenFileWorld extends FileContentWorld {
   readonly session: Session;
   /** The file cannot be used any more; who opens the inode next begins anew. */
   readonly onLost: (file: OpenFile) => void;
+  /** What the MDS says after it was told of size and times. */
+  readonly onReported: (attributes: Attributes) => void;
 }
 
 /**

@@ -9,6 +9,7 @@ import type {
   Opened,
   RecallLease,
 } from "../meta/index.js";
+import { NewestAttributes } from "./core/newest-attributes.js";
 import { SyncTracker } from "./core/sync-tracker.js";
 import type { FileContentWorld } from "./file-content.js";
 import { OpenFile } from "./open-file.js";
@@ -34,6 +35,7 @@ export class OpenFiles implements SessionEvents {
   readonly #files = new Map<InodeNumber, OpenFile>();
   /** A later open of the file must still be able to make its earlier writes safe. The oldest first. */
   readonly #syncs = new Map<InodeNumber, SyncTracker>();
+  readonly #reported = new NewestAttributes();
   /** Opens under way, and recalls of leases that may be theirs. */
   #openingCount = 0;
   readonly #earlyRecalls = new Map<InodeNumber, RecallLease>();
@@ -85,7 +87,8 @@ export class OpenFiles implements SessionEvents {
 
   /** What the MDS says of an inode, with what only this client knows yet. */
   withLocalChanges(attributes: Attributes): Attributes {
-    return this.get(attributes.ino)?.withLocalChanges(attributes) ?? attributes;
+    const newest = this.#reported.newest(attributes);
+    return this.get(attributes.ino)?.withLocalChanges(newest) ?? newest;
   }
 
   /** Reports what only this client knows. */
@@ -146,12 +149,18 @@ export class OpenFiles implements SessionEvents {
     }
   }
 
-  #adopt({ attributes, lease, created }: Opened, access: Access): OpenedFile {
+  #adopt({ attributes: told, lease, created }: Opened, access: Access): OpenedFile {
+    const attributes = this.#reported.newest(told);
     const { ino } = attributes;
     let file = this.#files.get(ino);
     if (file === undefined) {
       file = new OpenFile(
-        { ...this.#world, session: this.#session(), onLost: (lost) => this.#forget(lost) },
+        {
+          ...this.#world,
+          session: this.#session(),
+          onLost: (lost) => this.#forget(lost),
+          onReported: (reported) => this.#reported.told(reported),
+        },
         attributes,
         this.#syncsOf(ino),
       );

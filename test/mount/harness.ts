@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -49,8 +49,7 @@ export class Mounted {
   async mount(): Promise<void> {
     const { lab } = this.#cluster;
     const { host = 1, args = [] } = this.#spec;
-    const before = mountPoints().get(this.path);
-    if (before === undefined) await mkdir(this.path, { recursive: true });
+    if (!this.isMounted()) await mkdir(this.path, { recursive: true });
     const log = `${this.path}.log`;
     const child = spawn(
       process.execPath,
@@ -60,8 +59,7 @@ export class Mounted {
     this.#child = child;
     const end = Date.now() + MOUNT_MS;
     for (;;) {
-      const now = mountPoints().get(this.path);
-      if (now !== undefined && now !== before) return;
+      if (this.isMounted() && (await answers(this.path))) return;
       if (child.exitCode !== null || Date.now() > end) {
         const why = existsSync(log) ? readFileSync(log, "utf8").slice(-2000) : "";
         throw new Error(`not mounted at ${this.path} (exit status ${child.exitCode}): ${why}`);
@@ -217,6 +215,14 @@ export async function finished(child: ChildProcess): Promise<Finished> {
     child.once("close", resolve);
   });
   return { status, ...parts };
+}
+
+/** False at a mount whose daemon is gone. */
+function answers(path: string): Promise<boolean> {
+  return statfs(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Mount point -> number of its device: of the FUSE connection. Reading it touches no mount. */

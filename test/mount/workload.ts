@@ -45,11 +45,14 @@ export class Workload {
       const from = prng.below(size);
       const length = Math.min(size - from, 50_000);
       const { buffer } = await this.calls.run("read", () => file.read(Buffer.alloc(length), 0, length, from));
-      if (!buffer.equals(mirror.subarray(from, from + length))) throw new Error(`wrong bytes at ${from}`);
+      if (!buffer.equals(mirror.subarray(from, from + length))) {
+        throw new Error(`at ${from}: ${difference(buffer, mirror.subarray(from, from + length))}`);
+      }
     }
     await this.calls.run("close", () => file.close());
     const found = await this.calls.run("read", () => readFile(path));
-    if (!found.equals(mirror.subarray(0, size))) throw new Error("wrong bytes in the end");
+    if (!found.equals(mirror.subarray(0, size)))
+      throw new Error(`in the end: ${difference(found, mirror.subarray(0, size))}`);
   }
 
   /** Small files, made, renamed, read and removed. */
@@ -61,8 +64,17 @@ export class Workload {
       await this.calls.run("write file", () => writeFile(`${path}.new`, content));
       await this.calls.run("rename", () => rename(`${path}.new`, path));
       const found = await this.calls.run("read file", () => readFile(path));
-      if (!found.equals(content)) throw new Error(`${path} has wrong bytes`);
+      if (!found.equals(content)) throw new Error(`${path}, round ${round}: ${difference(found, content)}`);
       if (prng.chance(0.3)) await this.calls.run("unlink", () => unlink(path));
     }
   }
+}
+
+/** Where two contents differ, and whether by zeros. */
+function difference(found: Buffer, wanted: Buffer): string {
+  if (found.length !== wanted.length) return `${found.length} bytes, not ${wanted.length}`;
+  const begin = wanted.findIndex((byte, index) => found[index] !== byte);
+  const end = wanted.findLastIndex((byte, index) => found[index] !== byte) + 1;
+  const zeros = found.subarray(begin, end).every((byte) => byte === 0) ? ", zeros" : "";
+  return `bytes ${begin} to ${end} of ${wanted.length} are wrong${zeros}`;
 }
