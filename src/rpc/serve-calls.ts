@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { StorageError, storageError } from "../base/index.js";
 import type { CallDown, CallUp } from "./calls.js";
 import type { Channel, Peer } from "./transport.js";
@@ -58,6 +59,8 @@ class ChannelCalls<Request, Reply, Push> implements CallServer<Push> {
     this.#channel = channel;
     this.#handle = handle;
     this.#concurrencyMax = concurrencyMax;
+    // Every request under way may wait with it.
+    setMaxListeners(0, this.#gone.signal);
     channel.onMessage((call) => this.#begin(call));
     channel.onClose((failure) => {
       this.#gone.abort();

@@ -18,29 +18,4 @@ export const COHERENCE_MUTANTS: readonly Mutant[] = [
     climate: "kills",
     seed: 1,
   },
-  {
-    name: "an answer that crossed an invalidation is kept",
-    file: "src/client/core/metadata-cache.ts",
-    find: "    if (since < this.#floor || (this.#spoiled.get(key) ?? 0) > since) return false;",
-    replace: "    if (since < this.#floor) return false;",
-    climate: "network",
-    seed: 1,
-  },
-  {
-    name: "changes of a client's own do not concern its cache",
-    file: "src/client/core/own-changes.ts",
-    find: '  const { type, body } = mutation;\n  switch (type) {\n    case "create":\n      return naming(',
-    replace:
-      '  const { type, body } = mutation;\n  if (body.id.sequence === 0) return { inos: [], names: [], isWild: false, keepsXattrs: true };\n  switch (type) {\n    case "create":\n      return naming(',
-    climate: "network",
-    seed: 1,
-  },
-  {
-    name: "a new leader does not wait for clients with caches",
-    file: "src/mds/coherence.ts",
-    find: "      if (caches === true && !isEnding) this.#absent.add(sessionId);",
-    replace: "      if (caches === true && !isEnding && sessionId < 0) this.#absent.add(sessionId);",
-    climate: "kills",
-    seed: 1,
-  },
 ];
