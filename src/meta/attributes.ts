@@ -85,6 +85,11 @@ export interface Attributes {
   readonly storage: StorageAttributes;
   /** Grows with every change of anything here. */
   readonly changeCount: number;
+  /**
+   * Of files: grows whenever somebody who may have changed the data stopped doing so: closed the file, died, truncated.
+   * Who finds it as it was, under a lease that allows to cache, knows the data as they were. Absent: 0.
+   */
+  readonly dataVersion?: number | undefined;
 }
 
 /** A directory entry, with attributes where asked for. */

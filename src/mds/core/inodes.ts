@@ -57,6 +57,7 @@ export function attributesOf(inode: InodeRecord): Attributes {
     birthTime: inode.birthTime,
     storage: inode.storage,
     changeCount: inode.changeCount,
+    dataVersion: inode.dataVersion,
   };
 }
 
@@ -129,6 +130,21 @@ export function changeInode(
   putInode(context, changed);
   return changed;
 }
+
+/**
+ * Somebody who may have changed the data of the file does so no more: what was read before is not known to be so still.
+ * Nothing that `stat` shows changes with it. Undefined if the file is gone.
+ */
+export function moveDataVersion(context: Pick<Context, "tables">, ino: InodeNumber): InodeRecord | undefined {
+  const inode = context.tables.inodes.get(ino);
+  if (inode === undefined) return undefined;
+  const moved = { ...inode, dataVersion: dataVersionAfter(inode) };
+  putInode(context, moved);
+  return moved;
+}
+
+/** For changes of the inode that change its data too. */
+export const dataVersionAfter = ({ dataVersion }: InodeRecord): number => (dataVersion ?? 0) + 1;
 
 /** Stores an inode as it is. */
 export function putInode({ tables }: Pick<Context, "tables">, inode: InodeRecord): void {

@@ -2,7 +2,7 @@ import { storageError } from "../../base/index.js";
 import type { Access, Close, InodeNumber, SessionId } from "../../meta/index.js";
 import type { Outcome } from "./command.js";
 import { type Context, wait } from "./context.js";
-import { attributesOf, fileOf } from "./inodes.js";
+import { attributesOf, fileOf, moveDataVersion } from "./inodes.js";
 import {
   deleteOpen,
   goesWith,
@@ -18,7 +18,7 @@ import {
 } from "./leases.js";
 import { releaseIfUnused } from "./reclaim.js";
 import type { InodeRecord, OpenCounts, OpenRecord } from "./records.js";
-import { OK, reply } from "./replies.js";
+import { entryReply, OK, reply } from "./replies.js";
 import { dropWriters } from "./writers.js";
 
 /** Opens a regular file, once the lease that goes with it can be had. */
@@ -89,15 +89,20 @@ function grant(
   return granted;
 }
 
-/** Ends one open; the last one gives the lease back, and a file without names is gone with it. */
+/**
+ * Ends one open; the last one gives the lease back, and a file without names is gone with it. Tells the attributes if the
+ * session may not write any more from here on, which moved the version of the data.
+ */
 export function close(context: Context, sessionId: SessionId, { ino, access }: Close): Outcome {
   const open = context.tables.opens.get(ino, sessionId);
   const after = open === undefined ? undefined : withoutOne(open, access);
   if (after === undefined) throw storageError("lease_lost", "the file is not open so");
   store(context, after);
+  const endsWriting = open !== undefined && isWriting(open.counts) && !isWriting(after.counts);
+  const inode = endsWriting ? moveDataVersion(context, ino) : undefined;
   wakeWaiters(context, ino);
   releaseIfUnused(context, ino);
-  return OK;
+  return inode === undefined ? OK : entryReply(inode);
 }
 
 function store({ tables }: Context, open: OpenRecord): void {

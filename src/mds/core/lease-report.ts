@@ -15,7 +15,7 @@ import { allocateChunk as allocate } from "./chunks.js";
 import type { Outcome } from "./command.js";
 import { type Context, timestampOf, wait } from "./context.js";
 import { checkTime } from "./inode-attributes.js";
-import { attributesOf, changeInode, fileOf } from "./inodes.js";
+import { attributesOf, changeInode, fileOf, moveDataVersion } from "./inodes.js";
 import { isWriting, putOpen, wakeWaiters, withoutLease } from "./leases.js";
 import type { InodeRecord, OpenRecord } from "./records.js";
 import { entryReply } from "./replies.js";
@@ -137,6 +137,7 @@ function downgrade(context: Context, open: OpenRecord, to: LeaseKind): void {
   const { ino, sessionId } = open;
   if (to === open.lease) return;
   if (to !== "shared") dropWriters(context.tables, ino, sessionId);
+  if (to === "none" && isWriting(open.counts)) moveDataVersion(context, ino);
   putOpen(context.tables, to === "none" ? withoutLease(open) : { ...open, lease: to, recallTo: undefined });
   wakeWaiters(context, ino);
 }

@@ -50,7 +50,7 @@ function observedInodes(inodes: Tables["inodes"], note: (item: InvalidItem) => v
       const before = inodes.get(ino);
       inodes.put(inode, ino);
       // Nobody was told anything of an inode that did not exist.
-      if (before === undefined) return;
+      if (before === undefined || isOnlyDataVersion(before, inode)) return;
       note({ kind: hasOtherContents(before, inode) ? "contents" : "inode", ino, name: NOTHING });
     },
     delete: (ino) => {
@@ -75,6 +75,15 @@ function observedOpens(opens: Tables["opens"], note: (item: InvalidItem) => void
       return opens.size;
     },
   };
+}
+
+/** Only who opens the file is told of it, and keeps it together with the lease. */
+function isOnlyDataVersion(before: InodeRecord, after: InodeRecord): boolean {
+  return (
+    before.dataVersion !== after.dataVersion &&
+    before.changeCount === after.changeCount &&
+    before.chunkCount === after.chunkCount
+  );
 }
 
 function hasOtherContents(before: InodeRecord, after: InodeRecord): boolean {

@@ -67,6 +67,8 @@ export interface InodeRecord {
   readonly isLinkable?: boolean | undefined;
   /** Of files: bytes written so far, as far as they may still be there. Absent: unknown. */
   readonly writtenBytes?: number | undefined;
+  /** Of files: as in `Attributes`. Absent: 0. */
+  readonly dataVersion?: number | undefined;
 }
 
 export interface DentryRecord {

@@ -3,7 +3,7 @@ import type { InodeNumber } from "../../meta/index.js";
 import { fenceChunk } from "./chunks.js";
 import type { Outcome } from "./command.js";
 import { type Context, done } from "./context.js";
-import { changeInode } from "./inodes.js";
+import { changeInode, moveDataVersion } from "./inodes.js";
 import { wakeWaiters } from "./leases.js";
 import type { ChunkRecord, OpenRecord, RecoveryRecord } from "./records.js";
 import { dropWriters, hasWriters, takeWriters } from "./writers.js";
@@ -36,6 +36,7 @@ export function beginRecovery(context: Context, open: OpenRecord): void {
     sizeBytes: 0,
     wasExclusive: false,
   };
+  moveDataVersion(context, ino);
   context.effects.push({ type: "recover", ino });
   continueRecovery(context, {
     ...known,
@@ -115,7 +116,8 @@ function finish(context: Context, recovery: RecoveryRecord): void {
   const { tables } = context;
   const { ino, sizeBytes } = recovery;
   tables.recoveries.delete(ino);
-  const inode = tables.inodes.get(ino);
+  // Its last packets may have arrived while its chunks were being fenced.
+  const inode = moveDataVersion(context, ino);
   if (inode !== undefined && sizeBytes > inode.sizeBytes) {
     // How much of it the dead writer wrote is not known.
     changeInode(context, inode, { sizeBytes, writtenBytes: undefined }, "contents");

@@ -4,7 +4,7 @@ import type { Held } from "./answers.js";
 import { truncateChunks } from "./chunk-truncate.js";
 import type { Outcome } from "./command.js";
 import { type Context, wait } from "./context.js";
-import { attributesOf, changeInode, fileOf, inodeOf } from "./inodes.js";
+import { attributesOf, changeInode, dataVersionAfter, fileOf, inodeOf } from "./inodes.js";
 import { checkSize } from "./lease-report.js";
 import { comeDown, isWriting, otherHolders } from "./leases.js";
 import { dropCapability, modeWithoutPrivileges } from "./privileges.js";
@@ -35,7 +35,8 @@ export function truncate(context: Context, sessionId: SessionId, body: Truncate)
   const cut = inodeOf(tables, ino);
   const mode = body.killPrivileges === true ? modeWithoutPrivileges(cut.mode) : cut.mode;
   const writtenBytes = cut.writtenBytes && Math.min(cut.writtenBytes, sizeBytes);
-  const change = { ...dropCapability(context, cut), sizeBytes, writtenBytes, mode };
+  const dataVersion = dataVersionAfter(cut);
+  const change = { ...dropCapability(context, cut), sizeBytes, writtenBytes, mode, dataVersion };
   const after = changeInode(context, cut, change, "contents");
   if (chunks.length === 0) return entryReply(after);
   return { type: "held", chunks, reply: { type: "entry", body: { attributes: attributesOf(after) } } };

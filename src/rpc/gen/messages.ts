@@ -651,6 +651,8 @@ export interface Attributes {
   readonly storage: StorageAttributes;
   /** Grows with every change of anything here. */
   readonly changeCount: number;
+  /** Of files: grows whenever somebody who may have changed the data stopped doing so. Absent: 0. */
+  readonly dataVersion?: number | undefined;
 }
 
 function encodeAttributes(message: Attributes, writer: wire.Writer): void {
@@ -699,6 +701,9 @@ function encodeAttributes(message: Attributes, writer: wire.Writer): void {
   if (message.changeCount !== 0) {
     writer.uint32(120).uint64(wire.safe(message.changeCount));
   }
+  if (message.dataVersion !== undefined) {
+    writer.uint32(128).uint64(wire.safe(message.dataVersion));
+  }
 }
 
 function decodeAttributes(reader: wire.Reader): Attributes {
@@ -717,6 +722,7 @@ function decodeAttributes(reader: wire.Reader): Attributes {
   let $birthTime: Timestamp | undefined;
   let $storage: StorageAttributes | undefined;
   let $changeCount = 0;
+  let $dataVersion: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -765,6 +771,9 @@ function decodeAttributes(reader: wire.Reader): Attributes {
       case 120:
         $changeCount = wire.uint64(reader);
         break;
+      case 128:
+        $dataVersion = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -785,6 +794,7 @@ function decodeAttributes(reader: wire.Reader): Attributes {
     birthTime: $birthTime ?? wire.absent(decodeTimestamp),
     storage: $storage ?? wire.absent(decodeStorageAttributes),
     changeCount: $changeCount,
+    dataVersion: $dataVersion,
   };
 }
 
@@ -5639,6 +5649,8 @@ export interface InodeRecord {
   readonly isLinkable?: boolean | undefined;
   /** Of files: bytes written so far, as far as they may still be there. */
   readonly writtenBytes?: number | undefined;
+  /** Of files: as in `Attributes`. Absent: 0. */
+  readonly dataVersion?: number | undefined;
 }
 
 function encodeInodeRecord(message: InodeRecord, writer: wire.Writer): void {
@@ -5705,6 +5717,9 @@ function encodeInodeRecord(message: InodeRecord, writer: wire.Writer): void {
   if (message.writtenBytes !== undefined) {
     writer.uint32(168).uint64(wire.safe(message.writtenBytes));
   }
+  if (message.dataVersion !== undefined) {
+    writer.uint32(176).uint64(wire.safe(message.dataVersion));
+  }
 }
 
 function decodeInodeRecord(reader: wire.Reader): InodeRecord {
@@ -5729,6 +5744,7 @@ function decodeInodeRecord(reader: wire.Reader): InodeRecord {
   const $xattrNames: Uint8Array[] = [];
   let $isLinkable: boolean | undefined;
   let $writtenBytes: number | undefined;
+  let $dataVersion: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -5795,6 +5811,9 @@ function decodeInodeRecord(reader: wire.Reader): InodeRecord {
       case 168:
         $writtenBytes = wire.uint64(reader);
         break;
+      case 176:
+        $dataVersion = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -5821,6 +5840,7 @@ function decodeInodeRecord(reader: wire.Reader): InodeRecord {
     xattrNames: $xattrNames,
     isLinkable: $isLinkable,
     writtenBytes: $writtenBytes,
+    dataVersion: $dataVersion,
   };
 }
 
