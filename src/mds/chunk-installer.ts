@@ -95,7 +95,9 @@ export class ChunkInstaller {
     await dropped;
     const failed = answers.filter(({ failure }) => failure !== undefined);
     if (failed.length === 0 && answers.length > 0) {
-      const highWaterBytes = Math.max(...answers.map((answer) => answer.highWaterBytes));
+      // One that is being filled may end where nobody ends any more, and has nothing acknowledged that the others lack.
+      const complete = answers.filter(({ csId }) => isComplete(record, csId));
+      const highWaterBytes = Math.max(0, ...complete.map((answer) => answer.highWaterBytes));
       return { type: "chunkInstalled", body: { chunkId, version, highWaterBytes } };
     }
     const leaving = leavers(record, failed);
@@ -136,8 +138,7 @@ export class ChunkInstaller {
     await this.#arrival(csId);
     const body = installCommand(this.#world.tables, record, csId);
     if (body === undefined) return { csId, highWaterBytes: 0, failure: "not registered" };
-    const isSyncing = record.chain.some((member) => member.csId === csId && member.syncing);
-    if (!isSyncing && this.#world.isSuspect(record.chunkId, csId)) {
+    if (isComplete(record, csId) && this.#world.isSuspect(record.chunkId, csId)) {
       return { csId, highWaterBytes: 0, failure: "suspect after an unclean stop" };
     }
     try {
@@ -158,18 +159,20 @@ export class ChunkInstaller {
   }
 }
 
+function isComplete({ chain }: ChunkRecord, csId: CsId): boolean {
+  return chain.some((member) => member.csId === csId && !member.syncing);
+}
+
 /**
  * Who is left out of the chain. Somebody who has the data must stay; a chunk that nobody ever had a map of may as well
  * go, and be made anew. If all that have the data failed, those that are there but did not answer in time stay: what
  * they wait for may be a member behind them that is gone.
  */
 function leavers(record: ChunkRecord, failed: readonly MemberAnswer[]): readonly MemberAnswer[] {
-  const isComplete = (csId: CsId): boolean =>
-    record.chain.some((member) => member.csId === csId && !member.syncing);
   const keepData = (gone: readonly MemberAnswer[]): boolean =>
-    record.chain.some(({ csId }) => isComplete(csId) && !gone.some((other) => other.csId === csId));
+    record.chain.some(({ csId }) => isComplete(record, csId) && !gone.some((other) => other.csId === csId));
   if (record.installedVersion === 0 || keepData(failed)) return failed;
-  const absent = failed.filter(({ csId, failure }) => failure !== "timed_out" || !isComplete(csId));
+  const absent = failed.filter(({ csId, failure }) => failure !== "timed_out" || !isComplete(record, csId));
   return keepData(absent) ? absent : [];
 }
 

@@ -393,6 +393,28 @@ test("a replica that kept its contents while it was being filled becomes a full 
   expect(emptied.failure?.code).toBe("refused");
 });
 
+test("a replica that is filled and keeps its contents is cut with the others by an install that cuts the chunk", async () => {
+  const chain = await ChainWorld.of(21, 2);
+  await chain.make();
+  for (let piece = 0; piece < 3; piece++) {
+    await chain.run(chain.client.write(CHUNK, piece << 20, filled(1 << 20, 1)), "a write");
+  }
+  // Until nothing is dirty: what is, would be fetched in any case.
+  await chain.runFor(60_000);
+  const chunk = defined(chain.mds.chunks.get(CHUNK), "it was made");
+  chunk.members.splice(1, 1, { csId: member(chain, 1), syncing: true });
+  await chain.run(chain.mds.reinstall(CHUNK, 5000), "a version that cuts");
+  await chain.healed(2);
+  expect(await chain.highWaters()).toEqual([5000, 5000]);
+
+  await chain.run(chain.client.write(CHUNK, 2_000_000, filled(10, 2)), "a write beyond the end");
+
+  const expected = new Uint8Array(2_000_010).fill(1, 0, 5000).fill(2, 2_000_000);
+  const { version } = chunk;
+  expectAll(await chain.contents(2_000_010), expected, 2);
+  expect(chunk.version, "nobody had to be left out as damaged").toBe(version);
+});
+
 test("zeros at the edges of blocks leave the neighbours alone on every member", async () => {
   const chain = await ChainWorld.of(18, 3);
   await chain.make();

@@ -43,7 +43,8 @@ async function proposedAfter(
     command: async (csId: CsId) => {
       const code = isConnected(csId) ? answers.get(csId) : "unavailable";
       if (code !== undefined) throw storageError(code);
-      return { highWaterBytes: 0 };
+      // Each its own: that of the first is 1, of the second 2.
+      return { highWaterBytes: 1 + world.chunkOf(0).chain.findIndex((member) => member.csId === csId) };
     },
   };
   const installer = new ChunkInstaller({
@@ -78,6 +79,11 @@ function threeMembers(): { world: ChunkWorld; members: [CsId, CsId, CsId] } {
 test("a version that all members accept is installed", async () => {
   const { world } = threeMembers();
   expect(await proposedAfter(world, new Map())).toMatchObject({ type: "chunkInstalled" });
+});
+
+test("the data end where they end on members that have everything, whatever one that is being filled kept", async () => {
+  const { world } = threeMembers();
+  expect(await proposedAfter(world, new Map())).toMatchObject({ body: { highWaterBytes: 2 } });
 });
 
 test("members that fail are left out as long as somebody who has the data stays", async () => {
