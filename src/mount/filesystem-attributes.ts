@@ -2,6 +2,7 @@ import { failureOf, storageError, unreachable } from "../base/index.js";
 import {
   type Attributes,
   FILE_BYTES_MAX,
+  type FilesystemStatistics,
   type InodeNumber,
   ROOT_INODE,
   XATTR_VALUE_BYTES_MAX,
@@ -13,7 +14,7 @@ import type { FileSystemRequest } from "./fuse-handler.js";
 import { XATTR_CREATE, XATTR_REPLACE } from "./fuse-wire/flags.js";
 import { type FuseReply, OK } from "./fuse-wire/replies.js";
 import type { RequestOf } from "./fuse-wire/requests.js";
-import { inodeOf, type MountState } from "./mount-state.js";
+import { GONE_PATIENCE_MS, inodeOf, type MountState } from "./mount-state.js";
 import { orAborted } from "./wait-or-abort.js";
 
 /** Requests about what an inode is, apart from its contents. */
@@ -39,6 +40,7 @@ const NAME_BYTES_MAX = 255;
 /** stat, chmod, chown, utimensat, truncate, extended attributes, statfs. */
 export class AttributeRequests {
   readonly #state: MountState;
+  #lastStatistics = NO_STATISTICS;
 
   constructor(state: MountState) {
     this.#state = state;
@@ -145,10 +147,19 @@ export class AttributeRequests {
     }
   }
 
+  /** umount(8) asks for this, and must work with the cluster gone: then it is told what was true before. */
+  async #statistics(signal: AbortSignal): Promise<FilesystemStatistics> {
+    try {
+      const timeoutMs = GONE_PATIENCE_MS;
+      this.#lastStatistics = await this.#state.inodes.statFilesystem({ signal, timeoutMs });
+    } catch (error) {
+      if (failureOf(error)?.code !== "timed_out") throw error;
+    }
+    return this.#lastStatistics;
+  }
+
   async #statFilesystem(signal: AbortSignal): Promise<FuseReply> {
-    const { totalBytes, freeBytes, fileCount, inodesFree } = await this.#state.inodes.statFilesystem({
-      signal,
-    });
+    const { totalBytes, freeBytes, fileCount, inodesFree } = await this.#statistics(signal);
     const freeBlockCount = Math.floor(freeBytes / STATFS_BLOCK_BYTES);
     return {
       type: "filesystem",
@@ -162,6 +173,13 @@ export class AttributeRequests {
     };
   }
 }
+
+const NO_STATISTICS: FilesystemStatistics = {
+  totalBytes: 0,
+  freeBytes: 0,
+  fileCount: 0,
+  inodesFree: 0,
+};
 
 function sized(value: Uint8Array, bufferBytes: number): FuseReply {
   const reply = xattrReply(value, bufferBytes);

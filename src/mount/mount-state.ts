@@ -116,9 +116,12 @@ export class MountState {
   async attributesOf(ino: InodeNumber, signal: AbortSignal): Promise<Attributes> {
     const telling = this.accessTimes.settled(ino);
     if (telling !== undefined) await orAborted(telling, signal);
+    const root = ino === ROOT_INODE ? this.nodes.get(ino)?.attributes : undefined;
+    const timeoutMs = root === undefined ? undefined : GONE_PATIENCE_MS;
     try {
-      return await this.inodes.getAttributes(ino, { signal });
+      return await this.inodes.getAttributes(ino, { signal, timeoutMs });
     } catch (error) {
+      if (root !== undefined && failureOf(error)?.code === "timed_out") return root;
       if (failureOf(error)?.code !== "not_found") throw error;
       const gone = goneAttributes(this.nodes.get(ino));
       if (gone === undefined) throw new ErrnoAnswer("ESTALE", "the inode is gone", error);
@@ -151,6 +154,12 @@ export class MountState {
     return validMs;
   }
 }
+
+/**
+ * umount(8) looks at the mount point and its statistics first, and must work with the cluster gone: after this long
+ * without an answer they are shown as they were last, and to be believed for no time.
+ */
+export const GONE_PATIENCE_MS = 2000;
 
 /** The node id of a request is the inode number. */
 export const inodeOf = (nodeId: number): InodeNumber => inodeNumber(nodeId);
