@@ -34,6 +34,7 @@ export class FileHandle {
   readonly #file: OpenFile;
   readonly #clock: Clock;
   readonly #access: Access;
+  readonly #countedAs: Access;
   readonly #attributes: Attributes;
   readonly #isBuffered: boolean;
   readonly #idle = new Wakeup();
@@ -44,7 +45,7 @@ export class FileHandle {
 
   constructor(
     files: OpenFiles,
-    { file, attributes }: OpenedFile,
+    { file, attributes, countedAs }: Omit<OpenedFile, "created">,
     clock: Clock,
     access: Access,
     options?: HandleOptions,
@@ -53,6 +54,7 @@ export class FileHandle {
     this.#file = file;
     this.#clock = clock;
     this.#access = access;
+    this.#countedAs = countedAs;
     this.#attributes = attributes;
     this.#isBuffered = options?.buffered ?? files.isBuffered;
     this.#toldFailures = file.writeFailures.count;
@@ -231,13 +233,27 @@ export class FileHandle {
     return this.#closing;
   }
 
+  /**
+   * Closes, and does not wait for the cluster: what is buffered goes on its way, and the file stays open there for some
+   * seconds, so that opening it again costs nothing. What cannot be stored then is only logged.
+   */
+  release(): Promise<void> {
+    this.#closing ??= this.#release();
+    return this.#closing;
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
+  async #release(): Promise<void> {
+    while (this.#runningCount > 0) await this.#idle.next();
+    this.#files.release(this.#file, this.#countedAs);
+  }
+
   async #close(): Promise<void> {
     while (this.#runningCount > 0) await this.#idle.next();
-    await this.#telling(this.#files.close(this.#file, this.#access));
+    await this.#telling(this.#files.close(this.#file, this.#countedAs));
   }
 
   /** A buffered write that could not be stored is told to every handle once, by the next that waits for writes. */

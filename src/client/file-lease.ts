@@ -106,8 +106,8 @@ export class FileLease {
     if (this.#writeCount === 0) this.#changed.all();
   }
 
-  /** The MDS wants the lease to come down. */
-  recall(recall: RecallLease): void {
+  /** The MDS wants the lease to come down. `giveUp`: nobody here needs it any more, it goes altogether. */
+  recall(recall: RecallLease, giveUp = false): void {
     const { to, leaseSequence: sequence } = recall;
     if (sequence > this.#grant.sequence) {
       this.#earlyRecall = recall;
@@ -119,7 +119,8 @@ export class FileLease {
       this.lose();
       return;
     }
-    void this.#recalls.take(() => this.#comeDown(recall));
+    const isAsk = to === this.kind;
+    void this.#recalls.take(() => this.#comeDown(giveUp && !isAsk ? { ...recall, to: "none" } : recall));
   }
 
   /** The session ended, or the MDS does not know this lease any more. */

@@ -1,6 +1,6 @@
 import { failureOf } from "../base/index.js";
 import type { Clock } from "../io/index.js";
-import type { Access, InodeNumber } from "../meta/index.js";
+import type { Access, Attributes, InodeNumber } from "../meta/index.js";
 import type { Logger } from "../telemetry/index.js";
 import type { FileLease } from "./file-lease.js";
 import { bodyOf } from "./replies.js";
@@ -15,19 +15,29 @@ export interface FileOpensWorld {
 /** A file that is shared is opened once more now and then: perhaps the others have gone. */
 const LIFT_MS = 10_000;
 
+const ACCESSES = ["read", "write", "exclusive"] as const;
+
 /** How often one inode is open, here and for all the MDS knows. */
 export class FileOpens {
   readonly #world: FileOpensWorld;
   readonly #ino: InodeNumber;
   readonly #lease: FileLease;
+  readonly #writingEnded: (attributes: Attributes) => void;
   /** Handles here. */
   readonly #handles: Record<Access, number> = { read: 0, write: 0, exclusive: 0 };
   /** Opens of this session that the MDS knows of. */
   readonly #opens: Record<Access, number> = { read: 0, write: 0, exclusive: 0 };
   #liftedMs: number;
 
-  constructor(world: FileOpensWorld, ino: InodeNumber, lease: FileLease) {
+  /** `writingEnded` is told what the MDS says when it knows that this session may not write any more. */
+  constructor(
+    world: FileOpensWorld,
+    ino: InodeNumber,
+    lease: FileLease,
+    writingEnded: (attributes: Attributes) => void,
+  ) {
     this.#world = world;
+    this.#writingEnded = writingEnded;
     this.#ino = ino;
     this.#lease = lease;
     this.#liftedMs = world.clock.monotonicMs();
@@ -50,8 +60,30 @@ export class FileOpens {
 
   /** A handle is closed; resolves when the MDS knows. */
   async closed(access: Access): Promise<void> {
+    this.released(access);
+    await this.settle();
+  }
+
+  /** A handle is closed; the MDS is not told before `settle`. */
+  released(access: Access): void {
     this.#handles[access]--;
-    await this.#balance(access);
+  }
+
+  /** Closes at the MDS what no handle needs. */
+  async settle(): Promise<void> {
+    await Promise.all(ACCESSES.map((access) => this.#balance(access)));
+  }
+
+  /** As what another handle may be counted without a word to the MDS, which knows of such an open. */
+  reusable(access: Access): Access | undefined {
+    if (access === "exclusive") return undefined;
+    const asWriter = this.#opens.write > 0 && this.#lease.kind === "exclusive";
+    if (access === "write" || this.#opens.read === 0) return asWriter ? "write" : undefined;
+    return this.#lease.kind === "read" || this.#lease.kind === "exclusive" ? "read" : undefined;
+  }
+
+  reused(access: Access): void {
+    this.#handles[access]++;
   }
 
   /** A new session began: the MDS knows nothing of these opens. */
@@ -91,9 +123,11 @@ export class FileOpens {
     while (this.#opens[access] > this.#handles[access]) {
       this.#opens[access]--;
       try {
-        await this.#world.session.mutate((id) => ({ type: "close", body: { id, ino: this.#ino, access } }), {
-          isBound: true,
-        });
+        const reply = await this.#world.session.mutate(
+          (id) => ({ type: "close", body: { id, ino: this.#ino, access } }),
+          { isBound: true },
+        );
+        if (reply.type === "entry") this.#writingEnded(reply.body.attributes);
       } catch (error) {
         const code = failureOf(error)?.code;
         // Whoever ended the session or the lease has closed it too.

@@ -148,6 +148,14 @@ export class FileSize {
     await this.#turn.take(() => this.#report());
   }
 
+  /**
+   * The size survives this client: the MDS finds it from the chunk servers when a writer dies, unless the file grew
+   * without bytes. The time of modification is reported a little later.
+   */
+  async secure(): Promise<void> {
+    if (this.#tracker.isSizeUntold || this.#file.lease.kind !== "exclusive") await this.report();
+  }
+
   /** The MDS cuts the file, or makes it longer. */
   async truncate(sizeBytes: number, done: () => void): Promise<void> {
     const { ino } = this.#file;

@@ -182,8 +182,18 @@ export class InodeOperations {
   /** Waits until the lease can be had; `exclusive` fails with `lease_conflict` while somebody else may write. */
   open(ino: InodeNumber, access: Access, options?: HandleOptions): Promise<FileHandle> {
     return withinLimits(this.#clock, options, async (signal) => {
-      const opened = await this.#files.open(ino, access, signal);
-      return new FileHandle(this.#files, opened, this.#clock, access, options);
+      const reopened = this.#files.reopen(ino, access);
+      if (reopened === undefined) {
+        const opened = await this.#files.open(ino, access, signal);
+        return new FileHandle(this.#files, opened, this.#clock, access, options);
+      }
+      try {
+        const attributes = await this.getAttributes(ino, { signal });
+        return new FileHandle(this.#files, { ...reopened, attributes }, this.#clock, access, options);
+      } catch (error) {
+        this.#files.release(reopened.file, reopened.countedAs);
+        throw error;
+      }
     });
   }
 

@@ -57,7 +57,8 @@ export class OpenFile {
       changed: (from, to, news) => this.#leaseChanged(from, to, news),
       lost: () => this.#leaseLost(),
     });
-    this.#opens = new FileOpens(world, this.ino, this.lease);
+    const writingEnded = (told: Attributes): void => this.#content.writingEnded(told);
+    this.#opens = new FileOpens(world, this.ino, this.lease, writingEnded);
     const sized = { ino: this.ino, lease: this.lease, sharedWrite: () => this.#opens.liftSometimes() };
     this.#size = new FileSize(world, sized, attributes);
     this.chunks = new FileChunks({ ...world, lease: () => this.lease.grant }, this.ino);
@@ -82,6 +83,27 @@ export class OpenFile {
   opened(access: Access, grant: LeaseGrant, attributes: Attributes): void {
     this.#opens.opened(access);
     this.lease.granted(grant, attributes);
+  }
+
+  /** As what another handle may be counted without asking the MDS, if that is so. */
+  reusable(access: Access): Access | undefined {
+    const isUsable = this.lease.isInForce && !this.lease.isLost && !this.#attributes.storage.exclusive;
+    return isUsable ? this.#opens.reusable(access) : undefined;
+  }
+
+  reused(access: Access): void {
+    this.#opens.reused(access);
+  }
+
+  /** A handle is closed; what it leaves behind, and that it is closed, is said by `settle`. */
+  released(access: Access): void {
+    this.#opens.released(access);
+  }
+
+  /** The MDS hears what it does not know yet, of the contents and of closed handles. */
+  async settle(): Promise<void> {
+    await this.flush();
+    await this.#opens.settle();
   }
 
   /** A handle is closed: what only this client knows is reported first. Fails as the report fails. */
@@ -206,7 +228,7 @@ export class OpenFile {
   /** Everything acknowledged before the call survives the loss of power everywhere, size included. */
   async sync(signal?: AbortSignal): Promise<void> {
     await this.#content.sync(signal);
-    await this.report();
+    await this.#size.secure();
   }
 
   /** Everything acknowledged before the call is on all replicas, and the MDS knows size and times. */
@@ -243,6 +265,7 @@ export class OpenFile {
   #leaseChanged(from: LeaseGrant, to: LeaseGrant, attributes: Attributes): void {
     this.#attributes = attributes;
     this.#size.leaseChanged(from, attributes);
+    this.#content.leaseChanged(attributes);
     const { cache } = this.chunks;
     const isOther = from.sequence !== to.sequence || to.kind === "none";
     if (isOther || !mayKeepHoles(to.kind)) this.#content.forgetReads();

@@ -1,4 +1,5 @@
 import { failureOf } from "../base/index.js";
+import type { Timer } from "../io/index.js";
 import type {
   Access,
   Attributes,
@@ -24,7 +25,14 @@ export interface OpenedFile {
   readonly file: OpenFile;
   readonly attributes: Attributes;
   readonly created: boolean;
+  /** As what its handle is counted, which `close` is to be told. */
+  readonly countedAs: Access;
 }
+
+/** A file whose last handle was closed stays open for so long: programs often come back. */
+const LINGER_MS = 3000;
+/** So many files at most. */
+const LINGER_COUNT_MAX = 2000;
 
 /** Every file the session has open, one `OpenFile` for each inode; hears what the MDS says about them. */
 export class OpenFiles implements SessionEvents {
@@ -36,6 +44,9 @@ export class OpenFiles implements SessionEvents {
   /** A later open of the file must still be able to make its earlier writes safe. The oldest first. */
   readonly #syncs = new Map<InodeNumber, SyncTracker>();
   readonly #reported = new NewestAttributes();
+  /** Files without handles that are still open, and until when; the oldest first. */
+  readonly #lingering = new Map<OpenFile, number>();
+  #lingerTimer: Timer | undefined;
   /** Opens under way, and recalls of leases that may be theirs. */
   #openingCount = 0;
   readonly #earlyRecalls = new Map<InodeNumber, RecallLease>();
@@ -49,7 +60,26 @@ export class OpenFiles implements SessionEvents {
   /** The file as it is open here, if it is. */
   get(ino: InodeNumber): OpenFile | undefined {
     const file = this.#files.get(ino);
-    return file !== undefined && file.handleCount > 0 ? file : undefined;
+    return file !== undefined && (file.handleCount > 0 || this.#lingering.has(file)) ? file : undefined;
+  }
+
+  /** One more handle of a file that is open, or was until a moment ago, if the MDS need not be asked for it. */
+  reopen(ino: InodeNumber, access: Access): { file: OpenFile; countedAs: Access } | undefined {
+    const file = this.get(ino);
+    const countedAs = file?.reusable(access);
+    if (file === undefined || countedAs === undefined) return undefined;
+    file.reused(countedAs);
+    this.#lingering.delete(file);
+    return { file, countedAs };
+  }
+
+  /** Ends one handle, and does not wait: what is buffered goes on its way, the file stays open for a moment. */
+  release(file: OpenFile, access: Access): void {
+    file.released(access);
+    if (file.handleCount > 0 || this.#files.get(file.ino) !== file) return;
+    this.#lingering.set(file, this.#world.clock.monotonicMs() + LINGER_MS);
+    if (this.#lingering.size > LINGER_COUNT_MAX) this.#endLingering((position) => position === 0);
+    this.#wind();
   }
 
   open(ino: InodeNumber, access: Access, signal?: AbortSignal): Promise<OpenedFile> {
@@ -98,6 +128,8 @@ export class OpenFiles implements SessionEvents {
 
   /** The cluster is closed: no timer may be left. */
   dispose(): void {
+    this.#lingerTimer?.cancel();
+    this.#lingering.clear();
     for (const file of this.#files.values()) file.dispose();
     this.#files.clear();
   }
@@ -130,7 +162,7 @@ export class OpenFiles implements SessionEvents {
 
   #recall(body: RecallLease): void {
     const file = this.#files.get(body.ino);
-    if (file !== undefined) file.lease.recall(body);
+    if (file !== undefined) file.lease.recall(body, this.#lingering.has(file));
     else if (this.#openingCount > 0) this.#earlyRecalls.set(body.ino, body);
     else this.#world.log.debug("a lease was recalled that is not held", { ino: body.ino });
   }
@@ -172,7 +204,8 @@ export class OpenFiles implements SessionEvents {
       this.#earlyRecalls.delete(ino);
       file.lease.recall(early);
     }
-    return { file, attributes: file.withLocalChanges(attributes), created };
+    this.#lingering.delete(file);
+    return { file, attributes: file.withLocalChanges(attributes), created, countedAs: access };
   }
 
   /** Whoever wanted it open gave up before the answer came. */
@@ -181,6 +214,42 @@ export class OpenFiles implements SessionEvents {
     this.close(file, access).catch((error) => {
       if (failureOf(error) === undefined) throw error;
     });
+  }
+
+  /** Looks after the files that linger, as long as there are some. */
+  #wind(): void {
+    if (this.#lingerTimer !== undefined || this.#lingering.size === 0) return;
+    this.#lingerTimer = this.#world.clock.after("client.linger", LINGER_MS / 4, () => {
+      this.#lingerTimer = undefined;
+      const nowMs = this.#world.clock.monotonicMs();
+      this.#endLingering((_position, untilMs) => untilMs <= nowMs);
+      this.#wind();
+    });
+  }
+
+  #endLingering(isOver: (position: number, untilMs: number) => boolean): void {
+    let position = 0;
+    for (const [file, untilMs] of this.#lingering) {
+      if (!isOver(position++, untilMs)) return;
+      // Goes to the end, and off the list when the MDS has been told.
+      this.#lingering.delete(file);
+      this.#lingering.set(file, Number.POSITIVE_INFINITY);
+      void this.#settle(file);
+    }
+  }
+
+  async #settle(file: OpenFile): Promise<void> {
+    try {
+      await file.settle();
+    } catch (error) {
+      const code = failureOf(error)?.code;
+      if (code === undefined) throw error;
+      if (code !== "closed")
+        this.#world.log.warn("a file was closed with something unsaid", { ino: file.ino, code });
+    }
+    if (file.handleCount > 0) return;
+    this.#lingering.delete(file);
+    this.#forget(file);
   }
 
   /** Handles that are still open go on failing; the next open of the inode begins anew. */

@@ -169,6 +169,7 @@ export class WriteBehind {
   /** Whoever might store it has lost the right to: nothing that is here will ever arrive. */
   drop(failure: StorageError): void {
     if (this.#extents.isEmpty) return;
+    this.#world.log.warn("buffered writes were lost", { ino: this.#file.ino, code: failure.code });
     this.#failed(failure);
     this.#giveBack(this.#extents.clear());
     this.#due.clear();

@@ -204,7 +204,7 @@ export class FileRequests {
 
   async #close(file: FileHandle): Promise<void> {
     try {
-      await file.close();
+      await file.release();
     } catch (error) {
       const code = failureOf(error)?.code;
       if (code === undefined) throw error;

@@ -20,6 +20,8 @@ export class SizeTracker {
   /** Number of the last local change, and of the last one the MDS has confirmed. */
   #changed = 0;
   #reported = 0;
+  /** The file grew here without bytes at its end, which no server can tell if this client dies. */
+  #isEndUntold = false;
   /** Bytes written that no confirmed report tells of. */
   #unreportedBytes = 0;
 
@@ -36,6 +38,11 @@ export class SizeTracker {
     return this.#mtime;
   }
 
+  /** Nobody else can tell the size: neither the MDS nor, by the bytes they hold, the chunk servers. */
+  get isSizeUntold(): boolean {
+    return this.#isEndUntold && this.isDirty;
+  }
+
   get isDirty(): boolean {
     return this.#changed > this.#reported;
   }
@@ -48,6 +55,7 @@ export class SizeTracker {
   /** A write of so many bytes up to `endBytes` was accepted. */
   wrote(endBytes: number, mtime: Timestamp, writtenBytes = 0): void {
     this.#unreportedBytes += writtenBytes;
+    if (endBytes > this.#sizeBytes) this.#isEndUntold = writtenBytes === 0;
     this.#sizeBytes = Math.max(this.#sizeBytes, endBytes);
     this.#mtime = mtime;
     this.#changed++;
@@ -69,6 +77,7 @@ export class SizeTracker {
     this.#sizeBytes = sizeBytes;
     this.#mtime = mtime;
     this.#reported = this.#changed;
+    this.#isEndUntold = false;
     this.#unreportedBytes = 0;
   }
 
@@ -85,6 +94,7 @@ export class SizeTracker {
   /** The MDS has answered the report. */
   confirmed(report: SizeReport): void {
     this.#reported = Math.max(this.#reported, report.mark);
+    if (!this.isDirty) this.#isEndUntold = false;
     this.#unreportedBytes = Math.max(0, this.#unreportedBytes - report.writtenBytes);
   }
 }

@@ -98,6 +98,29 @@ describe("a buffered handle", () => {
     expect((await world.run(fileSystem.stat("/f"))).mtime.seconds).toBeGreaterThan(12);
   });
 
+  test("sync does not wait for the MDS, to which the chunk servers could tell the size", async () => {
+    const world = await ClientWorld.start();
+    const ann = await world.client("ann");
+    const handle = await world.run(ann.fileSystem.open("/f", writing));
+    const bytes = world.bytes(5000);
+    await world.run(handle.write(bytes, 0));
+    await world.run(handle.sync());
+    expect(world.mds.tables.inodes.get(handle.ino)?.sizeBytes).toBe(0);
+    expect(world.servers.map((server) => server.unsyncedCount)).toEqual([0, 0, 0]);
+    const bob = await world.client("bob");
+    expect(equalBytes(await world.run(bob.fileSystem.readFile("/f")), bytes)).toBe(true);
+  });
+
+  test("a size without bytes behind it is told before sync is done", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", writing));
+    await world.run(handle.write(world.bytes(10), 0));
+    await world.run(handle.zeroRange(0, 9000));
+    await world.run(handle.sync());
+    expect(world.mds.tables.inodes.get(handle.ino)?.sizeBytes).toBe(9000);
+  });
+
   test("lets writers wait when its bound is reached, and no longer", async () => {
     const world = await ClientWorld.start({ csCount: 1, replicas: 1 });
     const limits = { fileBytesMax: 64 * 1024, clientBytesMax: 1 << 20 };

@@ -150,6 +150,7 @@ describe("a file handle", () => {
 
     const alive = world.servers.filter(({ host }) => host.isAlive);
     expect(alive.map((server) => server.unsyncedCount)).toEqual([0, 0]);
+    await world.run(handle.flush());
     expect(world.mds.tables.inodes.get(handle.ino)?.sizeBytes).toBe(2 * CHUNK_BYTES);
   });
 
