@@ -3,6 +3,7 @@ import type { Clock, Random } from "../io/index.js";
 import type { Rpc } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { Admin } from "./admin.js";
+import type { BlockCache, BlockCacheStatus } from "./block-cache.js";
 import type { CacheListener } from "./cache-listener.js";
 import { ChunkClients } from "./chunk-client.js";
 import { CoherentCache } from "./coherent-cache.js";
@@ -46,6 +47,8 @@ export interface ClusterConfig extends WaitOptions {
   readonly writeBehind?: Partial<WriteBehindLimits> | undefined;
   /** What was read ahead for buffered handles is kept up to so many bytes; default 128 MiB. */
   readonly readAheadBytesMax?: number | undefined;
+  /** Keeps what buffered handles read at random; whoever made it closes it after the cluster. */
+  readonly blockCache?: BlockCache | undefined;
   /** Called when the cluster is closed: whoever made `rpc` for it closes it here. */
   readonly onClosed?: (() => Promise<void>) | undefined;
 }
@@ -62,6 +65,7 @@ export class Cluster {
   readonly #files: OpenFiles;
   readonly #servers: ChunkClients;
   readonly #log: Logger;
+  readonly #blockCache: BlockCache | undefined;
   readonly #onClosed: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -78,8 +82,11 @@ export class Cluster {
     const readAhead = new ReadAheadMemory(config.readAheadBytesMax ?? READ_AHEAD_BYTES_MAX);
     const { cacheListener: listener } = config;
     const leaseComesDown = listener?.leaseComesDown.bind(listener);
+    const { blockCache } = config;
+    this.#blockCache = blockCache;
+    const machine = { clock, random, log, hostId, servers: this.#servers, numbers };
     this.#files = new OpenFiles(
-      { clock, random, log, hostId, servers: this.#servers, numbers, writeBehind, readAhead, leaseComesDown },
+      { ...machine, writeBehind, readAhead, blockCache, leaseComesDown },
       () => this.#session,
       config.buffered,
     );
@@ -111,6 +118,11 @@ export class Cluster {
   /** The MDS that leads, while connected to it. */
   get leader(): { readonly mdsId: number; readonly address: string } | undefined {
     return this.#session.leader;
+  }
+
+  /** How the read cache does; undefined if there is none. */
+  get readCache(): BlockCacheStatus | undefined {
+    return this.#blockCache?.status;
   }
 
   /** Reports what is not reported, ends the session, closes connections. Idempotent. Handles fail afterwards. */

@@ -6,6 +6,7 @@ import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { CHUNK_CHANNEL } from "../rpc/index.js";
 import { type Logger, noopLogger } from "../telemetry/index.js";
+import { BlockCache } from "./block-cache.js";
 import type { CacheListener } from "./cache-listener.js";
 import { Cluster, type ClusterConfig } from "./cluster.js";
 import { discoverMds } from "./discovery.js";
@@ -25,6 +26,12 @@ export interface ConnectOptions extends WaitOptions {
   readonly buffered?: boolean | undefined;
   readonly writeBehind?: ClusterConfig["writeBehind"];
   readonly readAheadBytesMax?: number | undefined;
+  /**
+   * Keeps blocks that buffered handles read again and again in a file on a fast disk, beyond the end of this process. The
+   * file takes no more than so many megabytes; one connection at a time uses it. A file that cannot be used is no failure
+   * (`cluster.readCache` tells). Default: none.
+   */
+  readonly readCache?: { readonly path: string; readonly megabytes: number } | undefined;
   /** Default: silence. */
   readonly log?: Logger | undefined;
   /** Shown to operators; default `library`. */
@@ -60,6 +67,13 @@ export async function connectCluster(options: ConnectOptions): Promise<Cluster> 
       bootId: world.disk.bootId(),
     },
   );
+  const blockCache =
+    options.readCache &&
+    (await BlockCache.open({ ...world, log }, { ...options.readCache, clusterId: credential.clusterId }));
+  const closeAll = async (): Promise<void> => {
+    await blockCache?.close();
+    await rpc.close();
+  };
   try {
     return await Cluster.connect({
       clusterName: cluster,
@@ -78,10 +92,11 @@ export async function connectCluster(options: ConnectOptions): Promise<Cluster> 
       readAheadBytesMax: options.readAheadBytesMax,
       cacheMetadata: options.cacheMetadata,
       cacheListener: options.cacheListener,
-      onClosed: () => rpc.close(),
+      blockCache,
+      onClosed: closeAll,
     });
   } catch (error) {
-    await rpc.close();
+    await closeAll();
     throw error;
   }
 }

@@ -1,9 +1,12 @@
 import type { StorageError } from "../base/index.js";
 import { sliceRange } from "../chunk/index.js";
+import type { Attributes } from "../meta/index.js";
+import type { BlockCache } from "./block-cache.js";
 import type { CacheListener } from "./cache-listener.js";
 import { ChunkIo, type ChunkIoFile, type ChunkIoWorld } from "./chunk-io.js";
 import { ioSlices } from "./core/io-slices.js";
 import type { SyncTracker } from "./core/sync-tracker.js";
+import { FileBlockCache } from "./file-block-cache.js";
 import type { FileSize } from "./file-size.js";
 import { ReadAhead, type ReadAheadMemory } from "./read-ahead.js";
 import type { Room } from "./waiting.js";
@@ -13,6 +16,7 @@ export interface FileContentWorld extends ChunkIoWorld {
   /** What may wait in this client before it is in the cluster. */
   readonly writeBehind: { readonly limits: WriteBehindLimits; readonly room: Room };
   readonly readAhead: ReadAheadMemory;
+  readonly blockCache?: BlockCache | undefined;
   /** See `CacheListener`. */
   readonly leaseComesDown?: CacheListener["leaseComesDown"] | undefined;
 }
@@ -38,6 +42,7 @@ export class FileContent {
   readonly #io: ChunkIo;
   readonly #behind: WriteBehind;
   readonly #ahead: ReadAhead;
+  readonly #kept: FileBlockCache | undefined;
 
   constructor(world: FileContentWorld, file: ContentFile) {
     this.#file = file;
@@ -47,13 +52,17 @@ export class FileContent {
       {
         ino: file.chunks.ino,
         store: ({ offset, bytes }) => this.#store(offset, bytes, undefined, "writeBack"),
-        landed: (begin, end) => this.#ahead.changed(begin, end),
+        landed: (begin, end) => this.#changed(begin, end),
       },
     );
     this.#ahead = new ReadAhead(world.readAhead, {
       lease: file.lease,
       fetch: (offset, lengthBytes, signal) => this.#fetch(offset, lengthBytes, signal),
     });
+    if (world.blockCache?.isOn !== true) return;
+    const fetch = this.#fetch.bind(this);
+    const { lease, chunks, chunkBytes } = file;
+    this.#kept = new FileBlockCache(world.blockCache, { lease, chunks, chunkBytes, fetch });
   }
 
   /** How often what was accepted could not be stored, and why at last. */
@@ -120,7 +129,9 @@ export class FileContent {
       slices.map(async (slice) => {
         if (await this.#io.zero(slice, signal)) this.#file.syncs.wrote(slice.index);
       }),
-    ).finally(() => this.#ahead.changed(begin, end));
+    )
+      .catch((error) => this.#unclear(error))
+      .finally(() => this.#changed(begin, end));
   }
 
   /** What was accepted for the range before the call has arrived, or could not be stored. */
@@ -157,12 +168,23 @@ export class FileContent {
 
   /** The lease is lost: what was accepted and has not arrived never will. */
   drop(failure: StorageError): void {
+    if (!this.#behind.isEmpty) this.#kept?.doubt();
     this.#behind.drop(failure);
   }
 
   /** The file was cut there, or made longer: what was read ahead beyond is not so any more. */
   cut(sizeBytes: number): void {
-    this.#ahead.changed(sizeBytes, Number.MAX_SAFE_INTEGER);
+    this.#changed(sizeBytes, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** These attributes came with a lease. */
+  leaseChanged(attributes: Attributes): void {
+    this.#kept?.leaseChanged(attributes);
+  }
+
+  /** The last handle that could write was closed, and so the MDS says. */
+  writingEnded(attributes: Attributes): void {
+    this.#kept?.writingEnded(attributes);
   }
 
   /** Nothing that was read under the lease before is kept. */
@@ -197,7 +219,7 @@ export class FileContent {
   async #writeThrough(offset: number, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     await this.drain(offset, offset + bytes.length, signal);
     const end = offset + bytes.length;
-    await this.#store(offset, bytes, signal, "write").finally(() => this.#ahead.changed(offset, end));
+    await this.#store(offset, bytes, signal, "write").finally(() => this.#changed(offset, end));
     await this.#file.size.noteWritten(end, signal, bytes.length);
   }
 
@@ -213,10 +235,22 @@ export class FileContent {
         await this.#io.write(slice, part, signal, use);
         this.#file.syncs.wrote(slice.index);
       }),
-    );
+    ).catch((error) => this.#unclear(error));
   }
 
-  /** As the chunk servers have it, or had it when it was read ahead and nobody could change it since. */
+  /** The bytes of the range are others now. */
+  #changed(begin: number, end: number): void {
+    this.#ahead.changed(begin, end);
+    this.#kept?.changed(begin, end);
+  }
+
+  /** A change that failed, or was given up, may have been carried out, or be yet. */
+  #unclear(error: unknown): never {
+    this.#kept?.doubt();
+    throw error;
+  }
+
+  /** As the chunk servers have it, or had it when it was read and nobody could change it since. */
   async #stored(
     begin: number,
     end: number,
@@ -226,6 +260,7 @@ export class FileContent {
     if (sizeBytes !== undefined && end > begin) {
       const found = await this.#ahead.read(begin, end, sizeBytes, signal);
       if (found !== undefined) return found;
+      if (this.#kept !== undefined) return await this.#kept.read(begin, end, sizeBytes, signal);
     }
     return await this.#fetch(begin, end - begin, signal);
   }

@@ -18,6 +18,7 @@ import { HandleTable } from "./handles/handle-table.js";
 import type { OpenHandle } from "./handles/open-handle.js";
 import { inodeOf, type MountBehaviour, MountState } from "./mount-state.js";
 import type { KernelListener } from "./nodes/kernel-listener.js";
+import { readCacheInfo } from "./nodes/read-cache-info.js";
 import { isVirtual, VirtualDirectory, type VirtualFile } from "./nodes/virtual-directory.js";
 
 /** What the file system of a mount is made of. */
@@ -175,5 +176,6 @@ function ownFiles(cluster: Cluster, counters: () => string): VirtualFile[] {
         cluster.leader === undefined ? "none\n" : `MDS#${cluster.leader.mdsId} ${cluster.leader.address}\n`,
     },
     { name: "client_counters", render: counters },
+    { name: "read_cache_info", render: () => readCacheInfo(cluster.readCache) },
   ];
 }

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { failureOf, storageError } from "../base/index.js";
-import { type Cluster, connectCluster } from "../client/connect.js";
+import { type Cluster, type ConnectOptions, connectCluster } from "../client/connect.js";
 import { realWorld } from "../io/real/index.js";
 import { type Logger, openLog } from "../telemetry/index.js";
 import { DevFuse } from "./dev-fuse.js";
@@ -86,7 +86,6 @@ interface Mounted {
 
 async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Promise<Mounted> {
   const { clock } = realWorld();
-  if (config.cacheFile !== undefined) log.warn("there is no read cache yet; -C and -R do nothing");
   const device = DevFuse.open();
   const connection = new FuseConnection(device, INIT_WISHES, log);
   const listener = new KernelListener(clock, log);
@@ -99,6 +98,7 @@ async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Pro
     cacheMetadata: true,
     cacheListener: listener,
     buffered: true,
+    readCache: readCacheOf(config),
     timeoutMs: CONNECT_MS,
     signal,
   });
@@ -130,6 +130,16 @@ async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Pro
     await cluster.close();
     throw error;
   }
+}
+
+/** In megabytes, where only the file is given. */
+const CACHE_MEGABYTES = 1024;
+
+function readCacheOf({
+  cacheFile,
+  cacheMegabytes = CACHE_MEGABYTES,
+}: MountConfig): ConnectOptions["readCache"] {
+  return cacheFile === undefined ? undefined : { path: cacheFile, megabytes: cacheMegabytes };
 }
 
 let isGoingDown = false;
