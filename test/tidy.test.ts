@@ -61,6 +61,7 @@ const COMPOSITION_ROOTS = [
 const MACHINE_FILES: Readonly<Record<string, string>> = {
   "src/mount/dev-fuse.ts": "/dev/fuse",
   "src/mount/mount-point.ts": "mount(8), umount(8) and /proc/mounts",
+  "src/mount/process-status.ts": "/proc/PID/status of who waits in a call",
 };
 
 /** File -> why it may be longer than the limit. May only shrink. */

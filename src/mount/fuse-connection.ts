@@ -19,6 +19,7 @@ import {
 import { entryNotification, epochNotification, inodeNotification } from "./fuse-wire/notifications.js";
 import type { FuseReply } from "./fuse-wire/replies.js";
 import type { FuseRequest, RequestOf } from "./fuse-wire/requests.js";
+import type { GivingUp } from "./interrupted.js";
 
 /** Writes up to that size are copied, so that their receive buffer is free at once. */
 const COPIED_BYTES_MAX = 32 * 1024;
@@ -29,6 +30,8 @@ const WRITE_BYTES_MAX = 256 * 1024 * 1024;
 interface Running {
   readonly request: FileSystemRequest;
   readonly abort: AbortController;
+  /** Aborted when it is answered, if anybody asked. */
+  over?: AbortController;
 }
 
 /**
@@ -44,6 +47,7 @@ export class FuseConnection implements KernelCache {
   readonly #device: FuseDevice;
   readonly #wishes: InitWishes;
   readonly #log: Logger;
+  readonly #givesUp: GivingUp;
   readonly #running = new Map<number, Running>();
   readonly #locks = new DirectoryLocks();
   #handler: FuseHandler | undefined;
@@ -54,7 +58,8 @@ export class FuseConnection implements KernelCache {
   #disagree: (reason: Error) => void = () => undefined;
   #end: (reason: Error | undefined) => void = () => undefined;
 
-  constructor(device: FuseDevice, wishes: InitWishes, log: Logger) {
+  constructor(device: FuseDevice, wishes: InitWishes, log: Logger, givesUp: GivingUp = async () => true) {
+    this.#givesUp = givesUp;
     this.#device = device;
     this.#wishes = wishes;
     this.#log = log;
@@ -181,8 +186,19 @@ export class FuseConnection implements KernelCache {
    */
   #interrupt({ header, target }: RequestOf<"interrupt">): void {
     const running = this.#running.get(target);
-    if (running !== undefined) running.abort.abort();
+    if (running !== undefined) void this.#interrupted(running);
     else this.#device.reply([errorReply(header.unique, ERRNO_NUMBERS.EAGAIN)]);
+  }
+
+  /** Who waits for a lock wants to hear of every signal; all others go on waiting as long as they can. */
+  async #interrupted(running: Running): Promise<void> {
+    const { request, abort } = running;
+    if (request.type === "setLock") {
+      abort.abort();
+      return;
+    }
+    running.over ??= new AbortController();
+    if (await this.#givesUp(request.header.pid, running.over.signal)) abort.abort();
   }
 
   async #serve(request: FileSystemRequest, handler: FuseHandler, kept: Buffer | undefined): Promise<void> {
@@ -194,6 +210,7 @@ export class FuseConnection implements KernelCache {
     this.#locks.begin(request);
     this.#watchLoad();
     const reply = await this.#answer(running, handler);
+    running.over?.abort();
     this.#deliver(request, reply);
     // A number may be used again as soon as its answer is out.
     if (this.#running.get(unique) === running) this.#running.delete(unique);

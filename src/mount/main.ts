@@ -8,9 +8,11 @@ import { DevFuse } from "./dev-fuse.js";
 import { MountedFileSystem } from "./filesystem.js";
 import { FuseConnection } from "./fuse-connection.js";
 import { INIT_WISHES } from "./init-wishes.js";
+import { givingUp } from "./interrupted.js";
 import type { MountConfig, MountOutcome } from "./mount-config.js";
 import { mountFuse, setReadahead, unmount } from "./mount-point.js";
 import { KernelListener } from "./nodes/kernel-listener.js";
+import { processStatus } from "./process-status.js";
 
 /**
  * The daemon behind one mount point. Started by `pstorage-mount`, which has checked what it is told (a `MountConfig` as
@@ -87,7 +89,7 @@ interface Mounted {
 async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Promise<Mounted> {
   const { clock } = realWorld();
   const device = DevFuse.open();
-  const connection = new FuseConnection(device, INIT_WISHES, log);
+  const connection = new FuseConnection(device, INIT_WISHES, log, givingUp(clock, processStatus));
   const listener = new KernelListener(clock, log);
   const cluster = await connectCluster({
     cluster: config.clusterName,
