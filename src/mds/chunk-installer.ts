@@ -1,4 +1,4 @@
-import { failureOf } from "../base/index.js";
+import { type Failure, failureOf } from "../base/index.js";
 import type { ChainMember, ChunkId, ChunkVersion, CsId, InstallChunk } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { Logger } from "../telemetry/index.js";
@@ -19,6 +19,8 @@ const ARRIVAL_MS = 3000;
 const ARRIVAL_POLL_MS = 20;
 /** When no member can be reached at all there is nobody to go on with: tried again after this. */
 const RETRY_MS = 500;
+/** What a server says that cannot use its replica, and will not be able to before it starts again. */
+const HOPELESS: readonly Failure["code"][] = ["io_error", "chunk_corrupt", "not_found"];
 
 export interface InstallerWorld {
   readonly clock: Clock;
@@ -29,6 +31,8 @@ export interface InstallerWorld {
   readonly propose: Propose;
   /** The replica there may differ from its peers: it must not be installed as if it did not. */
   readonly isSuspect: (chunkId: ChunkId, csId: CsId) => boolean;
+  /** A member that should be complete cannot go on with what it has. */
+  readonly refused: (csId: CsId, record: ChunkRecord) => void;
 }
 
 interface MemberAnswer {
@@ -154,6 +158,7 @@ export class ChunkInstaller {
         failure: failure.code,
         detail: failure.detail,
       });
+      if (isComplete(record, csId) && HOPELESS.includes(failure.code)) this.#world.refused(csId, record);
       return { csId, highWaterBytes: 0, failure: failure.code };
     }
   }

@@ -49,7 +49,8 @@ export class CsLiveness {
       if (administration === "dropped") continue;
       if (links.isConnected(csId)) {
         // What was proposed while it was away may have come behind its registration.
-        if (activity !== "active") changes.push({ type: "setCsActivity", body: { csId, activity: "active" } });
+        if (activity !== "active")
+          changes.push({ type: "setCsActivity", body: { csId, activity: "active" } });
         continue;
       }
       // One that registered and went before it said what it holds was never connected.

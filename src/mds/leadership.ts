@@ -11,6 +11,7 @@ import { clientAddress } from "./config.js";
 import { configNumber } from "./core/cluster-config.js";
 import type { Effect } from "./core/effects.js";
 import { outstandingRecalls, outstandingWork } from "./core/outstanding-work.js";
+import type { ChunkRecord } from "./core/records.js";
 import type { Tables } from "./core/tables.js";
 import { CsLinks } from "./cs-links.js";
 import { LockDesk } from "./lock-desk.js";
@@ -202,6 +203,11 @@ export class Leadership {
   /** A server that may be believed to have a chunk's data. */
   isSuspect(chunkId: ChunkId, csId: CsId): boolean {
     return this.#maintenance.repair.isSuspect(chunkId, csId);
+  }
+
+  /** A server cannot go on with a replica that should be complete. */
+  refused(csId: CsId, record: ChunkRecord): void {
+    this.#maintenance.repair.refused(csId, record);
   }
 
   /** Everything is in that replica now, the server says. */

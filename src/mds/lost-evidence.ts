@@ -35,6 +35,14 @@ export class Evidence {
     this.#servers.get(csId)?.delete(chunkId);
   }
 
+  /** The server cannot use what it has of the chunk, as long as this connection lives. */
+  useless(
+    csId: CsId,
+    { chunkId, installedVersion }: Pick<ChunkRecord, "chunkId" | "installedVersion">,
+  ): void {
+    this.#servers.get(csId)?.set(chunkId, { evidence: "missing", installedVersion });
+  }
+
   of(
     csId: CsId,
     { chunkId, installedVersion }: Pick<ChunkRecord, "chunkId" | "installedVersion">,

@@ -76,6 +76,12 @@ export class RepairLoop {
     this.#evidence.filled(csId, chunkId);
   }
 
+  /** The server refused to go on with its replica, for good. */
+  refused(csId: CsId, record: ChunkRecord): void {
+    this.#evidence.useless(csId, record);
+    this.kick();
+  }
+
   close(): void {
     this.#beat.close();
   }

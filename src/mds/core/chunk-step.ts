@@ -80,7 +80,25 @@ function lostAfter(record: ChunkRecord, leaving: readonly ReplicaRecord[], step:
   const kept = record.lost.filter(({ csId }) => csId !== step.revive && !wiped.has(csId));
   const known = new Set(kept.map(({ csId }) => csId));
   const fresh = leaving.filter(({ csId, syncing }) => !syncing && !known.has(csId) && !wiped.has(csId));
-  return [...kept, ...fresh.map(({ csId }) => ({ csId, version: record.installedVersion }))];
+  const version = record.installedVersion;
+  return [...kept, ...fresh.map(({ csId }) => ({ csId, version, position: positionOf(record, csId) }))];
+}
+
+/**
+ * The place of a member in the chain of the last installed version. Members keep their order, so that they have, one
+ * after the other, the places that no lost replica had; new ones come behind them.
+ */
+export function positionOf({ chain, lost }: ChunkRecord, csId: CsId): number {
+  const taken = new Set(lost.map(({ position }) => position));
+  const isLost = new Set(lost.map((other) => other.csId));
+  let position = 0;
+  for (const member of chain) {
+    if (isLost.has(member.csId)) continue;
+    while (taken.has(position)) position += 1;
+    if (member.csId === csId) break;
+    position += 1;
+  }
+  return position;
 }
 
 function truncationAfter(record: ChunkRecord, { truncateBytes }: Step): number | undefined {

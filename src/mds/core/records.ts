@@ -196,6 +196,8 @@ export interface ReplicaRecord {
 export interface LostReplica {
   readonly csId: CsId;
   readonly version: ChunkVersion;
+  /** Its place in the chain of that version, from 0 at the head; those that joined since come behind. */
+  readonly position: number;
 }
 
 /**

@@ -4,7 +4,7 @@ import { type ChunkState, chunkState, presenceOf } from "./chunk-states.js";
 import { configNumber } from "./cluster-config.js";
 import { clusterHealth } from "./cluster-health.js";
 import type { ReconfigureChunk } from "./command.js";
-import { type LostEvidence, planRevival } from "./inventory.js";
+import { type LostEvidence, planRevival, planSubstitution } from "./inventory.js";
 import { place } from "./placement.js";
 import type { ChunkRecord, ReplicaRecord } from "./records.js";
 import { SyncBudget } from "./sync-budget.js";
@@ -98,6 +98,8 @@ function planChunk(
   if (record.chain.length === 0) {
     return planRevival(tables, record, (csId) => world.evidenceOf(csId, record));
   }
+  const substitution = planSubstitution(tables, record, (csId) => world.evidenceOf(csId, record));
+  if (substitution !== undefined) return substitution;
   const hasPresent = record.chain.some((member) => !member.syncing && presence(world, member) === "active");
   if (!hasPresent) return planWithoutMembers(world, record);
   // Its installation comes first, and leaves out whom it cannot reach.

@@ -6525,6 +6525,8 @@ export const Lookup: wire.MessageType<Lookup> = {
 export interface LostReplica {
   readonly csId: number;
   readonly version: number;
+  /** Its place in the chain of that version, from 0 at the head. */
+  readonly position: number;
 }
 
 function encodeLostReplica(message: LostReplica, writer: wire.Writer): void {
@@ -6534,11 +6536,15 @@ function encodeLostReplica(message: LostReplica, writer: wire.Writer): void {
   if (message.version !== 0) {
     writer.uint32(16).uint64(wire.safe(message.version));
   }
+  if (message.position !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.position));
+  }
 }
 
 function decodeLostReplica(reader: wire.Reader): LostReplica {
   let $csId = 0;
   let $version = 0;
+  let $position = 0;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -6548,6 +6554,9 @@ function decodeLostReplica(reader: wire.Reader): LostReplica {
       case 16:
         $version = wire.uint64(reader);
         break;
+      case 24:
+        $position = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -6555,6 +6564,7 @@ function decodeLostReplica(reader: wire.Reader): LostReplica {
   return {
     csId: $csId,
     version: $version,
+    position: $position,
   };
 }
 

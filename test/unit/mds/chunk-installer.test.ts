@@ -31,6 +31,8 @@ async function proposedAfter(
   arrivesMs: ReadonlyMap<CsId, number> = new Map(),
   /** Of those that arrive: they have registered, and bring a replica in doubt. */
   isRegistered = false,
+  /** Those whose replicas turned out to be of no use. */
+  refused: CsId[] = [],
 ): Promise<Change | undefined> {
   const { chunkId, version } = world.chunkOf(0);
   const proposals: Change[] = [];
@@ -58,6 +60,7 @@ async function proposedAfter(
       return world.apply(change).outcome as never;
     },
     isSuspect: (_chunkId, csId) => isRegistered && arrivesMs.has(csId) && isConnected(csId),
+    refused: (csId) => refused.push(csId),
   });
   installer.install(chunkId, version);
   await new Promise((resolve) => setImmediate(resolve));
@@ -140,4 +143,17 @@ test("a replica whose doubt is only known when its server has arrived is not ins
   const [, b] = members;
   const change = await proposedAfter(world, new Map(), undefined, new Map([[b, 5000]]), true);
   expect(change).toMatchObject({ type: "reconfigureChunk", body: { remove: [b] } });
+});
+
+test("a member whose disk fails is of no use; one that does not answer, or is only being filled, may be yet", async () => {
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
+  const failed = new Map<CsId, FailureCode>([
+    [a, "io_error"],
+    [b, "timed_out"],
+    [c, "io_error"],
+  ]);
+  const refused: CsId[] = [];
+  await proposedAfter(world, failed, undefined, undefined, false, refused);
+  expect(refused).toEqual([a]);
 });

@@ -37,3 +37,11 @@ test("a replica filled since the inventory is complete", () => {
   evidence.filled(SERVER, RECORD.chunkId);
   expect(evidence.of(SERVER, RECORD)).toBe("complete");
 });
+
+test("a replica that its server cannot use is missing until the server connects again", () => {
+  const evidence = evidenceAfter("suspect");
+  evidence.useless(SERVER, RECORD);
+  expect(evidence.of(SERVER, RECORD)).toBe("missing");
+  evidence.reported(SERVER, new Map());
+  expect(evidence.of(SERVER, RECORD)).toBe("complete");
+});

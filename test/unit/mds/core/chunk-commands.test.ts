@@ -110,7 +110,7 @@ describe("a lost replica", () => {
     const only = members[0] as CsId;
     world.reconfigure(chunkId, { remove: [only] });
     expect(world.chain(chunkId)).toBe("");
-    expect(world.chunk(chunkId).lost).toEqual([{ csId: only, version: 1 }]);
+    expect(world.chunk(chunkId).lost).toEqual([{ csId: only, version: 1, position: 0 }]);
     expect(world.tables.installing.size).toBe(0);
     expect(world.tables.csChunks.get(only, chunkId)).toBe(true);
 
@@ -127,8 +127,8 @@ describe("a lost replica", () => {
     world.reconfigure(chunkId, { remove: [a] });
     world.reconfigure(chunkId, { remove: [b] });
     expect(world.chunk(chunkId).lost).toEqual([
-      { csId: a, version: 1 },
-      { csId: b, version: 1 },
+      { csId: a, version: 1, position: 0 },
+      { csId: b, version: 1, position: 1 },
     ]);
 
     expect(codeOf(world.reconfigure(chunkId, { revive: a, add: [kept(b)] }))).toBe("done");
@@ -144,7 +144,7 @@ describe("a lost replica", () => {
     world.install(chunkId);
     world.reconfigure(chunkId, { remove: [b] });
 
-    expect(world.chunk(chunkId).lost).toEqual([{ csId: b, version: 2 }]);
+    expect(world.chunk(chunkId).lost).toEqual([{ csId: b, version: 2, position: 0 }]);
     expect(codeOf(world.reconfigure(chunkId, { revive: a }))).toBe("conflict");
     expect(codeOf(world.reconfigure(chunkId, { revive: b }))).toBe("done");
   });
