@@ -141,3 +141,17 @@ test("loss of power everywhere takes nothing that was synced", () => {
   script.read("b", 0, 4096, new Uint8Array(4096));
   expect(script.complaints.join()).toContain("block 0 is not linearizable");
 });
+
+test("a buffered write that its own client saw may be lost with the client, but not when another has seen it", () => {
+  const run = (reader: string): string[] => {
+    const script = new Script();
+    const write = script.begin("a", 0, 4096);
+    write.isBuffered = true;
+    script.read(reader, 0, 4096, bytesOf(write));
+    script.history.fence((process) => process === "a");
+    script.read("c", 0, 4096, new Uint8Array(4096));
+    return script.complaints;
+  };
+  expect(run("a")).toEqual([]);
+  expect(run("b")).not.toEqual([]);
+});

@@ -5,7 +5,23 @@ import { checkLinearizable, type Model, type Operation } from "./linearizability
 
 /** What is wrong with the contents of a file, one text for each fault found; at most a few. */
 export function checkFile(history: FileHistory): string[] {
-  return [...checkBlocks(history), ...checkSize(history)];
+  const operations = history.operations.filter((operation) => !mayHaveSeenLost(history, operation));
+  return [...checkBlocks(history, operations), ...checkSize(history, operations)];
+}
+
+/**
+ * What a client read while it had a write of its own in its buffer that never was safe: it may have seen that write, which
+ * may be gone with the buffer. Others see only what has left the buffer.
+ */
+function mayHaveSeenLost(history: FileHistory, { action, process, returnedAt }: FileOperation): boolean {
+  if (action.type !== "read" && action.type !== "size") return false;
+  return history.operations.some(
+    (write) =>
+      write.isBuffered === true &&
+      write.outcome !== "ok" &&
+      write.process === process &&
+      write.calledAt < returnedAt,
+  );
 }
 
 const COMPLAINTS_MAX = 3;
@@ -18,20 +34,20 @@ interface Event {
 }
 
 /** Every 4 KiB block is one register, whatever the size of the requests. */
-function checkBlocks(history: FileHistory): string[] {
+function checkBlocks(history: FileHistory, operations: readonly FileOperation[]): string[] {
   const complaints: string[] = [];
   const touched = touchedBlocks(history);
   const lowest = [...touched].sort((a, b) => a - b);
   for (const index of lowest) {
     if (complaints.length >= COMPLAINTS_MAX) break;
-    const operations = blockOperations(history, index);
-    const verdict = checkLinearizable(new BlockModel(index), operations);
+    const placed = blockOperations(history, operations, index);
+    const verdict = checkLinearizable(new BlockModel(index), placed);
     if (verdict.type === "ok") continue;
     if (verdict.type === "unknown") {
       complaints.push(`${history.name} block ${index}: too many possible orders to check`);
       continue;
     }
-    complaints.push(explainBlock(history, index, operations, verdict.stuckAt));
+    complaints.push(explainBlock(history, index, placed, verdict.stuckAt));
   }
   return complaints;
 }
@@ -67,9 +83,9 @@ interface Placed extends Operation<BlockAction> {
   readonly operation: FileOperation | undefined;
 }
 
-function blockOperations(history: FileHistory, index: number): Placed[] {
+function blockOperations(history: FileHistory, known: readonly FileOperation[], index: number): Placed[] {
   const placed: Placed[] = [];
-  for (const operation of history.operations) {
+  for (const operation of known) {
     const event = eventOf(operation, index);
     if (event === undefined) continue;
     const { calledAt, returnedAt } = operation;
@@ -269,9 +285,9 @@ function seen(state: SizeState, min: number, max: number): SizeState | undefined
   return lowest === Number.POSITIVE_INFINITY ? undefined : { size: lowest, parts };
 }
 
-function checkSize(history: FileHistory): string[] {
+function checkSize(history: FileHistory, known: readonly FileOperation[]): string[] {
   const operations: (Operation<SizeAction> & { readonly operation: FileOperation | undefined })[] = [];
-  for (const operation of history.operations) {
+  for (const operation of known) {
     const action = sizeActionOf(operation);
     if (action === undefined) continue;
     const { calledAt, returnedAt } = operation;

@@ -36,6 +36,8 @@ export interface FileOperation {
   outcome: "pending" | "ok" | "unknown";
   /** Why the outcome is unknown. */
   failure?: string;
+  /** A write that its client may have kept to itself: what nobody else saw of it may be lost with the client. */
+  isBuffered?: boolean;
 }
 
 /** Loss of power of so many hosts that what was not synced may be gone. */

@@ -81,6 +81,7 @@ export const CLIMATES: Readonly<Record<string, Partial<FaultPlan>>> = {
   drawn: {},
   calm: CALM,
   kills: {
+    rotMs: 0,
     mdsKillMs: 5000,
     csKillMs: 2500,
     clientKillMs: 4000,

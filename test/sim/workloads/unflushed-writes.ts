@@ -9,6 +9,7 @@ export class UnflushedWrites {
   readonly #accepted = new Map<FileHandle, FileOperation[]>();
 
   accepted(handle: FileHandle, write: FileOperation): void {
+    write.isBuffered = true;
     const known = this.#accepted.get(handle);
     if (known === undefined) this.#accepted.set(handle, [write]);
     else known.push(write);
