@@ -1,4 +1,4 @@
-import { Cluster } from "../../../src/client/index.js";
+import { BlockCache, Cluster } from "../../../src/client/index.js";
 import { NetRpc } from "../../../src/rpc/inproc/index.js";
 import { type NodeWorld, SimNode } from "./sim-node.js";
 
@@ -6,6 +6,8 @@ import { type NodeWorld, SimNode } from "./sim-node.js";
 export class ClientNode extends SimNode {
   /** Of the present life, once connected. */
   cluster: Cluster | undefined;
+  /** Where buffered clients keep what they read at random: small, so that room is made in it. */
+  blockCache: BlockCache | undefined;
   readonly #mdsAddresses: () => readonly string[];
 
   readonly #isBuffered: boolean;
@@ -19,7 +21,10 @@ export class ClientNode extends SimNode {
   protected override async begin(): Promise<void> {
     const { host, hostId, log, life, name } = this;
     const { clusterId, clusterName } = this.world;
-    const { clock, random } = host;
+    const { clock, random, disk } = host;
+    const place = { path: "/read-cache", megabytes: 1, clusterId };
+    const blockCache = this.#isBuffered ? await BlockCache.open({ clock, disk, log }, place) : undefined;
+    this.blockCache = blockCache;
     const rpc = new NetRpc(host.net, clock, { identity: this.identity("client", "admin") });
     const cluster = await Cluster.connect({
       clusterName,
@@ -34,7 +39,11 @@ export class ClientNode extends SimNode {
       // The first client asks every time: what it is told does not depend on anybody's memory.
       cacheMetadata: name !== "client1",
       buffered: this.#isBuffered,
-      onClosed: () => rpc.close(),
+      blockCache,
+      onClosed: async () => {
+        await blockCache?.close();
+        await rpc.close();
+      },
     });
     if (life === this.life) this.cluster = cluster;
   }
