@@ -132,15 +132,15 @@ class Run {
     await this.#runFor(cluster, this.#safetyMs, bugs);
     injector.heal();
     this.#isStopping = true;
-    await this.#endClients(cluster, bugs);
+    await this.#endClients(cluster, injector, bugs);
     if (violations.all.length > 0 || bugs.length > 0) return total(injector);
     await simulator.runUntil(() => injector.isSettled, "the operator to end", { timeoutMs: STOP_MS_MAX });
-    await this.#converge(cluster);
+    await this.#converge(cluster, injector);
     if (violations.all.length > 0) return total(injector);
     if (this.#plan.rotMs > 0) {
       // There is no scrubber yet: whoever reads a rotten block has it repaired.
       await simulator.run(checkSameReplicas(cluster, false), "all replicas to be read");
-      await this.#converge(cluster);
+      await this.#converge(cluster, injector);
     }
     await simulator.run(checkQuietState(cluster), "a look at the quiet state");
     await this.#readBack(cluster);
@@ -157,11 +157,12 @@ class Run {
   }
 
   /** Once everything is healed, no request may wait for ever. */
-  async #endClients(cluster: SimCluster, bugs: readonly unknown[]): Promise<void> {
+  async #endClients(cluster: SimCluster, injector: FaultInjector, bugs: readonly unknown[]): Promise<void> {
     const { simulator, violations } = cluster;
     const endMs = simulator.nowMs + STOP_MS_MAX;
     while (this.#working.size > 0 && simulator.nowMs < endMs) {
       await this.#runFor(cluster, 250, bugs);
+      injector.mend();
       if (violations.all.length > 0 || bugs.length > 0) return;
     }
     if (this.#working.size === 0) return;
@@ -232,12 +233,13 @@ class Run {
   }
 
   /** Within bounded time everything that was begun is finished, and every chunk has all its replicas. */
-  async #converge(cluster: SimCluster): Promise<void> {
+  async #converge(cluster: SimCluster, injector: FaultInjector): Promise<void> {
     const { simulator, violations } = cluster;
     const endMs = simulator.nowMs + QUIET_MS_MAX;
     let unfinished: string | undefined = "nothing was looked at";
     while (unfinished !== undefined && simulator.nowMs < endMs) {
       await simulator.runFor(1000);
+      injector.mend();
       this.#fence(cluster);
       unfinished = await simulator.run(whatIsUnfinished(cluster), "a look at what is unfinished");
     }

@@ -416,6 +416,22 @@ describe("faults of the simulated disk", () => {
     expect(Math.log2(wrong[0] ?? 0) % 1).toBe(0);
   });
 
+  test("mending undoes rot where nothing was written since, and only there", async () => {
+    const bench = benchOf(1);
+    const file = await newFile(bench, "/f");
+    await bench.run(file.write([new Uint8Array(2 * PAGE)], 0, LABEL));
+    await bench.run(file.sync(LABEL));
+    const { media } = bench.host;
+    for (let i = 0; i < 20; i++) media.rot("/f", new Prng(i));
+    const written = new Uint8Array(PAGE).fill(7);
+    await bench.run(file.write([written], PAGE, LABEL));
+    media.mend("/f");
+
+    expect(await contentOf(bench, "/f")).toEqual(Uint8Array.of(...new Uint8Array(PAGE), ...written));
+    loseAndReturn(bench.host);
+    expect((await contentOf(bench, "/f"))?.slice(0, PAGE)).toEqual(new Uint8Array(PAGE));
+  });
+
   test("a reader may see a large write half done, by pages", async () => {
     let torn = 0;
     for (const seed of SEEDS) {

@@ -36,6 +36,8 @@ export class SimFile {
   #durableSizeBytes = 0;
   #syncSequence = 0;
   #syncedSequence = 0;
+  /** Rotten versions of pages, and what they were before. */
+  readonly #rotten = new Map<Uint8Array, Uint8Array>();
 
   get sizeBytes(): number {
     return this.#sizeBytes;
@@ -142,12 +144,28 @@ export class SimFile {
     const candidates = [...this.#pages.keys()].filter((page) => page * PAGE_BYTES < this.#sizeBytes);
     if (candidates.length === 0) return false;
     const page = prng.pick(candidates);
-    const rotten = Uint8Array.from(this.#pages.get(page) ?? []);
+    const original = this.#pages.get(page) ?? new Uint8Array(PAGE_BYTES);
+    const rotten = Uint8Array.from(original);
     const index = prng.below(Math.min(PAGE_BYTES, this.#sizeBytes - page * PAGE_BYTES));
     rotten[index] = (rotten[index] ?? 0) ^ (1 << prng.below(8));
+    this.#rotten.set(rotten, original);
     this.#pages.set(page, rotten);
     if (this.#durablePages.has(page)) this.#durablePages.set(page, rotten);
     return true;
+  }
+
+  /** Undoes `rot` in pages that were not written since. */
+  mend(): void {
+    for (const pages of [this.#pages, this.#durablePages]) {
+      for (const [page, bytes] of pages) {
+        let sound = bytes;
+        for (let before = this.#rotten.get(sound); before !== undefined; before = this.#rotten.get(sound)) {
+          sound = before;
+        }
+        if (sound !== bytes) pages.set(page, sound);
+      }
+    }
+    this.#rotten.clear();
   }
 
   /** A file of these bytes, durable from the start. */

@@ -147,6 +147,12 @@ export class SimMedia {
     return node !== undefined && node.type !== "directory" && node.rot(prng);
   }
 
+  /** Undoes the rot of a file where it was not written since. */
+  mend(path: string): void {
+    const node = this.find(path);
+    if (node?.type === "file") node.mend();
+  }
+
   /** The paths of all files and stores below a directory, sorted. */
   paths(below = "/"): string[] {
     const node = this.find(below);
