@@ -35,6 +35,16 @@ export class Evidence {
     this.#servers.get(csId)?.delete(chunkId);
   }
 
+  /**
+   * The server was told to fill the replica, keeping what it has: it gives up the changes that it had received and not stored, so that it
+   * may lack what clients read at those behind it.
+   */
+  refilled(csId: CsId, record: Pick<ChunkRecord, "chunkId" | "installedVersion">): void {
+    const { chunkId, installedVersion } = record;
+    if (this.of(csId, record) !== "complete") return;
+    this.#servers.get(csId)?.set(chunkId, { evidence: "suspect", installedVersion });
+  }
+
   /** The server cannot use what it has of the chunk, as long as this connection lives. */
   useless(
     csId: CsId,

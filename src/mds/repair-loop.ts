@@ -1,5 +1,6 @@
 import type { ChunkId, CsId, ReplicaReport } from "../chunk/index.js";
 import { Heartbeat } from "./background-jobs.js";
+import type { ReconfigureChunk } from "./core/command.js";
 import type { ChunkRecord } from "./core/records.js";
 import { planRepairs, type RepairPlan } from "./core/repair-plan.js";
 import { type InventoryVerdicts, judgeInventory, settleInventory } from "./inventory-service.js";
@@ -120,10 +121,17 @@ export class RepairLoop {
     await this.#tell(plan.suppressed);
     // All at once: they share the writes of the log.
     const steps = plan.steps.slice(0, STEPS_PER_ROUND);
-    await Promise.all(
-      steps.map((body) => this.#leadership.proposeQuietly({ type: "reconfigureChunk", body })),
-    );
+    await Promise.all(steps.map((body) => this.#take(body)));
     return plan;
+  }
+
+  async #take(body: ReconfigureChunk): Promise<void> {
+    const record = this.#leadership.tables.chunks.get(body.chunkId);
+    // Before it is known whether the step is taken: the servers may hear of it earlier.
+    for (const { csId, keepContents } of body.add) {
+      if (keepContents && record !== undefined) this.#evidence.refilled(csId, record);
+    }
+    await this.#leadership.proposeQuietly({ type: "reconfigureChunk", body });
   }
 
   /** Chunks with too few replicas, and those on servers that are gone or shall go. */

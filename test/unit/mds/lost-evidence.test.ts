@@ -45,3 +45,14 @@ test("a replica that its server cannot use is missing until the server connects 
   evidence.reported(SERVER, new Map());
   expect(evidence.of(SERVER, RECORD)).toBe("complete");
 });
+
+test("a complete replica that is filled anew may lack what others have, until it is filled", () => {
+  const evidence = evidenceAfter("missing");
+  evidence.refilled(SERVER, RECORD);
+  expect(evidence.of(SERVER, RECORD)).toBe("missing");
+  evidence.filled(SERVER, RECORD.chunkId);
+  evidence.refilled(SERVER, RECORD);
+  expect(evidence.of(SERVER, RECORD)).toBe("suspect");
+  evidence.filled(SERVER, RECORD.chunkId);
+  expect(evidence.of(SERVER, RECORD)).toBe("complete");
+});
