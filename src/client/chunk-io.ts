@@ -196,7 +196,8 @@ export class ChunkIo {
         try {
           const { chunkId, version } = known.map;
           const request = make({ chunkId, version }, name.now());
-          await this.#server(head).call({ request, payload }, payload.length, IO_MS, signal);
+          // Not given up while it is on its way: it might arrive when the lease is somebody else's.
+          await this.#server(head).call({ request, payload }, payload.length, IO_MS);
           return;
         } catch (error) {
           failure = error;
