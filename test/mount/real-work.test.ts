@@ -92,12 +92,12 @@ describe.skipIf(mountObstacle() !== undefined)("programs on a mount", () => {
     async () => {
       const at = join(root, "rsync");
       await mkdir(at);
-      const sync = (): Promise<string> => run(["rsync", "-aHAXi", `${CHECKOUT}/src/`, `${at}/`]);
+      const sync = (): Promise<string> => run(["rsync", "-aHAXi", `${CHECKOUT}/${SOURCES}/`, `${at}/`]);
       await timed("rsync", sync);
       expect(await sync()).toBe("");
       expect(await run(["rsync", "-aci", `${CHECKOUT}/${SOURCES}/`, `${at}/`])).toBe("");
-      await writeFile(join(at, "base/prng.ts"), "changed");
-      expect(await sync()).toContain("base/prng.ts");
+      await writeFile(join(at, CHANGED), "changed");
+      expect(await sync()).toContain(CHANGED);
     },
   );
 
@@ -200,14 +200,16 @@ assert sorted(os.listdir(at)) == names[1::2]
   test.skipIf(lacks("fio"))("fio reads back what it wrote: buffered, direct, mapped, synced", async () => {
     await mkdir(join(root, "fio"));
     const size = IS_LONG ? "64m" : "6m";
-    for (const engine of ["psync", "mmap", "libaio --direct=1 --iodepth=8"]) {
-      const options = `--rw=randwrite --bsrange=1k-64k --size=${size} --nrfiles=2 --fsync=50`;
-      const direct = engine.includes("direct")
-        ? options.replace("1k-64k", "4k-64k --bs_unaligned=0 --blockalign=4k")
-        : options;
+    const engines = {
+      psync: "--bsrange=1k-64k",
+      mmap: "--bsrange=4k-64k --blockalign=4k",
+      libaio: "--bsrange=4k-64k --blockalign=4k --direct=1 --iodepth=8",
+    };
+    for (const [engine, sizes] of Object.entries(engines)) {
+      const options = `--ioengine=${engine} ${sizes} --rw=randwrite --size=${size} --nrfiles=2 --fsync=50`;
       await timed(`fio ${engine}`, () =>
         shell(
-          `fio --name=v --directory=${root}/fio --ioengine=${engine} ${direct} --verify=crc32c --do_verify=1 --verify_fatal=1 --randseed=7 --output-format=terse --minimal > ${local}/fio.out 2>&1 || { cat ${local}/fio.out; exit 1; }; rm -f ${root}/fio/*`,
+          `fio --name=v --directory=${root}/fio ${options} --verify=crc32c --do_verify=1 --verify_fatal=1 --randseed=7 --output-format=terse --minimal > ${local}/fio.out 2>&1 || { cat ${local}/fio.out; exit 1; }; rm -f ${root}/fio/*`,
         ),
       );
     }
