@@ -130,6 +130,10 @@ export class ChunkModel {
       for (const { csId } of active)
         this.#checkComplete(record, csId, record.installed ? "member" : "next member");
       for (const { csId } of record.lost) this.#checkComplete(record, csId, "lost");
+      const places = record.lost.map(({ position }) => position);
+      expect(new Set(places).size, `every lost replica of chunk ${record.chunkId} has its own place`).toBe(
+        places.length,
+      );
     }
   }
 
