@@ -23,6 +23,7 @@ const steps =
         ],
         ["simulation", vitest("test/sim")],
         ["real clusters", vitest("test/cluster")],
+        ["mounts", vitest("test/mount")],
       ];
 
 const summary = [];
