@@ -109,6 +109,11 @@ export class ChunkServer {
     return this.#lease.mayServe(this.#world.clock.monotonicMs());
   }
 
+  /** True while a leader has its registration and answers; it may serve for a while without. */
+  get isAttached(): boolean {
+    return this.#parts?.registration.isAttached === true;
+  }
+
   /** Ends in order: takes no more, finishes what is on its way, cleans everything. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
