@@ -27,8 +27,8 @@ const ONE_SEED_MS = 240_000;
 /** Seeds of this release, always the same here, so that a red build is red because of its change. */
 const FIRST_SEED = 137_314_659;
 const SEED_COUNT = 8;
-/** Seeds that nobody has seen, if SIM_COUNT asks for them: from SIM_FIRST on, or of every commit its own, which it repeats. */
-const NEW_SEED_COUNT = Number(process.env["SIM_COUNT"] ?? 0);
+/** Seeds that nobody has seen, SIM_COUNT of them: from SIM_FIRST on, or of every commit its own, which it repeats. */
+const NEW_SEED_COUNT = Number(process.env["SIM_COUNT"] ?? 2);
 /** None of them begins later than that after the first. */
 const NEW_SEEDS_MS = 180_000;
 
