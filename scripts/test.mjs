@@ -23,7 +23,7 @@ const steps =
         ],
         ["simulation", vitest("test/sim")],
         ["real clusters", vitest("test/cluster")],
-        ["mounts", vitest("test/mount")],
+        ["mounts", vitest("test/mount", "--no-file-parallelism")],
       ];
 
 const summary = [];

@@ -162,7 +162,7 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
 
   test("after kill -9 of the daemon the mount point is dead until it is mounted again", async () => {
     expect(await mount()).toEqual(DONE);
-    await writeFile(join(mountPoint, "kept"), "kept");
+    await writeFile(join(mountPoint, "kept"), "kept", { flush: true });
     process.kill(daemon(), "SIGKILL");
     await until(() => deathOf(mountPoint) === "ENOTCONN", "the mount point is dead");
 
