@@ -102,8 +102,11 @@ export class OpenFile {
 
   /** The MDS hears what it does not know yet, of the contents and of closed handles. */
   async settle(): Promise<void> {
-    await this.flush();
-    await this.#opens.settle();
+    try {
+      await this.flush();
+    } finally {
+      await this.#opens.settle();
+    }
   }
 
   /** A handle is closed: what only this client knows is reported first. Fails as the report fails. */

@@ -46,6 +46,8 @@ export class OpenFiles implements SessionEvents {
   readonly #reported = new NewestAttributes();
   /** Files without handles that are still open, and until when; the oldest first. */
   readonly #lingering = new Map<OpenFile, number>();
+  /** Files that lingered long enough and have something to say yet: one that cannot holds up no other. */
+  readonly #settling = new Set<OpenFile>();
   #lingerTimer: Timer | undefined;
   /** Opens under way, and recalls of leases that may be theirs. */
   #openingCount = 0;
@@ -60,7 +62,7 @@ export class OpenFiles implements SessionEvents {
   /** The file as it is open here, if it is. */
   get(ino: InodeNumber): OpenFile | undefined {
     const file = this.#files.get(ino);
-    return file !== undefined && (file.handleCount > 0 || this.#lingering.has(file)) ? file : undefined;
+    return file !== undefined && (file.handleCount > 0 || this.#isLeft(file)) ? file : undefined;
   }
 
   /** One more handle of a file that is open, or was until a moment ago, if the MDS need not be asked for it. */
@@ -78,7 +80,8 @@ export class OpenFiles implements SessionEvents {
     file.released(access);
     if (file.handleCount > 0 || this.#files.get(file.ino) !== file) return;
     this.#lingering.set(file, this.#world.clock.monotonicMs() + LINGER_MS);
-    if (this.#lingering.size > LINGER_COUNT_MAX) this.#endLingering((position) => position === 0);
+    const [oldest] = this.#lingering.keys();
+    if (this.#lingering.size > LINGER_COUNT_MAX && oldest !== undefined) this.#endLingering(oldest);
     this.#wind();
   }
 
@@ -130,6 +133,7 @@ export class OpenFiles implements SessionEvents {
   dispose(): void {
     this.#lingerTimer?.cancel();
     this.#lingering.clear();
+    this.#settling.clear();
     for (const file of this.#files.values()) file.dispose();
     this.#files.clear();
   }
@@ -162,7 +166,7 @@ export class OpenFiles implements SessionEvents {
 
   #recall(body: RecallLease): void {
     const file = this.#files.get(body.ino);
-    if (file !== undefined) file.lease.recall(body, this.#lingering.has(file));
+    if (file !== undefined) file.lease.recall(body, file.handleCount === 0 && this.#isLeft(file));
     else if (this.#openingCount > 0) this.#earlyRecalls.set(body.ino, body);
     else this.#world.log.debug("a lease was recalled that is not held", { ino: body.ino });
   }
@@ -222,20 +226,25 @@ export class OpenFiles implements SessionEvents {
     this.#lingerTimer = this.#world.clock.after("client.linger", LINGER_MS / 4, () => {
       this.#lingerTimer = undefined;
       const nowMs = this.#world.clock.monotonicMs();
-      this.#endLingering((_position, untilMs) => untilMs <= nowMs);
+      for (const [file, untilMs] of this.#lingering) {
+        if (untilMs > nowMs) break;
+        this.#endLingering(file);
+      }
       this.#wind();
     });
   }
 
-  #endLingering(isOver: (position: number, untilMs: number) => boolean): void {
-    let position = 0;
-    for (const [file, untilMs] of this.#lingering) {
-      if (!isOver(position++, untilMs)) return;
-      // Goes to the end, and off the list when the MDS has been told.
-      this.#lingering.delete(file);
-      this.#lingering.set(file, Number.POSITIVE_INFINITY);
-      void this.#settle(file);
-    }
+  /** No handle needs the file, but the MDS does not know yet that it is closed. */
+  #isLeft(file: OpenFile): boolean {
+    return this.#lingering.has(file) || this.#settling.has(file);
+  }
+
+  #endLingering(file: OpenFile): void {
+    this.#lingering.delete(file);
+    // It was opened and left again while it was settling: that goes on for both times.
+    if (this.#settling.has(file)) return;
+    this.#settling.add(file);
+    void this.#settle(file);
   }
 
   async #settle(file: OpenFile): Promise<void> {
@@ -247,8 +256,8 @@ export class OpenFiles implements SessionEvents {
       if (code !== "closed")
         this.#world.log.warn("a file was closed with something unsaid", { ino: file.ino, code });
     }
-    if (file.handleCount > 0) return;
-    this.#lingering.delete(file);
+    this.#settling.delete(file);
+    if (file.handleCount > 0 || this.#lingering.has(file)) return;
     this.#forget(file);
   }
 

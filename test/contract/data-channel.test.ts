@@ -103,6 +103,19 @@ test("the unix socket is told to callers on the same host only", () => {
   expect(listener.grant(peer, true).socketPath).toBe(socketPath);
 });
 
+test("silent connections keep nobody out: the oldest of them go", async () => {
+  const { channelId, keyUp, port } = listener.grant(peer, false);
+  const address = `127.0.0.1:${port}`;
+  const silent = await Promise.all(
+    Array.from({ length: 64 }, () => net.connect(address, { timeoutMs: 3000 })),
+  );
+  const ended = Promise.race(silent.map(closed));
+  const connection = await attempt(address, { protection: "authenticated", channelId }, keyUp);
+  await eventually(() => received.length === 1);
+  await ended;
+  for (const one of [...silent, connection]) one.destroy();
+});
+
 test("what is not a greeting ends the connection", async () => {
   const { port } = listener.grant(peer, false);
   const connection = await net.connect(`127.0.0.1:${port}`, { timeoutMs: 3000 });

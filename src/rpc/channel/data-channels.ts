@@ -61,6 +61,7 @@ export class DataChannels implements Rpc {
 
   open<Up, Down>(method: StreamMethod<Up, Down>, address: string): Channel<Up, Down> {
     const isPortable = (this.#portableUntilMs.get(address) ?? 0) > this.#world.clock.monotonicMs();
+    if (!isPortable) this.#portableUntilMs.delete(address);
     if (method.path !== this.#options.path || isPortable) return this.#rpc.open(method, address);
     const channel = new PipeChannel<Up, Down>(method.up, method.down);
     const bytesMax = Math.max(method.up.bytesMax ?? 0, method.down.bytesMax ?? 0, MESSAGE_BYTES_MAX);

@@ -13,7 +13,10 @@ const GRANT_MS = 10_000;
 const GRANT_COUNT_MAX = 1024;
 /** A connection says its greeting within that time. */
 const GREETING_MS = 5000;
-/** Connections that have not said their greeting. */
+/**
+ * Connections that have not said their greeting. For one more the oldest goes: who was granted a channel greets at once,
+ * so nobody can keep others out by being silent.
+ */
 const STRANGER_COUNT_MAX = 64;
 
 interface Grant {
@@ -42,7 +45,8 @@ export class DataListener {
   #listeners: Listener[] = [];
   #socketPath = "";
   #port = 0;
-  #strangerCount = 0;
+  /** The oldest first. */
+  readonly #strangers = new Set<Connection>();
 
   constructor(world: DataListenerWorld, method: ServedMethod) {
     this.#world = world;
@@ -89,17 +93,12 @@ export class DataListener {
   }
 
   #accept(connection: Connection, isLocal: boolean): void {
-    if (this.#strangerCount >= STRANGER_COUNT_MAX) {
-      connection.destroy();
-      return;
-    }
-    this.#strangerCount++;
+    const [oldest] = this.#strangers;
+    if (this.#strangers.size >= STRANGER_COUNT_MAX) oldest?.destroy();
+    this.#strangers.add(connection);
     const timer = this.#world.clock.after("rpc.data.greeting", GREETING_MS, () => connection.destroy());
-    let isStranger = true;
     const known = (): void => {
-      if (!isStranger) return;
-      isStranger = false;
-      this.#strangerCount--;
+      this.#strangers.delete(connection);
       timer.cancel();
     };
     let received: Uint8Array = new Uint8Array(0);
@@ -114,7 +113,7 @@ export class DataListener {
         return;
       }
       received = concatBytes(received, bytes);
-      if (received.length < GREETING_BYTES || !isStranger) return;
+      if (received.length < GREETING_BYTES || !this.#strangers.has(connection)) return;
       known();
       pipe = this.#greeted(connection, received, isLocal);
     });

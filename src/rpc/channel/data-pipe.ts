@@ -17,6 +17,8 @@ const PART = { message: 1, close: 2 } as const;
 const RECORD_FULL_BYTES = 64 << 10;
 /** Bodies up to this size are copied into one piece with their header. */
 const JOINED_BYTES_MAX = 16 << 10;
+/** How long a closed connection may take to send its last and to hear the peer's end. */
+const LINGER_MS = 5000;
 const EMPTY = new Uint8Array(0);
 
 /** How one direction each is protected. */
@@ -119,6 +121,8 @@ export class DataPipe implements Pipe {
     // A reader that is stopped would never see the connection end.
     this.resume();
     this.#connection.end();
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after("rpc.linger", LINGER_MS, () => this.#connection.destroy());
   }
 
   destroy(): void {
@@ -157,6 +161,7 @@ export class DataPipe implements Pipe {
     this.#hasRoom = this.#connection.write(joinedHead(header, this.#seals.sealer.seal(parts)));
   }
 
+  /** Bytes arrived on the connection. */
   received(bytes: Uint8Array): void {
     if (this.#isOver) return;
     this.#heardAtMs = this.#clock.monotonicMs();
@@ -194,7 +199,6 @@ export class DataPipe implements Pipe {
 
   #beAlive(): void {
     this.#timer = this.#clock.after("rpc.keep-alive", KEEP_ALIVE_MS, () => {
-      if (this.#isClosed) return;
       const silentMs = this.#clock.monotonicMs() - this.#heardAtMs;
       // Who does not read cannot complain of silence.
       if (!this.#isPaused && silentMs > 1.5 * KEEP_ALIVE_MS) {

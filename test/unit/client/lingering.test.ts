@@ -57,6 +57,23 @@ test("a handle that was counted as another one's stays good when that is closed"
   expect(opensAtMds(world, writer.ino)).toBe(0);
 });
 
+test("a released file whose data cannot be stored holds up no other", async () => {
+  const world = await ClientWorld.start({ csCount: 1, replicas: 1 });
+  const { fileSystem } = await world.client("client");
+  const [stuck, other] = [
+    await world.run(fileSystem.open("/stuck", writing)),
+    await world.run(fileSystem.open("/other", writing)),
+  ];
+  world.servers[0]?.host.crash();
+  await world.run(stuck.write(world.bytes(10), 0));
+  await world.run(stuck.release());
+  await world.pass(4000);
+  await world.run(other.release());
+  await world.pass(8000);
+  expect(opensAtMds(world, stuck.ino)).toBe(1);
+  expect(opensAtMds(world, other.ino)).toBe(0);
+});
+
 test("what a released file still has to say is said when the cluster is closed", async () => {
   const world = await ClientWorld.start();
   const ann = await world.client("ann");
