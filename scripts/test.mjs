@@ -10,7 +10,13 @@ import { root, setup } from "./setup.mjs";
 
 setup();
 const bin = (name) => join(root, "node_modules", name);
-const vitest = (...paths) => [bin("vitest/vitest.mjs"), "run", "--reporter=default", "--reporter=json", ...paths];
+const vitest = (...paths) => [
+  bin("vitest/vitest.mjs"),
+  "run",
+  "--reporter=default",
+  "--reporter=json",
+  ...paths,
+];
 const extra = process.argv.slice(2);
 const steps =
   extra.length > 0

@@ -109,14 +109,17 @@ describe("a whole cluster on virtual time", () => {
   );
 });
 
-describe.runIf(NEW_SEED_COUNT > 0)("a whole cluster on virtual time, as the seeds of this state of the product have it", () => {
-  let beganMs: number | undefined;
-  test.each(newSeeds())(
-    "the new seed $seed of climate $climate passes",
-    async ({ seed, climate }) => {
-      beganMs ??= performance.now();
-      if (performance.now() - beganMs < NEW_SEEDS_MS) await expectSound(seed, climate, 10_000);
-    },
-    ONE_SEED_MS,
-  );
-});
+describe.runIf(NEW_SEED_COUNT > 0)(
+  "a whole cluster on virtual time, as the seeds of this state of the product have it",
+  () => {
+    let beganMs: number | undefined;
+    test.each(newSeeds())(
+      "the new seed $seed of climate $climate passes",
+      async ({ seed, climate }) => {
+        beganMs ??= performance.now();
+        if (performance.now() - beganMs < NEW_SEEDS_MS) await expectSound(seed, climate, 10_000);
+      },
+      ONE_SEED_MS,
+    );
+  },
+);
