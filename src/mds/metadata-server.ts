@@ -236,10 +236,14 @@ export class MetadataServer {
 
 const NO_LOAD: MdsLoad = { commitsPerSecond: 0, cpuPercent: 0, memoryBytes: 0, uptimeSeconds: 0 };
 
-async function openStores(config: MdsConfig, { disk }: MdsWorld): Promise<{ store: MetadataStore; kv: Kv }> {
+async function openStores(
+  config: MdsConfig,
+  { disk, clock }: MdsWorld,
+): Promise<{ store: MetadataStore; kv: Kv }> {
   const { directory } = config;
   try {
-    const store = await MetadataStore.open(await disk.openKv(`${directory}/state`, "mds.state.open"));
+    const kv = await disk.openKv(`${directory}/state`, "mds.state.open");
+    const store = await MetadataStore.open(kv, clock);
     return { store, kv: await disk.openKv(`${directory}/raft`, "mds.raft.open") };
   } catch (error) {
     throw withRepair(error, config);

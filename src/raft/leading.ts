@@ -163,8 +163,10 @@ export function maybeCommit(node: Node, leading: Leading): void {
   );
   // An older leader's entry may still be replaced although a majority has it (Raft paper, figure 8).
   if (node.log.termAt(index) !== node.term) return;
+  const previous = node.log.commit;
   if (!node.log.commitTo(index)) return;
-  leading.broadcast = "commit";
+  // The others learn of it with the next entries or heartbeat, and apply many at once. Who belongs to the group is news.
+  if (node.history.latestIndex > previous) leading.broadcast = "commit";
   while (leading.uncommitted[0] !== undefined && leading.uncommitted[0].index <= index) {
     leading.uncommittedBytes -= leading.uncommitted.shift()?.bytes ?? 0;
   }

@@ -1,6 +1,6 @@
 import { assert, crc32, failureOf, type StorageError, storageError } from "../../base/index.js";
 import type { ChunkId, ChunkVersion, CsId } from "../../chunk/index.js";
-import type { Kv } from "../../io/index.js";
+import type { Clock, Kv } from "../../io/index.js";
 import type { InodeNumber, InvalidItem, SessionId } from "../../meta/index.js";
 import type { Command, Outcome } from "../core/command.js";
 import type { Effect } from "../core/effects.js";
@@ -43,20 +43,20 @@ export class MetadataStore implements StateMachine {
   #cleaning: Promise<void>;
   #closing: Promise<void> | undefined;
 
-  private constructor(kv: Kv, tables: LevelTables, applied: Applied) {
+  private constructor(kv: Kv, tables: LevelTables, applied: Applied, clock: Clock) {
     this.#kv = kv;
     this.#tables = tables;
     this.#observed = observedTables(tables, (item) => this.#touched.push(item));
     this.#applied = applied;
-    this.#writer = new StateWriter(kv, tables, applied);
+    this.#writer = new StateWriter(kv, tables, applied, clock);
     this.#cleaning = this.#clean();
   }
 
   /** Fails with `log_corrupt` if what is there cannot be read. */
-  static async open(kv: Kv): Promise<MetadataStore> {
+  static async open(kv: Kv, clock: Clock): Promise<MetadataStore> {
     try {
       const { tables, applied } = await LevelTables.load(kv, currentGeneration(kv));
-      return new MetadataStore(kv, tables, applied);
+      return new MetadataStore(kv, tables, applied, clock);
     } catch (error) {
       await kv.close();
       throw error;

@@ -79,7 +79,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "log.ts",
     find: "const end = Math.min(this.#commit, this.#stable) + 1;",
     replace: "const end = this.#commit + 1;",
-    foundBy: 44,
+    foundBy: 199,
   },
   {
     name: "keeps entries that contradict the leader's",

@@ -6,6 +6,7 @@ import { encodeCommand } from "../../../../src/mds/store/command-codec.js";
 import { encodeKey } from "../../../../src/mds/store/keys.js";
 import { MetadataStore } from "../../../../src/mds/store/metadata-store.js";
 import { inodeNumber, ROOT_INODE } from "../../../../src/meta/index.js";
+import { ManualClock } from "../../rpc/fake-channel.js";
 import { createBody } from "../core/core-world.js";
 import { MemoryKv, MemoryKvDisk } from "./memory-kv.js";
 
@@ -33,6 +34,7 @@ const create = (sequence: number, name = `file${sequence}`): Change => ({
 class Follower {
   store: MetadataStore | undefined;
   kv = new MemoryKv();
+  readonly clock = new ManualClock();
   readonly log: Uint8Array[] = [];
 
   get open(): MetadataStore {
@@ -42,7 +44,7 @@ class Follower {
 
   async start(disk = new MemoryKvDisk()): Promise<this> {
     this.kv = new MemoryKv(disk);
-    this.store = await MetadataStore.open(this.kv);
+    this.store = await MetadataStore.open(this.kv, this.clock);
     return this;
   }
 
@@ -72,6 +74,11 @@ async function snapshotOf(store: MetadataStore) {
   const parts: Uint8Array[] = [];
   for await (const part of bytes) parts.push(part);
   return { index, term, bytes: concatBytes(...parts) };
+}
+
+/** Some turns of the event loop. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 10; i++) await new Promise(setImmediate);
 }
 
 describe("applying", () => {
@@ -106,6 +113,27 @@ describe("applying", () => {
     expect(await follower.open.persistUpTo()).toBe(52);
     expect(follower.kv.disk.batches.length).toBeLessThan(5);
     expect(follower.kv.disk.syncedCount).toBe(follower.kv.disk.batches.length);
+  });
+
+  test("is written some time later, and what changed again meanwhile only once", async () => {
+    const follower = await new Follower().start();
+    follower.apply(GENESIS, config(5000));
+    await turns();
+    expect(follower.kv.disk.batches).toHaveLength(0);
+    follower.apply(config(6000));
+    follower.clock.advance(200);
+    await turns();
+    expect(follower.kv.disk.batches).toHaveLength(1);
+
+    follower.apply(SESSION);
+    for (let i = 1; i < 256; i++) follower.apply(create(i));
+    await turns();
+    expect(follower.kv.disk.batches).toHaveLength(2);
+
+    follower.apply(config(7000));
+    follower.clock.advance(200);
+    await turns();
+    expect(follower.kv.disk.batches).toHaveLength(3);
   });
 
   test("of something that is no command stops the store, and nothing of it is written", async () => {
@@ -172,7 +200,7 @@ describe("after a crash", () => {
     );
 
     kv.spoil(encodeKey(1, "f".charCodeAt(0), ["mds.wd.offline_tout"]), new Uint8Array([1, 2, 3]));
-    await expect(MetadataStore.open(new MemoryKv(kv.disk))).rejects.toThrow(
+    await expect(MetadataStore.open(new MemoryKv(kv.disk), new ManualClock())).rejects.toThrow(
       'log_corrupt: the record config("mds.wd.offline_tout")',
     );
   });
@@ -316,7 +344,7 @@ describe("the work at start", () => {
         yield entry;
       }
     };
-    await MetadataStore.open(kv);
+    await MetadataStore.open(kv, follower.clock);
     expect(readCount).toBeLessThan(100);
   });
 });
