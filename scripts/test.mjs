@@ -3,9 +3,9 @@
  * The suites run one after the other, because the cluster tests need the machine for themselves.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join, relative } from "node:path";
 import { root, setup } from "./setup.mjs";
 
 setup();
@@ -50,15 +50,35 @@ function failuresIn(path) {
   }
   return report.testResults.flatMap(({ name, status, message, assertionResults }) => {
     const failed = assertionResults.filter((test) => test.status === "failed");
-    if (failed.length === 0 && status === "failed") return [{ title: name, text: message }];
-    return failed.map((test) => ({ title: test.fullName, text: test.failureMessages.join("\n") }));
+    const path = relative(root, name);
+    if (failed.length === 0 && status === "failed") return [{ path, title: "", text: message }];
+    return failed.map((test) => ({ path, title: test.fullName, text: test.failureMessages.join("\n") }));
   });
 }
 
-function sayFailure({ title, text }) {
+function sayFailure({ path, title, text }) {
   const lines = text.split("\n").filter((line) => line.trim() !== "" && !line.includes("node_modules"));
   const shown = lines.slice(0, FAILURE_LINES).map((line) => `    ${line.slice(0, FAILURE_COLUMNS)}\n`);
-  process.stdout.write(`  ${title}\n${shown.join("")}`);
+  process.stdout.write(`  ${path}: ${title}\n${shown.join("")}`);
+}
+
+/** What daemons complained of, in so many lines at most. */
+const COMPLAINTS = 10;
+const COMPLAINT = /"level":"error"|^(mdsd|csd|pstorage-mount): |Error\b/;
+
+function complaintsIn(directory) {
+  if (!existsSync(directory)) return [];
+  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  const complaints = files.flatMap((entry) => {
+    const path = join(entry.parentPath, entry.name);
+    const lines = readFileSync(path, "utf8")
+      .split("\n")
+      .filter((line) => COMPLAINT.test(line));
+    return lines.slice(-2).map((line) => `${path.slice(directory.length + 1)}: ${line}`);
+  });
+  return complaints.slice(0, COMPLAINTS);
 }
 
 const summary = [];
@@ -67,20 +87,32 @@ for (const [name, args] of steps) {
   process.stdout.write(`\n== ${name}\n`);
   const resultsPath = join(results, `${summary.length}.json`);
   const reporting = args[1] === "run" ? [`--outputFile.json=${resultsPath}`] : [];
-  const { status } = spawnSync(process.execPath, [...args, ...reporting], { cwd: root, stdio: "inherit" });
+  const logs = join(results, `logs-${summary.length}`);
+  const { status } = spawnSync(process.execPath, [...args, ...reporting], {
+    cwd: root,
+    stdio: "inherit",
+    env: { PSTORAGE_KEEP_LOGS: logs, ...process.env },
+  });
+  if (status === 0) rmSync(logs, { recursive: true, force: true });
   summary.push({
     name,
     passed: status === 0,
     seconds: Math.round((Date.now() - began) / 1000),
     failures: failuresIn(resultsPath),
+    logs,
   });
 }
-rmSync(results, { recursive: true });
 process.stdout.write("\n== summary\n");
-for (const { name, passed, seconds, failures } of summary) {
+for (const { name, passed, seconds, failures, logs } of summary) {
   process.stdout.write(`${passed ? "passed" : "FAILED"}  ${String(seconds).padStart(4)} s  ${name}\n`);
   failures.forEach(sayFailure);
+  for (const path of new Set(failures.map((failure) => failure.path))) {
+    for (const line of complaintsIn(join(logs, basename(path))))
+      process.stdout.write(`    ${line.slice(0, FAILURE_COLUMNS)}\n`);
+  }
 }
 const failed = summary.filter(({ passed }) => !passed).length;
+if (failed === 0) rmSync(results, { recursive: true });
+else process.stdout.write(`logs of daemons: ${results}\n`);
 process.stdout.write(failed === 0 ? "all passed\n" : `${failed} of ${summary.length} failed\n`);
 process.exit(failed === 0 ? 0 : 1);

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -52,6 +52,8 @@ export async function startService(files: HostFiles, service: LocalService): Pro
   const logs = join(service.directory, "logs");
   await mkdir(logs, { recursive: true });
   const fatalPath = join(logs, "fatal-log");
+  const pidFile = files.pidFile(service.kind, service.clusterName, service.id);
+  const pidBefore = await readText(pidFile);
   const fatal = openSync(fatalPath, "a");
   const fatalBegin = statSync(fatalPath).size;
   const child = spawn(process.execPath, [daemonProgram(service.kind), "-r", service.directory], {
@@ -61,7 +63,24 @@ export async function startService(files: HostFiles, service: LocalService): Pro
     stdio: ["ignore", fatal, fatal, "ipc"],
   });
   closeSync(fatal);
-  const outcome = await new Promise<string>((resolve) => {
+  const starting = outcomeOf(child, () => lastWords(fatalPath, fatalBegin));
+  // Before it serves: if this process ends now the daemon goes on, and must be known.
+  if (child.pid !== undefined) await writeText(pidFile, `${child.pid}\n`);
+  const outcome = await starting;
+  child.removeAllListeners();
+  if (child.connected) child.disconnect();
+  child.unref();
+  if (outcome === "ready") return true;
+  child.kill("SIGTERM");
+  // One that had ended by itself before still has; and somebody else may have started it meanwhile.
+  const isOurs = (await readText(pidFile))?.trim() === String(child.pid);
+  if (isOurs && pidBefore === undefined) rmSync(pidFile, { force: true });
+  throw storageError("unavailable", `${describeService(service)} did not start: ${outcome}`);
+}
+
+/** `ready`, or why the daemon does not serve. */
+function outcomeOf(child: ChildProcess, lastWords: () => string | undefined): Promise<string> {
+  return new Promise((resolve) => {
     const timer = setTimeout(() => resolve("it does not become ready"), START_TIMEOUT_MS);
     child.once("message", () => {
       clearTimeout(timer);
@@ -70,18 +89,9 @@ export async function startService(files: HostFiles, service: LocalService): Pro
     child.once("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) => {
       clearTimeout(timer);
-      resolve(lastWords(fatalPath, fatalBegin) ?? `it ended with ${signal ?? `status ${code}`}`);
+      resolve(lastWords() ?? `it ended with ${signal ?? `status ${code}`}`);
     });
   });
-  child.removeAllListeners();
-  if (child.connected) child.disconnect();
-  child.unref();
-  if (outcome !== "ready" || child.pid === undefined) {
-    child.kill("SIGTERM");
-    throw storageError("unavailable", `${describeService(service)} did not start: ${outcome}`);
-  }
-  await writeText(files.pidFile(service.kind, service.clusterName, service.id), `${child.pid}\n`);
-  return true;
 }
 
 /** Stops the daemon in order and resolves when it is gone. False if it did not run. */

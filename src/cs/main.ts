@@ -110,9 +110,9 @@ async function main(): Promise<void> {
   process.on("SIGTERM", () => void stop());
   process.on("SIGINT", () => void stop());
   process.on("SIGHUP", () => daemonLog.reopen());
-  // A parent that goes away does not end a daemon.
+  // A parent that goes away, or has gone, does not end a daemon.
   process.on("disconnect", () => undefined);
-  process.send?.("ready");
+  process.send?.("ready", undefined, undefined, () => undefined);
 }
 
 function parseFlags(): Flags {

@@ -164,8 +164,9 @@ async function takeDown({ directory }: MountConfig, connection: FuseConnection, 
   connection.close();
 }
 
+/** A starter that has gone does not hear it. */
 function tell(outcome: MountOutcome): void {
-  process.send?.(outcome);
+  process.send?.(outcome, undefined, undefined, () => undefined);
 }
 
 function messageOf(error: unknown): string {

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HostFiles } from "../../src/cli/host-files.js";
 import { Lab } from "../../src/cli/lab/lab.js";
@@ -10,6 +10,7 @@ import { waitHealthy } from "../../src/cli/lab/lab-health.js";
 import type { LabSize } from "../../src/cli/lab/lab-plan.js";
 import { localServices } from "../../src/cli/service-control.js";
 import type { ClusterStatus } from "../../src/meta/index.js";
+import "./run-directory.js";
 
 const CHECKOUT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -66,7 +67,7 @@ export class ClusterDirectory {
     return new ClusterDirectory(await mkdtemp(join(tmpdir(), "pstorage-cluster-")));
   }
 
-  /** Kills what still runs on these hosts, and removes everything. */
+  /** Kills what still runs on these hosts, and removes everything; `PSTORAGE_KEEP_LOGS` names where logs are kept. */
   async remove(roots: readonly string[]): Promise<void> {
     for (const root of roots) {
       for (const kind of ["mds", "cs"] as const) {
@@ -75,8 +76,34 @@ export class ClusterDirectory {
         }
       }
     }
+    // Nothing fails for want of them.
+    await keepLogs(this.path).catch(() => undefined);
     await rm(this.path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
+}
+
+/**
+ * Copies the logs that daemons have written under the directory to where `PSTORAGE_KEEP_LOGS` says, if it does: in a
+ * folder of the test file's name, for whoever looks for the reason of a failure.
+ */
+export async function keepLogs(directory: string): Promise<void> {
+  const keep = process.env["PSTORAGE_KEEP_LOGS"];
+  if (keep === undefined) return;
+  const target = join(keep, await testFileName(), basename(directory));
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    const isLog = /^(log|fatal-log|.*\.log)$/.test(entry.name);
+    if (!entry.isFile() || !isLog || /\/(raft|state|replicas)$/.test(entry.parentPath)) continue;
+    const from = join(entry.parentPath, entry.name);
+    const to = join(target, relative(directory, from));
+    await mkdir(dirname(to), { recursive: true });
+    await copyFile(from, to);
+  }
+}
+
+async function testFileName(): Promise<string> {
+  if (process.env["VITEST"] === undefined) return "";
+  const { expect } = await import("vitest");
+  return basename(expect.getState().testPath ?? "");
 }
 
 /**

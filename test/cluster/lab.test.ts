@@ -5,7 +5,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Lab } from "../../src/cli/lab/lab.js";
+import type { ClusterStatus } from "../../src/meta/index.js";
 import { ClusterDirectory, type CommandResult, runProgram } from "./harness.js";
+import { eventually } from "./ordeal/calls.js";
 
 /** `pstorage lab`, as `npm start` uses it. The tests tell one story, on a lab of one MDS and two CSs. */
 
@@ -77,6 +79,9 @@ function up(): Foreground {
   return foreground;
 }
 
+const activeCount = ({ chunkServers }: ClusterStatus): number =>
+  chunkServers.filter(({ status }) => status === "active").length;
+
 async function runningCount(): Promise<number> {
   return (await (await Lab.open(labPath())).services()).filter(({ pid }) => pid !== undefined).length;
 }
@@ -116,6 +121,28 @@ test("lab status shows every daemon, and its exit status is 3 when one does not 
   const some = await lab("status");
   expect(some.output).toMatch(/^CS +1026 stopped/m);
   expect(some.status).toBe(3);
+});
+
+test("a daemon whose starter is killed before it serves goes on, and is known", async () => {
+  const own = await Lab.open(labPath());
+  for (const [kind, host] of [
+    ["cs", 2],
+    ["mds", 1],
+  ] as const) {
+    await own.stopOne(kind, host);
+    const program = join(CHECKOUT, `bin/pstorage-${kind}d.js`);
+    const starter = spawn(process.execPath, [program, "start"], {
+      env: { ...process.env, ...own.env(host) },
+      stdio: "ignore",
+    });
+    const pid = await eventually("it is known", async () => (await own.service(kind, host)).pid);
+    starter.kill("SIGKILL");
+    await eventually(
+      "both chunk servers are active",
+      async () => activeCount(await own.status(60_000)) === own.size.csCount,
+    );
+    expect((await own.service(kind, host)).pid).toBe(pid);
+  }
 });
 
 test("lab down stops everything, and the next lab up finds the same data", async () => {

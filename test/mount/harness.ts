@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Cluster, connectCluster } from "../../src/client/connect.js";
-import { ClusterHarness } from "../cluster/harness.js";
+import { ClusterHarness, keepLogs } from "../cluster/harness.js";
 import { say } from "../cluster/ordeal/seed.js";
 
 const CHECKOUT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -186,9 +186,8 @@ export class MountLab {
   }
 
   async close(): Promise<void> {
-    const keep = process.env["PSTORAGE_KEEP_LOGS"];
-    if (keep !== undefined) spawnSync("sh", ["-c", `mkdir -p ${keep}; cp ${this.directory}/*.log ${keep}`]);
     for (const mounted of this.mounts) mounted.remove();
+    await keepLogs(this.directory).catch(() => undefined);
     await Promise.allSettled(this.#clients.map((client) => client.close()));
     await this.cluster.close();
     await rm(this.directory, { recursive: true, force: true });
