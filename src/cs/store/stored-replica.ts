@@ -1,4 +1,4 @@
-import { assert, defined, storageError } from "../../base/index.js";
+import { assert, storageError } from "../../base/index.js";
 import {
   BLOCK_BYTES,
   blockChecksum,
@@ -56,7 +56,7 @@ export class StoredReplica {
   #record: Omit<ReplicaRecord, "dirty">;
   readonly #data: ChunkData;
   readonly #sums: ChunkSums;
-  /** Pages in memory: of all dirty regions, and of some clean ones. */
+  /** Pages in memory: of all regions written since they were clean, and of some others. */
   readonly #pages = new Map<number, ChecksumPage>();
   readonly #loading = new Map<number, Promise<void>>();
   readonly #syncs = new SyncGroup(() => this.#syncOnce());
@@ -281,11 +281,7 @@ export class StoredReplica {
     this.dirty.beginCleaning(regions);
     let isSynced = false;
     try {
-      const written = regions.filter((region) => this.#record.written.has(region));
-      const pages = written.map((region) => {
-        const page = defined(this.#pages.get(region), "a dirty region has its checksums in memory");
-        return [region, page.slice()] as const;
-      });
+      const pages = this.#changedPages(regions);
       if (pages.length > 0) {
         await this.sync();
         await this.#sums.write(pages);
@@ -297,6 +293,19 @@ export class StoredReplica {
         await this.#put(false, "cs.record.clear");
       }
     }
+  }
+
+  /**
+   * Copies of the checksums that may be others than those on the disk. A region that was only marked, beside one that was
+   * written, has none in memory unless somebody read it: those on the disk are right.
+   */
+  #changedPages(regions: readonly number[]): (readonly [region: number, page: ChecksumPage])[] {
+    const found: (readonly [number, ChecksumPage])[] = [];
+    for (const region of regions) {
+      const page = this.#pages.get(region);
+      if (page !== undefined && this.#record.written.has(region)) found.push([region, page.slice()]);
+    }
+    return found;
   }
 
   /** After a crash: what was dirty is distrusted, and its checksums are whatever the data say now. */

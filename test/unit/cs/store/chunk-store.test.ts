@@ -63,6 +63,27 @@ test("after a loss of power what was dirty is distrusted as lost with the host",
   expect(await world.read(after, 0, 4096)).toEqual(filled(4096, 5));
 });
 
+test("a region that was written before, and is only marked beside a writer now, becomes clean and reads as it was", async () => {
+  const world = await StoreWorld.made(12);
+  const store = await world.open();
+  const first = await world.create(store);
+  for (const region of [0, 1, 2]) await world.write(first, region << 20, filled(4096, 5));
+  await world.run(first.clean(first.dirty.cleanable(Number.POSITIVE_INFINITY)));
+  await world.run(store.close(true));
+
+  const replica = find(await world.open());
+  for (const region of [0, 1]) await world.write(replica, region << 20, filled(4096, 6));
+  expect(replica.dirty.has(2)).toBe(true);
+  await world.run(replica.clean(replica.dirty.cleanable(Number.POSITIVE_INFINITY)));
+  expect(replica.dirty.count).toBe(0);
+  world.host.powerLoss();
+
+  const after = find(await world.open());
+  expect(after.record.isSuspect).toBe(false);
+  for (const region of [0, 1, 2])
+    expect(await world.read(after, region << 20, 4096)).toEqual(filled(4096, region === 2 ? 5 : 6));
+});
+
 test("a region that was cleaned is trusted after a loss of power", async () => {
   const world = await StoreWorld.made(4);
   const replica = await world.create(await world.open());
