@@ -65,6 +65,11 @@ export class FileContent {
     this.#kept = new FileBlockCache(world.blockCache, { lease, chunks, chunkBytes, fetch });
   }
 
+  /** Nothing that was accepted here is still on its way. */
+  get isSettled(): boolean {
+    return this.#behind.isEmpty;
+  }
+
   /** How often what was accepted could not be stored, and why at last. */
   get writeFailures(): { readonly count: number; readonly last: StorageError | undefined } {
     return { count: this.#behind.failureCount, last: this.#behind.lastFailure };

@@ -34,6 +34,7 @@ export class FileLease {
   /** A recall of a lease whose grant is still on its way. */
   #earlyRecall: RecallLease | undefined;
   #recallsUnderWay = 0;
+  #givingUpCount = 0;
   #writeCount = 0;
   #isLost = false;
   #reacquiring: Promise<void> | undefined;
@@ -58,6 +59,11 @@ export class FileLease {
   /** Whether the session's term is not over by this machine's clock. */
   get isInForce(): boolean {
     return this.#owner.isUsable();
+  }
+
+  /** It goes altogether, because nobody needed it when it was recalled: no handle may rely on it any more. */
+  get isBeingGivenUp(): boolean {
+    return this.#givingUpCount > 0;
   }
 
   /** The MDS does not know the lease of that sequence any more. */
@@ -120,7 +126,17 @@ export class FileLease {
       return;
     }
     const isAsk = to === this.kind;
-    void this.#recalls.take(() => this.#comeDown(giveUp && !isAsk ? { ...recall, to: "none" } : recall));
+    if (giveUp && !isAsk) void this.#giveUp(recall);
+    else void this.#recalls.take(() => this.#comeDown(recall));
+  }
+
+  async #giveUp(recall: RecallLease): Promise<void> {
+    this.#givingUpCount++;
+    try {
+      await this.#recalls.take(() => this.#comeDown({ ...recall, to: "none" }));
+    } finally {
+      this.#givingUpCount--;
+    }
   }
 
   /** The session ended, or the MDS does not know this lease any more. */

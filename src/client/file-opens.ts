@@ -12,6 +12,13 @@ export interface FileOpensWorld {
   readonly session: Session;
 }
 
+/** What this client knows of the contents, and nobody else. */
+export interface Unsaid {
+  readonly isEmpty: () => boolean;
+  /** Tells it. */
+  readonly say: () => Promise<void>;
+}
+
 /** A file that is shared is opened once more now and then: perhaps the others have gone. */
 const LIFT_MS = 10_000;
 
@@ -22,6 +29,7 @@ export class FileOpens {
   readonly #world: FileOpensWorld;
   readonly #ino: InodeNumber;
   readonly #lease: FileLease;
+  readonly #unsaid: Unsaid;
   readonly #writingEnded: (attributes: Attributes) => void;
   /** Handles here. */
   readonly #handles: Record<Access, number> = { read: 0, write: 0, exclusive: 0 };
@@ -34,9 +42,11 @@ export class FileOpens {
     world: FileOpensWorld,
     ino: InodeNumber,
     lease: FileLease,
+    unsaid: Unsaid,
     writingEnded: (attributes: Attributes) => void,
   ) {
     this.#world = world;
+    this.#unsaid = unsaid;
     this.#writingEnded = writingEnded;
     this.#ino = ino;
     this.#lease = lease;
@@ -118,9 +128,19 @@ export class FileOpens {
     });
   }
 
-  /** Closes at the MDS what no handle needs. */
+  /**
+   * Closes at the MDS what no handle needs. The last writer's lease goes with it: what only this client knows is said before, whoever
+   * wrote it and left it unsaid; if that fails it is lost, and the file is closed all the same.
+   */
   async #balance(access: Access): Promise<void> {
+    let lost: unknown;
     while (this.#opens[access] > this.#handles[access]) {
+      if (access !== "read" && !this.isWriter && lost === undefined && !this.#unsaid.isEmpty()) {
+        await this.#unsaid.say().catch((error) => {
+          lost = error;
+        });
+        continue;
+      }
       this.#opens[access]--;
       try {
         const reply = await this.#world.session.mutate(
@@ -134,5 +154,6 @@ export class FileOpens {
         if (code !== "session_lost" && code !== "lease_lost" && code !== "closed") throw error;
       }
     }
+    if (lost !== undefined) throw lost;
   }
 }

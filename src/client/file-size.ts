@@ -63,6 +63,12 @@ export class FileSize {
     return this.#tracker.sizeBytes;
   }
 
+  /** Size or times are known here only, and may be told. */
+  get isUnsaid(): boolean {
+    const { kind } = this.#file.lease;
+    return this.#tracker.isDirty && (kind === "exclusive" || kind === "shared");
+  }
+
   /** What the MDS says, with what only this client knows yet. */
   withLocalChanges(attributes: Attributes): Attributes {
     if (!this.#tracker.isDirty || this.#file.lease.kind !== "exclusive") return attributes;

@@ -58,7 +58,11 @@ export class OpenFile {
       lost: () => this.#leaseLost(),
     });
     const writingEnded = (told: Attributes): void => this.#content.writingEnded(told);
-    this.#opens = new FileOpens(world, this.ino, this.lease, writingEnded);
+    const unsaid = {
+      isEmpty: () => this.#content.isSettled && !this.#size.isUnsaid,
+      say: () => this.flush(),
+    };
+    this.#opens = new FileOpens(world, this.ino, this.lease, unsaid, writingEnded);
     const sized = { ino: this.ino, lease: this.lease, sharedWrite: () => this.#opens.liftSometimes() };
     this.#size = new FileSize(world, sized, attributes);
     this.chunks = new FileChunks({ ...world, lease: () => this.lease.grant }, this.ino);
@@ -87,7 +91,8 @@ export class OpenFile {
 
   /** As what another handle may be counted without asking the MDS, if that is so. */
   reusable(access: Access): Access | undefined {
-    const isUsable = this.lease.isInForce && !this.lease.isLost && !this.#attributes.storage.exclusive;
+    const { isInForce, isLost, isBeingGivenUp } = this.lease;
+    const isUsable = isInForce && !isLost && !isBeingGivenUp && !this.#attributes.storage.exclusive;
     return isUsable ? this.#opens.reusable(access) : undefined;
   }
 

@@ -111,10 +111,8 @@ export class OpenFiles implements SessionEvents {
     try {
       await file.closed(access);
     } finally {
-      if (file.handleCount === 0) {
-        file.dispose();
-        if (this.#files.get(file.ino) === file) this.#files.delete(file.ino);
-      }
+      // Another handle may have been opened and released meanwhile: then the file lingers with what that one left unsaid.
+      if (file.handleCount === 0 && !this.#isLeft(file)) this.#forget(file);
     }
   }
 

@@ -228,7 +228,11 @@ class Run {
   }
 
   async #loop(actor: Actor): Promise<void> {
+    const beside = this.#workloads.map((workload) =>
+      workload.beside?.({ ...actor, prng: actor.prng.fork() }),
+    );
     while (!this.#isStopping) await actor.prng.pick(this.#workloads).work(actor);
+    await Promise.all(beside);
     await actor.cluster.close();
   }
 

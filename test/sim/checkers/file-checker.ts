@@ -5,22 +5,26 @@ import { checkLinearizable, type Model, type Operation } from "./linearizability
 
 /** What is wrong with the contents of a file, one text for each fault found; at most a few. */
 export function checkFile(history: FileHistory): string[] {
-  const operations = history.operations.filter((operation) => !mayHaveSeenLost(history, operation));
-  return [...checkBlocks(history, operations), ...checkSize(history, operations)];
+  return [...checkBlocks(history), ...checkSize(history)];
 }
 
 /**
  * What a client read while it had a write of its own in its buffer that never was safe: it may have seen that write, which
- * may be gone with the buffer. Others see only what has left the buffer.
+ * may be gone with the buffer. Others see only what has left the buffer. These are the operations without such reads, as far
+ * as they are about the same block, if one is given.
  */
-function mayHaveSeenLost(history: FileHistory, { action, process, returnedAt }: FileOperation): boolean {
-  if (action.type !== "read" && action.type !== "size") return false;
-  return history.operations.some(
+function withoutLostSights(history: FileHistory, index?: number): FileOperation[] {
+  const lost = history.operations.filter(
     (write) =>
       write.isBuffered === true &&
       write.outcome !== "ok" &&
-      write.process === process &&
-      write.calledAt < returnedAt,
+      (index === undefined || eventOf(write, index) !== undefined),
+  );
+  if (lost.length === 0) return history.operations;
+  return history.operations.filter(
+    ({ action, process, returnedAt }) =>
+      (action.type !== "read" && action.type !== "size") ||
+      !lost.some((write) => write.process === process && write.calledAt < returnedAt),
   );
 }
 
@@ -34,13 +38,13 @@ interface Event {
 }
 
 /** Every 4 KiB block is one register, whatever the size of the requests. */
-function checkBlocks(history: FileHistory, operations: readonly FileOperation[]): string[] {
+function checkBlocks(history: FileHistory): string[] {
   const complaints: string[] = [];
   const touched = touchedBlocks(history);
   const lowest = [...touched].sort((a, b) => a - b);
   for (const index of lowest) {
     if (complaints.length >= COMPLAINTS_MAX) break;
-    const placed = blockOperations(history, operations, index);
+    const placed = blockOperations(history, index);
     const verdict = checkLinearizable(new BlockModel(index), placed);
     if (verdict.type === "ok") continue;
     if (verdict.type === "unknown") {
@@ -83,9 +87,9 @@ interface Placed extends Operation<BlockAction> {
   readonly operation: FileOperation | undefined;
 }
 
-function blockOperations(history: FileHistory, known: readonly FileOperation[], index: number): Placed[] {
+function blockOperations(history: FileHistory, index: number): Placed[] {
   const placed: Placed[] = [];
-  for (const operation of known) {
+  for (const operation of withoutLostSights(history, index)) {
     const event = eventOf(operation, index);
     if (event === undefined) continue;
     const { calledAt, returnedAt } = operation;
@@ -285,9 +289,9 @@ function seen(state: SizeState, min: number, max: number): SizeState | undefined
   return lowest === Number.POSITIVE_INFINITY ? undefined : { size: lowest, parts };
 }
 
-function checkSize(history: FileHistory, known: readonly FileOperation[]): string[] {
+function checkSize(history: FileHistory): string[] {
   const operations: (Operation<SizeAction> & { readonly operation: FileOperation | undefined })[] = [];
-  for (const operation of known) {
+  for (const operation of withoutLostSights(history)) {
     const action = sizeActionOf(operation);
     if (action === undefined) continue;
     const { calledAt, returnedAt } = operation;

@@ -18,6 +18,11 @@ export class ClientNode extends SimNode {
     this.#isBuffered = isBuffered;
   }
 
+  /** The first client asks every time: what it is told does not depend on anybody's memory. */
+  get caches(): boolean {
+    return this.name !== "client1";
+  }
+
   protected override async begin(): Promise<void> {
     const { host, hostId, log, life, name } = this;
     const { clusterId, clusterName } = this.world;
@@ -36,8 +41,7 @@ export class ClientNode extends SimNode {
       log,
       hostname: name,
       program: "library",
-      // The first client asks every time: what it is told does not depend on anybody's memory.
-      cacheMetadata: name !== "client1",
+      cacheMetadata: this.caches,
       buffered: this.#isBuffered,
       blockCache,
       onClosed: async () => {

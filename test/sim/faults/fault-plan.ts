@@ -99,6 +99,15 @@ export const CLIMATES: Readonly<Record<string, Partial<FaultPlan>>> = {
     pauseMs: 2500,
     clientKillMs: 5000,
   },
+  /** Leaders come and go, and clients are cut off meanwhile. */
+  leaders: {
+    ...CALM,
+    leaderTransferMs: 2000,
+    mdsKillMs: 3000,
+    partitionMs: 700,
+    pauseMs: 2500,
+    downMsMax: 500,
+  },
   rot: { csKillMs: 0, massKillMs: 0, csPowerMs: 0, blackoutMs: 0, wipeMs: 0, drainMs: 0, rotMs: 400 },
 };
 

@@ -5,7 +5,7 @@ export interface Mutant {
   readonly find: string;
   readonly replace: string;
   /** Which climate of faults brings it to light, and the seed to begin with. */
-  readonly climate: "drawn" | "calm" | "kills" | "power" | "network" | "rot";
+  readonly climate: "drawn" | "calm" | "kills" | "power" | "network" | "leaders" | "rot";
   readonly seed: number;
 }
 

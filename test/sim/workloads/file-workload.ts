@@ -32,6 +32,8 @@ interface FilePlan {
   /** Chance of an open to be followed by another number of replicas, up to this. */
   readonly storageRate: number;
   readonly replicasMax: number;
+  /** Chance of a handle to be released instead of closed: as a mount does it, whose close(2) waits for nobody. */
+  readonly releaseRate: number;
 }
 
 interface SimFile {
@@ -107,7 +109,8 @@ export class FileWorkload implements Workload {
     await Promise.all(
       Array.from({ length: lanes }, () => this.#lane(actor, file, handle, prng.fork(), count)),
     );
-    await this.#close(file, handle);
+    if (prng.chance(plan.releaseRate)) await this.#release(file, handle);
+    else await this.#close(file, handle);
     if (prng.chance(plan.storageRate)) await this.#changeReplicas(actor, file);
   }
 
@@ -176,6 +179,13 @@ export class FileWorkload implements Workload {
       const code = codeOf(error);
       for (const write of covered) file.history.failed(write, code);
     }
+    file.holders.delete(handle);
+  }
+
+  /** What is buffered goes on its way, and nobody is told whether it arrives: it has neither succeeded nor failed. */
+  async #release(file: SimFile, handle: FileHandle): Promise<void> {
+    this.#unflushed.take(handle);
+    await handle.release();
     file.holders.delete(handle);
   }
 
@@ -277,6 +287,7 @@ function drawPlan(prng: Prng, replicasMax: number): FilePlan {
     depthMax: prng.pick([1, 2, 4]),
     storageRate: prng.pick([0, 0, 0.05]),
     replicasMax,
+    releaseRate: prng.pick([0, 0.5, 1]),
   };
 }
 

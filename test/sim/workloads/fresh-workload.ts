@@ -7,6 +7,10 @@ import { type Actor, codeOf, type Workload, type WorkloadWorld } from "./workloa
 const FILE = MODE_FILE | 0o644;
 const KINDS = ["owner", "name", "size"] as const;
 const TIMEOUT_MS = 20_000;
+/** Between two looks of a client that does something else meanwhile, at most. */
+const LOOK_MS_MAX = 100;
+/** How often such a look is a change. */
+const CHANGE_RATE = 0.1;
 
 /**
  * A value that only grows: the owner of a file, the inode a name stands for, the size of a file. One writer at a time.
@@ -58,6 +62,24 @@ export class FreshWorkload implements Workload {
     for (let i = 0; i < rounds && !actor.isStopping() && !register.isOver; i++) {
       await this.#read(actor, register);
       await clock.sleep("workload.look", prng.between(1, 40) / 10);
+    }
+  }
+
+  /**
+   * Who keeps things looks at them all the time: what it keeps may be old only for moments, after a change of leader that it has not
+   * noticed. And it changes them now and then, so that others have something to miss.
+   */
+  async beside(actor: Actor): Promise<void> {
+    const { node, prng } = actor;
+    if (!node.caches) return;
+    while (!actor.isStopping()) {
+      await node.host.clock.sleep("workload.look", prng.between(1, LOOK_MS_MAX));
+      const wanted = prng.pick(KINDS);
+      const register = this.#registers.find(({ kind }) => kind === wanted);
+      if (register === undefined) continue;
+      const isWriter = register.kind !== "size" && !register.isBeingWritten && prng.chance(CHANGE_RATE);
+      if (isWriter) await this.#write(actor, register, 1);
+      else await this.#read(actor, register);
     }
   }
 
@@ -122,14 +144,24 @@ export class FreshWorkload implements Workload {
       const to = { toParent: this.#directory, toName: nameOf(register) };
       await inodes.rename({ fromParent: this.#directory, fromName, ...to, mode: "replace" }, options);
     } else {
-      const handle = await inodes.open(ino, "write", options);
-      try {
-        value = (await handle.append(prng.bytes(prng.between(1, 50)), options)) + 1;
-      } finally {
-        await handle.close();
-      }
+      value = await this.#append(inodes, ino, prng);
     }
     register.floor = Math.max(register.floor, value);
+  }
+
+  /** The MDS knows the size when this resolves; the file may stay open for a moment, as a mount's files do. */
+  async #append(inodes: InodeOperations, ino: InodeNumber, prng: Prng): Promise<number> {
+    const options = { timeoutMs: TIMEOUT_MS };
+    const handle = await inodes.open(ino, "write", options);
+    const lingers = prng.chance(0.5);
+    try {
+      const offset = await handle.append(prng.bytes(prng.between(1, 50)), options);
+      if (lingers) await handle.flush(options);
+      return offset + 1;
+    } finally {
+      if (lingers) await handle.release();
+      else await handle.close();
+    }
   }
 
   async #valueOf(register: Register, inodes: InodeOperations): Promise<number> {

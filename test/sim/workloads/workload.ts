@@ -28,6 +28,8 @@ export interface Workload {
   setUp(cluster: Cluster): Promise<void>;
   /** One piece of work, perhaps of several operations. Throws nothing but bugs. */
   work(actor: Actor): Promise<void>;
+  /** What goes on beside the work until the client is to come to an end. Throws nothing but bugs. */
+  beside?(actor: Actor): Promise<void>;
   /** Looks at everything once more, when the cluster is well again. */
   readBack(actor: Actor): Promise<void>;
   /** These processes are dead and their sessions are over: what they began has no effect any more. */

@@ -84,3 +84,20 @@ test("what a released file still has to say is said when the cluster is closed",
   const bob = await world.client("bob");
   expect(await world.run(bob.fileSystem.readFile("/f"))).toEqual(Uint8Array.of(7));
 });
+
+test("whoever closes the last handle says what an earlier one left unsaid", async () => {
+  const world = await ClientWorld.start();
+  const { fileSystem } = await world.client("client");
+  const made = await world.run(fileSystem.open("/f", writing));
+  const { ino } = made;
+  await world.run(made.close());
+  await world.run((await world.run(fileSystem.inodes.open(ino, "read"))).release());
+  const writer = await world.run(fileSystem.inodes.open(ino, "write"));
+  await world.run(writer.write(world.bytes(3000), 0));
+  await world.run(writer.release());
+
+  const reader = await world.run(fileSystem.inodes.open(ino, "read"));
+  await world.run(reader.close());
+  expect(opensAtMds(world, ino)).toBe(0);
+  expect(world.mds.tables.inodes.get(ino)?.sizeBytes).toBe(3000);
+});
