@@ -26,6 +26,16 @@ class World {
     return cluster.fileSystem.inodes;
   }
 
+  /** From all metadata servers, unnoticed. */
+  cutOff(client: number): void {
+    const { clients, mds, world } = this.cluster;
+    const ip = clients[client - 1]?.host.ip ?? "";
+    for (const { host } of mds) {
+      world.network.cut(ip, host.ip);
+      world.network.cut(host.ip, ip);
+    }
+  }
+
   get nowMs(): number {
     return this.cluster.simulator.nowMs;
   }
@@ -155,6 +165,43 @@ describe("what a client keeps", () => {
     expect(ms).toBeLessThan(10_000);
     expect((await world.run(two.getAttributes(ino))).mode).toBe(MODE_FILE | 0o600);
   });
+});
+
+describe("a client that is cut off while the leader changes", () => {
+  test.each([0, 300, 600, 900])(
+    "believes what the old leader told it only while the new one answers no change (%i ms later)",
+    async (phaseMs) => {
+      const world = await World.create(3);
+      const [one, two] = [world.inodes(1), world.inodes(2)];
+      const { ino } = await world.run(one.create({ parent: ROOT_INODE, name: name("f"), ...FILE }));
+      await world.cluster.simulator.runFor(phaseMs);
+      await world.run(two.getAttributes(ino));
+      world.cutOff(2);
+      world.cluster.leader?.kill();
+
+      let isChanged = false;
+      const changing = one.setAttributes(ino, { mode: 0o600 }).then(() => {
+        isChanged = true;
+      });
+      const seen: string[] = [];
+      const looking = async (): Promise<void> => {
+        while (!isChanged || seen.at(-1) !== "timed_out") {
+          const wasChanged = isChanged;
+          const look = two.getAttributes(ino, { timeoutMs: 20 });
+          seen.push(
+            await look.then(
+              ({ mode }) => (wasChanged && mode !== (MODE_FILE | 0o600) ? "old" : "true"),
+              codeOf,
+            ),
+          );
+          await world.cluster.operatorNode.host.clock.sleep("test", 10);
+        }
+      };
+      await world.run(Promise.all([looking(), changing]));
+      expect(seen[0], "it goes on with what it keeps").toBe("true");
+      expect(seen).not.toContain("old");
+    },
+  );
 });
 
 const renaming = { fromParent: ROOT_INODE, toParent: ROOT_INODE, mode: "replace" } as const;

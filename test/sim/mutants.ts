@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { COHERENCE_MUTANTS } from "./mutants/coherence-mutants.js";
-import { MUTANTS, type Mutant } from "./mutants/mutants.js";
+import { type CodeChange, MUTANTS, type Mutant, type RuleMutant } from "./mutants/mutants.js";
+import { RULE_MUTANTS } from "./mutants/rule-mutants.js";
 
 /**
  * `npm run sim:mutants -- [--only NAME]`: the proof that the simulation finds bugs. Each mutant is one deliberate bug, made in a copy
- * of the sources; some seed must catch it within the budget. Production code has no hooks for this.
+ * of the sources; some seed must catch it within the budget, or the test of the rule that it breaks. Production code has no hooks for this.
  */
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const SECONDS_MAX = 240;
@@ -26,12 +27,15 @@ function main(): number {
   let missed = 0;
   try {
     for (const folder of ["src", "test"]) cpSync(join(root, folder), join(copy, folder), { recursive: true });
-    for (const file of ["package.json", "tsconfig.json"]) cpSync(join(root, file), join(copy, file));
+    for (const file of ["package.json", "tsconfig.json", "vitest.config.ts"])
+      cpSync(join(root, file), join(copy, file));
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
     print("mutant", "caught by", "seed", "seconds");
-    for (const mutant of [...MUTANTS, ...COHERENCE_MUTANTS]) {
+    for (const mutant of [...RULE_MUTANTS, ...MUTANTS, ...COHERENCE_MUTANTS]) {
       if (only !== undefined && mutant.name !== only) continue;
-      const { isCaught, by, seed, seconds } = tryMutant(copy, mutant);
+      const { isCaught, by, seed, seconds } = tryMutant(copy, mutant, (began) =>
+        "test" in mutant ? runTest(copy, mutant, began) : runSeeds(copy, mutant, began),
+      );
       if (!isCaught) missed++;
       print(mutant.name, isCaught ? by : "NOBODY", seed, seconds.toFixed(0));
     }
@@ -42,7 +46,7 @@ function main(): number {
   return missed === 0 ? 0 : 1;
 }
 
-function tryMutant(copy: string, mutant: Mutant): Outcome {
+function tryMutant(copy: string, mutant: CodeChange, run: (began: number) => Outcome): Outcome {
   const path = join(copy, mutant.file);
   const original = readFileSync(path, "utf8");
   const parts = original.split(mutant.find);
@@ -57,10 +61,24 @@ function tryMutant(copy: string, mutant: Mutant): Outcome {
   writeFileSync(path, parts.join(mutant.replace));
   const began = Date.now();
   try {
-    return runSeeds(copy, mutant, began);
+    return run(began);
   } finally {
     writeFileSync(path, original);
   }
+}
+
+/** The rule's own test: it must fail, and not for being unable to run. */
+function runTest(copy: string, { test }: RuleMutant, began: number): Outcome {
+  const program = join(copy, "node_modules/vitest/vitest.mjs");
+  const { stdout } = spawnSync(process.execPath, [program, "run", "--root", copy, test], {
+    cwd: copy,
+    encoding: "utf8",
+    timeout: SECONDS_MAX * 1000,
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+  const failed = /^ +× (.+?)(?: +\d+ms)?$/m.exec(stdout);
+  const seconds = (Date.now() - began) / 1000;
+  return { isCaught: failed !== null, by: failed?.[1]?.slice(-48) ?? "", seed: "", seconds };
 }
 
 /** One process runs seeds until one fails or the time is over. */

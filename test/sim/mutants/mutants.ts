@@ -1,12 +1,21 @@
 /** One deliberate bug: `find` is replaced once in that file. */
-export interface Mutant {
+export interface CodeChange {
   readonly name: string;
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+}
+
+/** A bug that the simulation must find. */
+export interface Mutant extends CodeChange {
   /** Which climate of faults brings it to light, and the seed to begin with. */
   readonly climate: "drawn" | "calm" | "kills" | "power" | "network" | "leaders" | "rot";
   readonly seed: number;
+}
+
+/** A bug that the simulation hardly ever meets: this test must find it. */
+export interface RuleMutant extends CodeChange {
+  readonly test: string;
 }
 
 /** A text that is not there any more, or twice, makes its mutant fail: the list follows the code. */

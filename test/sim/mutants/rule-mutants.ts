@@ -1,0 +1,43 @@
+import type { RuleMutant } from "./mutants.js";
+
+/**
+ * Bugs in rules for what is so rare that no simulation of some minutes meets it: crashes of a whole chain, several in a row, at a
+ * moment when its servers differ. The rules are pure, and have tests of their own.
+ */
+export const RULE_MUTANTS: readonly RuleMutant[] = [
+  {
+    name: "the first of suspect replicas brings a chunk back",
+    file: "src/mds/core/inventory.ts",
+    find: '  const suspect = last("suspect");',
+    replace: '  const suspect = known.find((lost) => lost.evidence === "suspect");',
+    test: "test/unit/mds/core/inventory.test.ts",
+  },
+  {
+    name: "suspect members do not wait for those behind them",
+    file: "src/mds/core/inventory.ts",
+    find: "  if (active.some(isAwaited) || lost.some(mayStillCome)) return undefined;",
+    replace: "  if (active.some(isAwaited) && lost.some(mayStillCome)) return undefined;",
+    test: "test/unit/mds/core/inventory.test.ts",
+  },
+  {
+    name: "a replica that is being filled anew counts as complete",
+    file: "src/mds/lost-evidence.ts",
+    find: '    if (this.of(csId, record) !== "complete") return;',
+    replace: '    if (this.of(csId, record) !== "unknown") return;',
+    test: "test/unit/mds/lost-evidence.test.ts",
+  },
+  {
+    name: "who closes a file leaves unsaid what others wrote",
+    file: "src/client/file-opens.ts",
+    find: "lost === undefined && !this.#unsaid.isEmpty()",
+    replace: "lost === undefined && this.#unsaid.isEmpty() && this.isWriter",
+    test: "test/unit/client/lingering.test.ts",
+  },
+  {
+    name: "a new leader does not wait out what the old one promised",
+    file: "src/mds/coherence.ts",
+    find: "      if (caches === true && !isEnding) this.#absent.add(sessionId);",
+    replace: "      if (caches === true && isEnding) this.#absent.add(sessionId);",
+    test: "test/sim/coherence.test.ts",
+  },
+];
