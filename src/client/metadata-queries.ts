@@ -7,6 +7,7 @@ import {
   type MetadataQuery,
   type MetadataReply,
   ROOT_INODE,
+  XATTR_NAME_BYTES_MAX,
 } from "../meta/index.js";
 import { type CoherentCache, isDots } from "./coherent-cache.js";
 import type { Asked, MetadataCache } from "./core/metadata-cache.js";
@@ -105,6 +106,7 @@ export class MetadataQueries {
     const known = this.#cache?.known?.inode(ino)?.xattrs.get(toLatin1(name));
     if (known === null) throw storageError("no_such_attribute");
     if (known !== undefined) return known;
+    if (isXattrName(name) && this.#hasNoXattrs(ino)) throw storageError("no_such_attribute");
     const query = { type: "getXattr", body: { ino, name } } as const;
     if (this.#cache === undefined) return bodyOf(await this.#ask(query, options), "value").value;
     return await this.#cache.asking(async (asked, kept) => {
@@ -122,11 +124,16 @@ export class MetadataQueries {
   async listXattrs(ino: InodeNumber, options?: WaitOptions): Promise<readonly Uint8Array[]> {
     const known = this.#cache?.known?.inode(ino)?.xattrNames;
     if (known !== undefined) return known;
+    if (this.#hasNoXattrs(ino)) return [];
     return await this.#asking({ type: "listXattrs", body: { ino } }, options, (reply, asked, kept) => {
       const { names } = bodyOf(reply, "xattrNames");
       kept?.keepXattrNames(asked, ino, names);
       return names;
     });
+  }
+
+  #hasNoXattrs(ino: InodeNumber): boolean {
+    return this.#cache?.known?.attributes(ino)?.noXattrs === true;
   }
 
   /** Looks up what is not known of the names on the way. */
@@ -165,6 +172,10 @@ export class MetadataQueries {
     );
   }
 }
+
+/** What is wrong with another one the MDS says. */
+const isXattrName = (name: Uint8Array): boolean =>
+  name.length > 0 && name.length <= XATTR_NAME_BYTES_MAX && !name.includes(0);
 
 const attributesIn = (reply: MetadataReply): Attributes => bodyOf(reply, "entry").attributes;
 

@@ -1,6 +1,13 @@
 import { storageError } from "../base/index.js";
 import type { Clock } from "../io/index.js";
-import type { Attributes, Coherence, InodeNumber, InvalidItem, SessionId } from "../meta/index.js";
+import {
+  type Attributes,
+  type Coherence,
+  type InodeNumber,
+  type InvalidItem,
+  isDirectory,
+  type SessionId,
+} from "../meta/index.js";
 import { attributesOf } from "./core/inodes.js";
 import { InterestTable, type Notice } from "./core/interest.js";
 import { type PendingInvalidation, PendingInvalidations } from "./core/pending-invalidations.js";
@@ -107,10 +114,15 @@ export class CacheCoherence {
     this.#tell(this.#interest.noteInode(sessionId, ino));
   }
 
-  /** A session that is told the attributes now may keep them: from now on it hears of every change. */
+  /**
+   * A session that is told the attributes now may keep them: from now on it hears of every change. Of a directory they
+   * say how many names it has: who knows as many knows which there are not, and must hear of names, too.
+   */
   noteAttributes(sessionId: SessionId, ino: InodeNumber): boolean {
-    if (heldAttributes(this.#world.tables, ino, sessionId) !== undefined) return false;
+    const { tables } = this.#world;
+    if (heldAttributes(tables, ino, sessionId) !== undefined) return false;
     this.noteInode(sessionId, ino);
+    if (isDirectory(tables.inodes.get(ino)?.mode ?? 0)) this.noteNames(sessionId, ino);
     return true;
   }
 

@@ -90,6 +90,8 @@ export interface Attributes {
    * Who finds it as it was, under a lease that allows to cache, knows the data as they were. Absent: 0.
    */
   readonly dataVersion?: number | undefined;
+  /** It has no extended attributes, neither an access control list. Absent or false: unknown. */
+  readonly noXattrs?: boolean | undefined;
 }
 
 /** A directory entry, with attributes where asked for. */

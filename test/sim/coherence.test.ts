@@ -82,6 +82,27 @@ describe("what a client keeps", () => {
     expect(await failing(two.getXattr(file.ino, name("security.capability")))).toBe("no_such_attribute");
   });
 
+  test("what is not there costs no round trip: names of a directory all of which are known, extended attributes", async () => {
+    const world = await World.create();
+    const [one, two] = [world.inodes(1), world.inodes(2)];
+    const dir = await world.run(
+      two.create({ parent: ROOT_INODE, name: name("d"), mode: MODE_DIRECTORY | 0o755 }),
+    );
+    expect(await world.msOf(() => failing(two.lookup(dir.ino, name("f"))))).toBe(0);
+    const file = await world.run(two.create({ parent: dir.ino, name: name("f"), ...FILE }));
+    expect(await world.msOf(() => failing(two.lookup(dir.ino, name("g"))))).toBe(0);
+    expect(await failing(two.lookup(dir.ino, name("g")))).toBe("not_found");
+    expect(await world.msOf(() => failing(two.getXattr(file.ino, name("user.x"))))).toBe(0);
+    expect(await world.msOf(() => two.listXattrs(file.ino))).toBe(0);
+
+    await world.run(one.create({ parent: dir.ino, name: name("g"), ...FILE }));
+    await world.run(one.setXattr(file.ino, name("user.x"), name("1"), "any"));
+    expect((await world.run(two.lookup(dir.ino, name("g")))).ino).toBeGreaterThan(file.ino);
+    expect(await world.run(two.getXattr(file.ino, name("user.x")))).toEqual(name("1"));
+    expect(await world.run(two.listXattrs(file.ino))).toEqual([name("user.x")]);
+    expect(await world.run(failing(two.lookup(dir.ino, new Uint8Array(256).fill(97))))).toBe("name_too_long");
+  });
+
   test("a change by somebody else is seen at once, whatever was kept", async () => {
     const world = await World.create();
     const [one, two, three] = [world.inodes(1), world.inodes(2), world.inodes(3)];

@@ -4,6 +4,8 @@ import type { Entries, InodeNumber } from "../../meta/index.js";
 interface KnownDirectory {
   /** As Latin-1; `null`: there is no such name. The oldest first. */
   readonly names: Map<string, InodeNumber | null>;
+  /** How many of them are not `null`. */
+  presentCount: number;
   /** Answers to listings, by what was asked. */
   readonly pages: Map<string, Entries>;
   usedMs: number;
@@ -39,9 +41,11 @@ export class KeptNames {
   }
 
   put(directory: InodeNumber, name: string, ino: InodeNumber | null, nowMs: number): void {
-    const { names } = this.#use(directory, nowMs);
-    if (!names.has(name)) this.#count++;
-    names.set(name, ino);
+    const known = this.#use(directory, nowMs);
+    this.#dropName(known, name);
+    known.names.set(name, ino);
+    this.#count++;
+    if (ino !== null) known.presentCount++;
     this.#evict();
   }
 
@@ -56,7 +60,7 @@ export class KeptNames {
   drop(directory: InodeNumber, name: string): void {
     const known = this.#directories.get(directory);
     if (known === undefined) return;
-    if (known.names.delete(name)) this.#count--;
+    this.#dropName(known, name);
     this.#dropPages(known);
   }
 
@@ -66,6 +70,16 @@ export class KeptNames {
     this.#directories.delete(directory);
     this.#count -= known.names.size;
     this.#dropPages(known);
+  }
+
+  /** How many names are known to be there. */
+  presentCount(directory: InodeNumber): number {
+    return this.#directories.get(directory)?.presentCount ?? 0;
+  }
+
+  /** Something known of the directory was used. */
+  use(directory: InodeNumber, nowMs: number): void {
+    this.#use(directory, nowMs);
   }
 
   /** Nobody asked about anything known of the directory since. */
@@ -79,11 +93,23 @@ export class KeptNames {
   }
 
   #use(directory: InodeNumber, nowMs: number): KnownDirectory {
-    const known = this.#directories.get(directory) ?? { names: new Map(), pages: new Map(), usedMs: nowMs };
+    const known = this.#directories.get(directory) ?? {
+      names: new Map(),
+      presentCount: 0,
+      pages: new Map(),
+      usedMs: nowMs,
+    };
     known.usedMs = nowMs;
     this.#directories.delete(directory);
     this.#directories.set(directory, known);
     return known;
+  }
+
+  #dropName(known: KnownDirectory, name: string): void {
+    const ino = known.names.get(name);
+    if (!known.names.delete(name)) return;
+    this.#count--;
+    if (ino !== null) known.presentCount--;
   }
 
   #dropPages({ pages }: KnownDirectory): void {
@@ -101,8 +127,7 @@ export class KeptNames {
       // The only one left gives way in part.
       if (this.#directories.size > 1 || name === undefined) this.forget(directory);
       else {
-        known.names.delete(name);
-        this.#count--;
+        this.#dropName(known, name);
       }
     }
   }

@@ -1,11 +1,13 @@
 import { toLatin1 } from "../../base/index.js";
-import type {
-  Attributes,
-  Coherence,
-  DirectoryEntry,
-  Entries,
-  InodeNumber,
-  InvalidItem,
+import {
+  type Attributes,
+  type Coherence,
+  type DirectoryEntry,
+  type Entries,
+  type InodeNumber,
+  type InvalidItem,
+  isDirectory,
+  NAME_BYTES_MAX,
 } from "../../meta/index.js";
 import { InodeCache, type KnownInode } from "./inode-cache.js";
 import { KeptNames } from "./kept-names.js";
@@ -90,7 +92,11 @@ export class MetadataCache {
   /** What a name stands for: `null` if there is no such name; undefined: not known here. */
   entry(directory: InodeNumber, name: Uint8Array, nowMs: number): InodeNumber | null | undefined {
     const text = toLatin1(name);
-    return this.#isOpen(nameKey(directory, text)) ? this.#names.get(directory, text, nowMs) : undefined;
+    if (!this.#isOpen(nameKey(directory, text))) return undefined;
+    const known = this.#names.get(directory, text, nowMs);
+    if (known !== undefined || name.length > NAME_BYTES_MAX || !this.#isComplete(directory)) return known;
+    this.#names.use(directory, nowMs);
+    return null;
   }
 
   /** A page of a directory as it was answered; with attributes only if all of them are known. */
@@ -177,7 +183,11 @@ export class MetadataCache {
       if (kind !== "entry" && kind !== "entries") continue;
       if (this.#names.usedMs(ino) + idleMs < nowMs) released.add(ino);
     }
-    for (const directory of released) this.#names.forget(directory);
+    for (const directory of released) {
+      this.#names.forget(directory);
+      // From how many names it has and that we know as many we would conclude which there are not.
+      this.#inodes.forgetAttributes(directory);
+    }
     return [...released];
   }
 
@@ -225,6 +235,13 @@ export class MetadataCache {
     this.answered();
   }
 
+  /** As many of its names are known as it has: the MDS tells us of the names of each directory whose attributes we know. */
+  #isComplete(directory: InodeNumber): boolean {
+    const attributes = this.attributes(directory);
+    if (attributes === undefined || !isDirectory(attributes.mode)) return false;
+    return attributes.sizeBytes === this.#names.presentCount(directory);
+  }
+
   /** A name that a change of ours is about stands for something else now, and so may the change. */
   #unsettle({ kind, ino, name }: InvalidItem): void {
     if (kind !== "entry" && kind !== "entries") return;
@@ -257,6 +274,7 @@ export class MetadataCache {
       case "entries":
         this.#names.forget(ino);
         this.#spoil(directoryKey(ino));
+        this.#spoilInode(ino, true);
         return;
     }
   }

@@ -58,6 +58,7 @@ export function attributesOf(inode: InodeRecord): Attributes {
     storage: inode.storage,
     changeCount: inode.changeCount,
     dataVersion: inode.dataVersion,
+    noXattrs: inode.xattrNames.length === 0,
   };
 }
 

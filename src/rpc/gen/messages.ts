@@ -653,6 +653,8 @@ export interface Attributes {
   readonly changeCount: number;
   /** Of files: grows whenever somebody who may have changed the data stopped doing so. Absent: 0. */
   readonly dataVersion?: number | undefined;
+  /** It has no extended attributes, neither an access control list. Absent or false: unknown. */
+  readonly noXattrs?: boolean | undefined;
 }
 
 function encodeAttributes(message: Attributes, writer: wire.Writer): void {
@@ -704,6 +706,9 @@ function encodeAttributes(message: Attributes, writer: wire.Writer): void {
   if (message.dataVersion !== undefined) {
     writer.uint32(128).uint64(wire.safe(message.dataVersion));
   }
+  if (message.noXattrs !== undefined) {
+    writer.uint32(136).bool(message.noXattrs);
+  }
 }
 
 function decodeAttributes(reader: wire.Reader): Attributes {
@@ -723,6 +728,7 @@ function decodeAttributes(reader: wire.Reader): Attributes {
   let $storage: StorageAttributes | undefined;
   let $changeCount = 0;
   let $dataVersion: number | undefined;
+  let $noXattrs: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -774,6 +780,9 @@ function decodeAttributes(reader: wire.Reader): Attributes {
       case 128:
         $dataVersion = wire.uint64(reader);
         break;
+      case 136:
+        $noXattrs = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -795,6 +804,7 @@ function decodeAttributes(reader: wire.Reader): Attributes {
     storage: $storage ?? wire.absent(decodeStorageAttributes),
     changeCount: $changeCount,
     dataVersion: $dataVersion,
+    noXattrs: $noXattrs,
   };
 }
 
