@@ -3,10 +3,10 @@ import type { FileSystemRequest } from "./fuse-handler.js";
 /**
  * Which directories the kernel holds locked while it waits for an answer of ours.
  *
- * A notification about a name takes the lock of its directory in the kernel. If a change of that directory is under
- * way here, it would wait for its answer; and that may wait, at the metadata server, for another mount to
- * acknowledge an invalidation which waits there in the same way for us. So nobody waits for a notification that meets
- * such a change: the caller makes the kernel ask again about all names instead, which takes no lock.
+ * A notification about a name takes the lock of its directory in the kernel, alone. If a change, a look-up or a listing of
+ * that directory is under way here, it would wait for its answer; and that may wait, at the metadata server, for another
+ * mount to acknowledge an invalidation which waits there in the same way for us. So nobody waits for a notification that
+ * meets such a request: the caller makes the kernel ask again about all names instead, which takes no lock.
  */
 export class DirectoryLocks {
   /** What `orConflict` resolves with for a directory that is locked already. */
@@ -56,9 +56,11 @@ export class DirectoryLocks {
 
 const NONE: readonly number[] = [];
 
-/** Directories whose `i_rwsem` the kernel holds for that request, alone. */
+/** Directories whose `i_rwsem` the kernel holds for that request, alone or together with other readers. */
 function lockedBy(request: FileSystemRequest): readonly number[] {
   switch (request.type) {
+    case "lookup":
+    case "readDirectory":
     case "create":
     case "makeNode":
     case "makeDirectory":

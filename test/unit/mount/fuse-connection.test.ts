@@ -276,15 +276,18 @@ describe("notifications", () => {
     expect(kernel.notified.map(({ code }) => code)).toEqual([2]);
   });
 
-  test("a name in a directory that is being changed is forgotten without the directory's lock", async () => {
-    const { kernel, connection } = connected();
-    kernel.send("create", 4);
-    const done = connection.invalidateEntry(NODE, Buffer.from("name"));
-    await settled();
-    expect(kernel.notified.map(({ code }) => code)).toEqual([8]);
-    kernel.notified[0]?.finish(true);
-    await done;
-  });
+  test.each(["create", "lookup", "readdir", "readdirplus"] as const)(
+    "while the kernel holds a directory for a %s, a name in it is forgotten without its lock",
+    async (held) => {
+      const { kernel, connection } = connected();
+      kernel.send(held, 4);
+      const done = connection.invalidateEntry(NODE, Buffer.from("name"));
+      await settled();
+      expect(kernel.notified.map(({ code }) => code)).toEqual([8]);
+      kernel.notified[0]?.finish(true);
+      await done;
+    },
+  );
 
   test("a change that begins while the kernel is being told of a name does not hold it up", async () => {
     const { kernel, connection, asked } = connected();
