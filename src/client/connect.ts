@@ -4,7 +4,7 @@ import { loadCredential } from "../auth/index.js";
 import { realWorld } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
-import { CHUNK_CHANNEL } from "../rpc/index.js";
+import { CHUNK_CHANNEL, METADATA_SESSION } from "../rpc/index.js";
 import { type Logger, noopLogger } from "../telemetry/index.js";
 import { BlockCache } from "./block-cache.js";
 import type { CacheListener } from "./cache-listener.js";
@@ -62,7 +62,7 @@ export async function connectCluster(options: ConnectOptions): Promise<Cluster> 
     grpc,
     { ...world, log },
     {
-      path: CHUNK_CHANNEL.path,
+      methods: [{ path: CHUNK_CHANNEL.path }, { path: METADATA_SESSION.path, isLocalOnly: true }],
       protection: encrypt ? "encrypted" : "authenticated",
       bootId: world.disk.bootId(),
     },

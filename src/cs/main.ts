@@ -4,9 +4,9 @@ import { Command } from "commander";
 import { type AuthorizationTable, loadCredential, type Role } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import { realWorld } from "../io/real/index.js";
-import { DataChannels, OPEN_DATA_CHANNEL } from "../rpc/channel/index.js";
+import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
-import { CHUNK_CHANNEL } from "../rpc/index.js";
+import { CHUNK_CHANNEL, openDataChannel } from "../rpc/index.js";
 import { type LogLevel, openLog } from "../telemetry/index.js";
 import { ChunkServer } from "./chunk-server.js";
 import { hostLocation, mdsAddresses } from "./config.js";
@@ -29,7 +29,7 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 /** Who may call what on a chunk server. */
 const AUTHORIZATION: AuthorizationTable = {
   [CHUNK_CHANNEL.path]: ["client", "cs"],
-  [OPEN_DATA_CHANNEL.path]: ["client", "cs"],
+  [openDataChannel(CHUNK_CHANNEL.path).path]: ["client", "cs"],
 };
 /** What the other end must be by its certificate when this server calls. */
 const SERVER_ROLES: Readonly<Record<string, readonly Role[]>> = {
@@ -73,10 +73,9 @@ async function main(): Promise<void> {
     grpc,
     { ...world, log },
     {
-      path: CHUNK_CHANNEL.path,
+      methods: [{ path: CHUNK_CHANNEL.path, socketPath: join(directory, "data.sock") }],
       protection: process.env["PSTORAGE_ENCRYPT"] === "1" ? "encrypted" : "authenticated",
       bootId: world.disk.bootId(),
-      socketPath: join(directory, "data.sock"),
     },
   );
   const halt = (error: unknown): void => {

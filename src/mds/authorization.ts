@@ -1,5 +1,5 @@
 import type { AuthorizationTable, Role } from "../auth/index.js";
-import { ADMIN, ENROLLMENT, METADATA_SESSION, REGISTRY_ATTACH } from "../rpc/index.js";
+import { ADMIN, ENROLLMENT, METADATA_SESSION, openDataChannel, REGISTRY_ATTACH } from "../rpc/index.js";
 import { RAFT_PEER } from "./raft-wire.js";
 
 const OPERATORS: readonly Role[] = ["admin", "client"];
@@ -7,7 +7,9 @@ const OPERATORS: readonly Role[] = ["admin", "client"];
 /** Who may call what on a metadata server. */
 export const MDS_AUTHORIZATION: AuthorizationTable = {
   [RAFT_PEER.path]: ["mds"],
+  [openDataChannel(RAFT_PEER.path).path]: ["mds"],
   [METADATA_SESSION.path]: ["client"],
+  [openDataChannel(METADATA_SESSION.path).path]: ["client"],
   [REGISTRY_ATTACH.path]: ["cs"],
   [ADMIN.getStatus.path]: OPERATORS,
   [ADMIN.getConfig.path]: OPERATORS,

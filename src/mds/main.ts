@@ -4,11 +4,14 @@ import { Command } from "commander";
 import { loadCredential } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import { realWorld } from "../io/real/index.js";
+import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
+import { METADATA_SESSION } from "../rpc/index.js";
 import { type LogLevel, openLog } from "../telemetry/index.js";
 import { MDS_AUTHORIZATION, MDS_SERVER_ROLES } from "./authorization.js";
 import { MetadataServer } from "./metadata-server.js";
 import { processLoad } from "./process-load.js";
+import { RAFT_PEER } from "./raft-wire.js";
 import { loadGenesis, loadMdsIdentity } from "./repository.js";
 
 /**
@@ -59,9 +62,20 @@ async function main(): Promise<void> {
     fields: { daemon: "mdsd", cluster: identity.clusterName, mdsId: identity.mdsId },
   });
   const log = daemonLog.logger;
-  const rpc = new GrpcRpc(
+  const grpc = new GrpcRpc(
     { credential, authorization: MDS_AUTHORIZATION, serverRoles: MDS_SERVER_ROLES },
     { clock: world.clock, log },
+  );
+  const rpc = new DataChannels(
+    grpc,
+    { ...world, log },
+    {
+      methods: [
+        { path: RAFT_PEER.path, socketPath: join(directory, "raft.sock"), isLocalOnly: true },
+        { path: METADATA_SESSION.path, socketPath: join(directory, "session.sock"), isLocalOnly: true },
+      ],
+      bootId: world.disk.bootId(),
+    },
   );
   const halt = (error: unknown): void => {
     log.error("metadata server halts", { error });

@@ -11,6 +11,7 @@ export {
   mappedCodec,
   messageCodec,
 } from "./codec.js";
+export { openDataChannel } from "./data-channel-methods.js";
 export { ENROLLMENT } from "./enrollment-methods.js";
 export * as wire from "./gen/messages.js";
 export { METADATA_SESSION } from "./metadata-methods.js";

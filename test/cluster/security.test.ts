@@ -23,6 +23,7 @@ import {
   CHUNK_CHANNEL,
   ENROLLMENT,
   METADATA_SESSION,
+  openDataChannel,
   REGISTRY_ATTACH,
 } from "../../src/rpc/index.js";
 import { noopLogger } from "../../src/telemetry/index.js";
@@ -46,6 +47,7 @@ const PATHS = [
   ...Object.keys(MDS_AUTHORIZATION).filter((path) => !ENROLLMENT_PATHS.includes(path)),
   CHUNK_CHANNEL.path,
 ];
+const RAFT_PATHS: readonly string[] = [RAFT_PEER.path, openDataChannel(RAFT_PEER.path).path];
 /** What no message begins with, of whatever type. */
 const NONSENSE: readonly Uint8Array[] = [
   Uint8Array.of(7),
@@ -233,10 +235,10 @@ test(
 );
 
 const SERVED: readonly (readonly [path: string, address: () => string])[] = [
-  [RAFT_PEER.path, () => leader.raft],
+  ...RAFT_PATHS.map((path) => [path, () => leader.raft] as const),
   [CHUNK_CHANNEL.path, () => chunkServer],
   ...[...PATHS, ...ENROLLMENT_PATHS]
-    .filter((path) => path !== RAFT_PEER.path && path !== CHUNK_CHANNEL.path)
+    .filter((path) => !RAFT_PATHS.includes(path) && path !== CHUNK_CHANNEL.path)
     .map((path) => [path, () => leader.client] as const),
 ];
 

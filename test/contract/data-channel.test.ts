@@ -7,10 +7,11 @@ import { RealNet } from "../../src/io/real/real-net.js";
 import { encodeGreeting, type Greeting } from "../../src/rpc/channel/data-greeting.js";
 import { DataListener } from "../../src/rpc/channel/data-listener.js";
 import { type Protection, Sealer } from "../../src/rpc/channel/data-seal.js";
+import { GrpcRpc } from "../../src/rpc/grpc/index.js";
 import type { Channel } from "../../src/rpc/index.js";
-import { MethodTable } from "../../src/rpc/method-table.js";
+import { MethodTable, type ServedMethod } from "../../src/rpc/method-table.js";
 import { type MemoryLogger, memoryLogger } from "../../src/telemetry/index.js";
-import { clock, ECHO, random } from "./rpc-world.js";
+import { clock, credential, dataChannelWorld, ECHO, random } from "./rpc-world.js";
 
 /** What a stranger can do to the port of the data channels. */
 const net = new RealNet();
@@ -18,6 +19,7 @@ const socketPath = join(tmpdir(), `pstorage-data-${process.pid}.sock`);
 const peer = { address: "a friend", clusterId: "", hostId: "", roles: [] };
 let log: MemoryLogger;
 let listener: DataListener;
+let method: ServedMethod;
 let served: Channel<Uint8Array, Uint8Array>[];
 let received: Uint8Array[];
 
@@ -29,8 +31,7 @@ beforeEach(async () => {
     served.push(channel);
     channel.onMessage((message) => received.push(message));
   });
-  const method = methods.find(ECHO.path);
-  if (method === undefined) throw new Error("just defined");
+  method = methods.find(ECHO.path) ?? expect.unreachable();
   listener = new DataListener({ clock, net, random, log }, method);
   await listener.listen("127.0.0.1", socketPath);
 });
@@ -101,6 +102,37 @@ test("records without a seal are not taken from the network", async () => {
 test("the unix socket is told to callers on the same host only", () => {
   expect(listener.grant(peer, false).socketPath).toBe("");
   expect(listener.grant(peer, true).socketPath).toBe(socketPath);
+});
+
+test("where no host is given there is no port, and the socket serves callers on the same host", async () => {
+  await listener.close();
+  listener = new DataListener({ clock, net, random, log }, method);
+  await listener.listen(undefined, socketPath);
+  const { channelId, keyUp, port } = listener.grant(peer, true);
+  expect(port).toBe(0);
+  expect(() => listener.grant(peer, false)).toThrow("same host");
+  const connection = await attempt(`unix:${socketPath}`, { protection: "plain", channelId }, keyUp);
+  await eventually(() => received.length === 1);
+  connection.destroy();
+});
+
+test("a server that lets nobody ask for data channels, as one of an older version, is called over gRPC", async () => {
+  const authorization = { [ECHO.path]: ["client"] } as const;
+  const server = new GrpcRpc(
+    { credential: credential(["mds"]), authorization, serverRoles: {} },
+    { clock, log },
+  );
+  const served = await server.serve("127.0.0.1:0", (service) =>
+    service.stream(ECHO, (channel) => channel.onMessage((message) => channel.send(message))),
+  );
+  const client = dataChannelWorld({ bootId: "this" }).client();
+  const channel = client.open(ECHO, served.address);
+  const answer = new Promise<Uint8Array>((resolve) => channel.onMessage(resolve));
+  channel.send(Uint8Array.of(5, 6));
+  expect([...(await answer)]).toEqual([5, 6]);
+  await client.close();
+  await served.close();
+  await server.close();
 });
 
 test("silent connections keep nobody out: the oldest of them go", async () => {

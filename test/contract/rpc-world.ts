@@ -12,9 +12,15 @@ import type { Clock, Net } from "../../src/io/index.js";
 import { RealClock } from "../../src/io/real/real-clock.js";
 import { RealNet } from "../../src/io/real/real-net.js";
 import { RealRandom } from "../../src/io/real/real-random.js";
-import { type DataChannelOptions, DataChannels, OPEN_DATA_CHANNEL } from "../../src/rpc/channel/index.js";
+import { type DataChannelOptions, DataChannels, type DataMethod } from "../../src/rpc/channel/index.js";
 import { GrpcRpc } from "../../src/rpc/grpc/index.js";
-import type { Codec, Rpc, StreamMethod, UnaryMethod } from "../../src/rpc/index.js";
+import {
+  type Codec,
+  openDataChannel,
+  type Rpc,
+  type StreamMethod,
+  type UnaryMethod,
+} from "../../src/rpc/index.js";
 import { NetRpc } from "../../src/rpc/inproc/index.js";
 import { type MemoryLogger, memoryLogger } from "../../src/telemetry/index.js";
 import { SimWorld } from "../sim/world/index.js";
@@ -46,7 +52,7 @@ export const NOT_SERVED: UnaryMethod<string, string> = { ...ASK, path: "/pstorag
 export const AUTHORIZATION: AuthorizationTable = {
   [ECHO.path]: ["client", "mds"],
   [ASK.path]: ["client", "mds"],
-  [OPEN_DATA_CHANNEL.path]: ["client", "mds"],
+  [openDataChannel(ECHO.path).path]: ["client", "mds"],
   [NOT_SERVED.path]: ["client", "mds"],
   [MDS_ONLY.path]: ["mds"],
   [PUBLIC_ASK.path]: "anyone",
@@ -106,8 +112,11 @@ export function grpcWorld(): RpcWorld {
 /** gRPC with ECHO on data channels. */
 export function dataChannelWorld({
   isBlocked = false,
+  socketPath,
+  isLocalOnly,
   ...options
-}: Omit<DataChannelOptions, "path"> & { readonly isBlocked?: boolean }): RpcWorld {
+}: Omit<DataChannelOptions, "methods"> &
+  Omit<DataMethod, "path"> & { readonly isBlocked?: boolean }): RpcWorld {
   const log = memoryLogger();
   const net = new RealNet();
   const blocked = (): Promise<never> => Promise.reject(storageError("unavailable", "a firewall"));
@@ -116,7 +125,7 @@ export function dataChannelWorld({
     new DataChannels(
       grpcRpc(credential(roles), log),
       { clock, net, random, log },
-      { ...options, path: ECHO.path },
+      { ...options, methods: [{ path: ECHO.path, socketPath, isLocalOnly }] },
     );
   return {
     clock,

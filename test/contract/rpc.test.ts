@@ -25,6 +25,11 @@ describe.each([
   ["a data channel", () => dataChannelWorld({ bootId: "" })],
   ["an encrypted data channel", () => dataChannelWorld({ bootId: "", protection: "encrypted" })],
   ["a data channel by a unix socket", () => dataChannelWorld({ bootId: "this", socketPath })],
+  [
+    "a unix socket, which other hosts would not be given",
+    () => dataChannelWorld({ bootId: "this", socketPath, isLocalOnly: true }),
+  ],
+  ["gRPC, from another host", () => dataChannelWorld({ bootId: "", socketPath, isLocalOnly: true })],
   ["gRPC, where data channels cannot be had", () => dataChannelWorld({ bootId: "", isBlocked: true })],
 ] as const)("calls over %s", (_name, makeWorld) => {
   let world: RpcWorld;

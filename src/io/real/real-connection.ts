@@ -1,6 +1,12 @@
 import type { Socket } from "node:net";
 import type { Connection } from "../net.js";
 
+/**
+ * Senders are told to wait when this much has not yet been given to the kernel. Node's own mark, 16 KiB, is passed by any
+ * larger message for the rest of the turn, even if the kernel took it at once.
+ */
+const HIGH_WATER_BYTES = 1 << 20;
+
 /** A connection by TCP or a unix socket. It is handed over paused and starts to flow when `onData` is set. */
 export class RealConnection implements Connection {
   readonly remoteAddress: string;
@@ -18,15 +24,20 @@ export class RealConnection implements Connection {
   write(buffers: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
     if (!socket.writable) return false;
-    socket.cork();
-    for (const buffer of buffers) if (buffer.length > 0) socket.write(buffer);
-    socket.uncork();
-    return !socket.writableNeedDrain;
+    const [only] = buffers;
+    if (buffers.length === 1 && only !== undefined) socket.write(only);
+    else {
+      socket.cork();
+      for (const buffer of buffers) if (buffer.length > 0) socket.write(buffer);
+      socket.uncork();
+    }
+    return socket.writableLength < HIGH_WATER_BYTES;
   }
 
   drained(): Promise<void> {
     const socket = this.#socket;
-    if (!socket.writable || !socket.writableNeedDrain) return Promise.resolve();
+    const hasRoom = socket.writableLength < HIGH_WATER_BYTES;
+    if (!socket.writable || hasRoom || !socket.writableNeedDrain) return Promise.resolve();
     return new Promise((resolve) => {
       const finish = (): void => {
         socket.off("drain", finish);

@@ -1,6 +1,7 @@
 import { type Failure, failureOf, storageError } from "../../base/index.js";
 import type { Connection } from "../../io/index.js";
 import { MESSAGE_BYTES_MAX } from "../codec.js";
+import { openDataChannel } from "../data-channel-methods.js";
 import type { DataChannelGrant } from "../gen/messages.js";
 import { MethodTable } from "../method-table.js";
 import { type Pipe, PipeChannel, type PipeEnd } from "../pipe-channel.js";
@@ -16,7 +17,6 @@ import type {
   UnaryMethod,
 } from "../transport.js";
 import { unaryCall } from "../unary-call.js";
-import { OPEN_DATA_CHANNEL } from "./data-channel-methods.js";
 import { encodeGreeting } from "./data-greeting.js";
 import { DataListener, type DataListenerWorld } from "./data-listener.js";
 import { DataPipe } from "./data-pipe.js";
@@ -25,25 +25,36 @@ import { DialingPipe } from "./dialing-pipe.js";
 import { RelayPipe, relayCodec } from "./relay-pipe.js";
 
 const GRANT_TIMEOUT_MS = 3000;
-const CONNECT_TIMEOUT_MS = 3000;
+/** Time for one repetition: a firewall that swallows everything must not hold up an election for long. */
+const CONNECT_TIMEOUT_MS = 1500;
 /** Where a data channel could not be had it is not tried again for that long. */
 const PORTABLE_MS = 60_000;
 
-export interface DataChannelOptions {
-  /** The stream method that goes over data channels. */
+/** A stream method that goes over data channels. */
+export interface DataMethod {
   readonly path: string;
-  /** Between hosts; default `authenticated`. */
-  readonly protection?: Exclude<Protection, "plain"> | undefined;
-  /** Tells this host, since it started, from all others: its own chunk servers are reached by unix sockets. */
-  readonly bootId: string;
   /** Where to listen for callers on the same host; without it they come by TCP. */
   readonly socketPath?: string | undefined;
+  /**
+   * Between hosts it stays on the other transport: sealing a record costs more than gRPC does for a message of a hundred
+   * bytes (docs/benchmarks.md). Default: no.
+   */
+  readonly isLocalOnly?: boolean | undefined;
+}
+
+export interface DataChannelOptions {
+  /** No two of one service. */
+  readonly methods: readonly DataMethod[];
+  /** Between hosts; default `authenticated`. */
+  readonly protection?: Exclude<Protection, "plain"> | undefined;
+  /** Tells this host, since it started, from all others: its own servers are reached by unix sockets. */
+  readonly bootId: string;
 }
 
 /**
- * Calls as another transport makes them, but one stream method goes over data channels: connections of their own, made
- * and keyed by a call of that transport. If one cannot be had (a firewall, a peer that has none), the method goes
- * over the other transport as well.
+ * Calls as another transport makes them, but some stream methods go over data channels: connections of their own, made
+ * and keyed by a call of that transport. If one cannot be had (a firewall, a peer that has none), they go over the
+ * other transport as well.
  */
 export class DataChannels implements Rpc {
   readonly #rpc: Rpc;
@@ -62,10 +73,12 @@ export class DataChannels implements Rpc {
   open<Up, Down>(method: StreamMethod<Up, Down>, address: string): Channel<Up, Down> {
     const isPortable = (this.#portableUntilMs.get(address) ?? 0) > this.#world.clock.monotonicMs();
     if (!isPortable) this.#portableUntilMs.delete(address);
-    if (method.path !== this.#options.path || isPortable) return this.#rpc.open(method, address);
+    const data = this.#options.methods.find(({ path }) => path === method.path);
+    if (data === undefined || isPortable) return this.#rpc.open(method, address);
     const channel = new PipeChannel<Up, Down>(method.up, method.down);
     const bytesMax = Math.max(method.up.bytesMax ?? 0, method.down.bytesMax ?? 0, MESSAGE_BYTES_MAX);
-    const dialing = this.#dial({ address, owner: channel, bytesMax, onGone: () => this.#pipes.delete(pipe) });
+    const onGone = (): void => void this.#pipes.delete(pipe);
+    const dialing = this.#dial({ method: data, address, owner: channel, bytesMax, onGone });
     const pipe: Pipe = new DialingPipe(channel, nobody(address), dialing);
     this.#pipes.add(pipe);
     channel.attach(pipe);
@@ -83,29 +96,36 @@ export class DataChannels implements Rpc {
 
   async serve(address: string, define: (service: Service) => void): Promise<RpcListener> {
     const own = new MethodTable();
-    const { path, bootId, socketPath } = this.#options;
-    let data: DataListener | undefined;
+    const { methods, bootId } = this.#options;
+    const served: { readonly data: DataListener; readonly method: DataMethod }[] = [];
     const listener = await this.#rpc.serve(address, (service) => {
       define({
         stream: (method, accept) => {
           service.stream(method, accept);
-          if (method.path === path) own.stream(method, accept);
+          own.stream(method, accept);
         },
         unary: (method, handle) => service.unary(method, handle),
       });
-      const method = own.find(path);
-      if (method === undefined) return;
-      const channels = new DataListener(this.#world, method);
-      data = channels;
-      service.unary(OPEN_DATA_CHANNEL, async (request, peer) =>
-        channels.grant(peer, request.bootId !== "" && request.bootId === bootId),
-      );
+      for (const method of methods) {
+        const handler = own.find(method.path);
+        if (handler === undefined) continue;
+        const data = new DataListener(this.#world, handler);
+        served.push({ data, method });
+        service.unary(openDataChannel(method.path), async (request, peer) =>
+          data.grant(peer, request.bootId !== "" && request.bootId === bootId),
+        );
+      }
     });
-    await data?.listen(hostOf(listener.address), socketPath);
+    const host = hostOf(listener.address);
+    await Promise.all(
+      served.map(({ data, method: { socketPath, isLocalOnly } }) =>
+        data.listen(isLocalOnly === true ? undefined : host, socketPath),
+      ),
+    );
     return {
       address: listener.address,
       close: async () => {
-        await data?.close();
+        await Promise.all(served.map(({ data }) => data.close()));
         await listener.close();
       },
     };
@@ -121,7 +141,7 @@ export class DataChannels implements Rpc {
     const { clock, log } = this.#world;
     try {
       // As a stream, whose peer is known.
-      const { path, request, reply } = OPEN_DATA_CHANNEL;
+      const { path, request, reply } = openDataChannel(dial.method.path);
       const asking = this.#rpc.open({ path, up: request, down: reply }, address);
       const body = { bootId: this.#options.bootId };
       const grant = await unaryCall(asking, body, { deadlineMs: GRANT_TIMEOUT_MS }, clock);
@@ -133,21 +153,22 @@ export class DataChannels implements Rpc {
         onGone();
         throw error;
       }
-      log.info("no data channel", { address, reason: failure.detail });
+      const level = dial.method.isLocalOnly === true ? "debug" : "info";
+      log[level]("no data channel", { address, path: dial.method.path, reason: failure.detail });
       this.#portableUntilMs.set(address, clock.monotonicMs() + PORTABLE_MS);
       return this.#relay(dial);
     }
   }
 
-  #relay({ address, owner, bytesMax, onGone }: Dial): MadePipe {
+  #relay({ method: { path }, address, owner, bytesMax, onGone }: Dial): MadePipe {
     const codec = relayCodec(bytesMax);
-    const { path } = this.#options;
     const channel = this.#rpc.open<MessageParts, MessageParts>({ path, up: codec, down: codec }, address);
     return { pipe: new RelayPipe(channel, owner, onGone), begin: () => undefined };
   }
 
-  async #connect({ address, owner, onGone }: Dial, grant: DataChannelGrant, peer: Peer): Promise<MadePipe> {
-    const { connection, protection } = await this.#reach(address, grant);
+  async #connect(dial: Dial, grant: DataChannelGrant, peer: Peer): Promise<MadePipe> {
+    const { connection, protection } = await this.#reach(dial, grant);
+    const { owner, onGone } = dial;
     connection.write([encodeGreeting({ protection, channelId: grant.channelId })]);
     const seals = {
       protection,
@@ -166,7 +187,7 @@ export class DataChannels implements Rpc {
   }
 
   async #reach(
-    address: string,
+    { address, method }: Dial,
     { port, socketPath }: DataChannelGrant,
   ): Promise<{ connection: Connection; protection: Protection }> {
     const { net } = this.#world;
@@ -179,6 +200,8 @@ export class DataChannels implements Rpc {
         if (failureOf(error) === undefined) throw error;
       }
     }
+    if (method.isLocalOnly === true || port === 0)
+      throw storageError("unsupported", "data channels for this method are for callers on the same host");
     try {
       const connection = await net.connect(`${hostOf(address)}:${port}`, timing);
       return { connection, protection: this.#options.protection ?? "authenticated" };
@@ -190,6 +213,7 @@ export class DataChannels implements Rpc {
 
 /** A channel that is being made. */
 interface Dial {
+  readonly method: DataMethod;
   readonly address: string;
   readonly owner: PipeEnd;
   readonly bytesMax: number;
@@ -205,8 +229,9 @@ function nobody(address: string): Peer {
   return { address, clusterId: "", hostId: "", roles: [] };
 }
 
+/** A peer of an older version knows nobody who may ask for one; who may not call the method will hear so from itself. */
 function isChannelMissing({ code }: Failure): boolean {
-  return code === "unsupported" || code === "busy";
+  return code === "unsupported" || code === "busy" || code === "unauthorized";
 }
 
 function hostOf(address: string): string {

@@ -53,12 +53,17 @@ export class DataListener {
     this.#method = method;
   }
 
-  /** `socketPath`: of a unix socket for callers on the same host; without one there is none. */
-  async listen(host: string, socketPath: string | undefined): Promise<void> {
+  /**
+   * `host`: the address for callers from everywhere, on a port of its own. `socketPath`: of a unix socket for callers on
+   * the same host. Either may be missing.
+   */
+  async listen(host: string | undefined, socketPath: string | undefined): Promise<void> {
     const { net, log } = this.#world;
-    const tcp = await net.listen(`${host}:0`, (connection) => this.#accept(connection, false));
-    this.#listeners.push(tcp);
-    this.#port = Number(tcp.address.split(":").at(-1));
+    if (host !== undefined) {
+      const tcp = await net.listen(`${host}:0`, (connection) => this.#accept(connection, false));
+      this.#listeners.push(tcp);
+      this.#port = Number(tcp.address.split(":").at(-1));
+    }
     if (socketPath === undefined) return;
     try {
       this.#listeners.push(
@@ -73,6 +78,9 @@ export class DataListener {
 
   grant(peer: Peer, isSameHost: boolean): DataChannelGrant {
     const { clock, random } = this.#world;
+    const socketPath = isSameHost ? this.#socketPath : "";
+    if (this.#port === 0 && socketPath === "")
+      throw storageError("unsupported", "data channels for this method are for callers on the same host");
     if (this.#grants.size >= GRANT_COUNT_MAX)
       throw storageError("busy", "too many data channels are being opened");
     const channelId = random.bytes(CHANNEL_ID_BYTES);
@@ -80,7 +88,6 @@ export class DataListener {
     const key = toHex(channelId);
     const timer = clock.after("rpc.data.grant", GRANT_MS, () => this.#grants.delete(key));
     this.#grants.set(key, { peer, keyUp, keyDown, timer });
-    const socketPath = isSameHost ? this.#socketPath : "";
     return { channelId, port: this.#port, socketPath, keyUp, keyDown };
   }
 

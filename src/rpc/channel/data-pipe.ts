@@ -1,4 +1,4 @@
-import { concatBytes, StorageError, storageError } from "../../base/index.js";
+import { StorageError, storageError } from "../../base/index.js";
 import type { Clock, Connection, Timer } from "../../io/index.js";
 import { failureFromWire, failureToWire } from "../codec.js";
 import { FrameReader } from "../frame-reader.js";
@@ -42,7 +42,7 @@ export class DataPipe implements Pipe {
   readonly #reader: FrameReader;
   readonly #onGone: () => void;
   /** Parts of the record that is being made. */
-  #parts: Uint8Array[] = [];
+  #parts: Part[] = [];
   #partBytes = 0;
   #isFlushing = false;
   #hasRoom = true;
@@ -131,12 +131,8 @@ export class DataPipe implements Pipe {
   }
 
   #append(kind: number, head: Uint8Array, tail: Uint8Array): void {
-    const lengthBytes = head.length + tail.length;
-    const isShort = lengthBytes <= JOINED_BYTES_MAX;
-    const header = partHeader(kind, lengthBytes);
-    if (isShort) this.#parts.push(concatBytes(header, head, tail));
-    else this.#parts.push(concatBytes(header, head), tail);
-    this.#partBytes += PART_HEADER_BYTES + lengthBytes;
+    this.#parts.push({ kind, head, tail });
+    this.#partBytes += PART_HEADER_BYTES + head.length + tail.length;
     if (this.#partBytes >= RECORD_FULL_BYTES) this.#flush();
     else this.#flushSoon();
   }
@@ -153,12 +149,22 @@ export class DataPipe implements Pipe {
 
   #flush(): void {
     if (this.#parts.length === 0 || this.#isClosed) return;
-    const header = new Uint8Array(RECORD_HEADER_BYTES);
-    new DataView(header.buffer).setUint32(0, this.#partBytes);
     const parts = this.#parts;
+    const partBytes = this.#partBytes;
     this.#parts = [];
     this.#partBytes = 0;
-    this.#hasRoom = this.#connection.write(joinedHead(header, this.#seals.sealer.seal(parts)));
+    this.#hasRoom = this.#sendRecord(parts, partBytes);
+  }
+
+  #sendRecord(parts: readonly Part[], partBytes: number): boolean {
+    const { sealer } = this.#seals;
+    if (partBytes > JOINED_BYTES_MAX)
+      return this.#connection.write([recordHeader(partBytes), ...sealer.seal(layOut(parts))]);
+    const record = Buffer.allocUnsafe(RECORD_HEADER_BYTES + partBytes);
+    record.writeUInt32BE(partBytes);
+    let position = RECORD_HEADER_BYTES;
+    for (const part of parts) position = putPart(record, position, part);
+    return this.#connection.write(sealer.sealFrom(record, RECORD_HEADER_BYTES));
   }
 
   /** Bytes arrived on the connection. */
@@ -207,7 +213,7 @@ export class DataPipe implements Pipe {
         return;
       }
       this.#flush();
-      this.#connection.write(joinedHead(new Uint8Array(RECORD_HEADER_BYTES), this.#seals.sealer.seal([])));
+      this.#sendRecord([], 0);
       this.#beAlive();
     });
   }
@@ -223,19 +229,46 @@ export class DataPipe implements Pipe {
   }
 }
 
-/** The header in one piece with what follows it, unless that is long. */
-function joinedHead(header: Uint8Array, pieces: readonly Uint8Array[]): readonly Uint8Array[] {
-  const total = pieces.reduce((sum, piece) => sum + piece.length, header.length);
-  if (total <= JOINED_BYTES_MAX) return [concatBytes(header, ...pieces)];
-  const [first, ...rest] = pieces;
-  if (first === undefined || first.length > JOINED_BYTES_MAX) return [header, ...pieces];
-  return [concatBytes(header, first), ...rest];
+/** What one message, or the end, is on the wire. */
+interface Part {
+  readonly kind: number;
+  readonly head: Uint8Array;
+  readonly tail: Uint8Array;
 }
 
-function partHeader(kind: number, lengthBytes: number): Uint8Array {
-  const bytes = new Uint8Array(PART_HEADER_BYTES);
-  new DataView(bytes.buffer).setUint32(0, lengthBytes);
-  bytes[4] = kind;
+/** Writes the part there, all of it; where it ends. */
+function putPart(target: Buffer, position: number, { kind, head, tail }: Part): number {
+  const begin = putPartHeader(target, position, kind, head.length + tail.length);
+  target.set(head, begin);
+  target.set(tail, begin + head.length);
+  return begin + head.length + tail.length;
+}
+
+function putPartHeader(target: Buffer, position: number, kind: number, lengthBytes: number): number {
+  return target.writeUInt8(kind, target.writeUInt32BE(lengthBytes, position));
+}
+
+/** The parts of a long record. Long bodies are sent from where they lie. */
+function layOut(parts: readonly Part[]): Uint8Array[] {
+  return parts.flatMap((part) => {
+    const { kind, head, tail } = part;
+    const lengthBytes = head.length + tail.length;
+    const isShort = lengthBytes <= JOINED_BYTES_MAX;
+    const isHeadShort = head.length <= JOINED_BYTES_MAX;
+    const joinedBytes = isShort ? lengthBytes : isHeadShort ? head.length : 0;
+    const bytes = Buffer.allocUnsafe(PART_HEADER_BYTES + joinedBytes);
+    const begin = putPartHeader(bytes, 0, kind, lengthBytes);
+    if (isHeadShort) bytes.set(head, begin);
+    if (!isHeadShort) return [bytes, head, tail];
+    if (!isShort) return [bytes, tail];
+    bytes.set(tail, begin + head.length);
+    return [bytes];
+  });
+}
+
+function recordHeader(partBytes: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(RECORD_HEADER_BYTES);
+  bytes.writeUInt32BE(partBytes);
   return bytes;
 }
 

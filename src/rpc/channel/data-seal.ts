@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
-import { storageError } from "../../base/index.js";
+import { concatBytes, storageError } from "../../base/index.js";
 
 /**
  * How the records of a data channel are kept from being read or changed on their way.
@@ -41,6 +41,13 @@ export class Sealer {
     else for (const piece of pieces) cipher.setAAD(piece);
     cipher.final();
     return [...sent, cipher.getAuthTag()];
+  }
+
+  /** The same for a record in one piece, behind `offset` bytes that are sent as they are. */
+  sealFrom(bytes: Uint8Array, offset: number): readonly Uint8Array[] {
+    if (this.#protection === "plain") return [bytes];
+    const sealed = this.seal([bytes.subarray(offset)]);
+    return [concatBytes(bytes.subarray(0, offset), ...sealed)];
   }
 }
 

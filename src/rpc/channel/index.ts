@@ -1,2 +1,1 @@
-export { OPEN_DATA_CHANNEL } from "./data-channel-methods.js";
-export { type DataChannelOptions, DataChannels } from "./data-channels.js";
+export { type DataChannelOptions, DataChannels, type DataMethod } from "./data-channels.js";

@@ -3713,7 +3713,7 @@ export const Cut: wire.MessageType<Cut> = {
 export interface DataChannelGrant {
   /** 16 bytes, to be said first on the connection. */
   readonly channelId: Uint8Array;
-  /** TCP port, at the address that was called. */
+  /** TCP port, at the address that was called; 0 if there is none. */
   readonly port: number;
   /** Absolute path of a unix socket on the caller's own host; empty if there is none. */
   readonly socketPath: string;
