@@ -124,7 +124,7 @@ export class ChunkIo {
     const checksums = checksumsOf(bytes, slice.offsetInChunk);
     return this.#change(slice, bytes, use, signal, (target, id) => ({
       type: "write",
-      body: { ...target, ...id, offset: slice.offsetInChunk, checksums },
+      body: { offset: slice.offsetInChunk, checksums, ...target, ...id },
     }));
   }
 
@@ -139,7 +139,7 @@ export class ChunkIo {
     }
     await this.#change(slice, NOTHING, "write", signal, (target, id) => ({
       type: "zero",
-      body: { ...target, ...id, offset: slice.offsetInChunk, lengthBytes: slice.lengthBytes },
+      body: { offset: slice.offsetInChunk, lengthBytes: slice.lengthBytes, ...target, ...id },
     }));
     return true;
   }

@@ -152,7 +152,7 @@ export class InodeOperations {
   async create(inode: NewInode, options?: WaitOptions): Promise<Attributes> {
     const body = createBody(inode);
     return this.#entryOrOpened(
-      await this.#change((id) => ({ type: "create", body: { ...body, id } }), options),
+      await this.#change((id) => ({ type: "create", body: { id, ...body } }), options),
     );
   }
 
@@ -250,7 +250,7 @@ export class InodeOperations {
       return;
     }
     const body = { ino, sizeBytes, killPrivileges };
-    await this.#change((id) => ({ type: "truncate", body: { ...body, id } }), options, "patient");
+    await this.#change((id) => ({ type: "truncate", body: { id, ...body } }), options, "patient");
   }
 
   async setXattr(
@@ -261,7 +261,7 @@ export class InodeOperations {
     options: SetXattrOptions = {},
   ): Promise<void> {
     const body = { ino, name, value, mode, killSetgid: options.killSetgid };
-    await this.#change((id) => ({ type: "setXattr", body: { ...body, id } }), options);
+    await this.#change((id) => ({ type: "setXattr", body: { id, ...body } }), options);
   }
 
   async removeXattr(ino: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<void> {

@@ -23,27 +23,34 @@ export const RAFT_PEER: StreamMethod<wire.RaftEnvelope, wire.RaftEnvelope> = {
   down: envelope,
 };
 
-const BLANK = {
-  lastIndex: 0,
-  lastTerm: 0,
-  transfer: false,
-  granted: false,
-  previousIndex: 0,
-  previousTerm: 0,
-  entries: [],
-  commit: 0,
-  rejected: false,
-  index: 0,
-  hintIndex: 0,
-  hintTerm: 0,
-  round: 0,
-  snapshot: undefined,
-} as const;
-
+/** Written out: spreading a message over a blank one was the dearest step of sending it. */
 export function raftMessageToWire(message: RaftMessage): wire.RaftMessage {
-  if (message.type === "snapshot")
-    return { ...BLANK, ...message, snapshot: snapshotToWire(message.snapshot) };
-  return { ...BLANK, ...message };
+  const { type, from, to, term } = message;
+  const isAppend = type === "append";
+  const isAppendReply = type === "append_reply";
+  const isVote = type === "pre_vote" || type === "vote";
+  const isVoteReply = type === "pre_vote_reply" || type === "vote_reply";
+  const isHeartbeat = type === "heartbeat";
+  return {
+    type,
+    from,
+    to,
+    term,
+    lastIndex: isVote ? message.lastIndex : 0,
+    lastTerm: isVote ? message.lastTerm : 0,
+    transfer: type === "vote" && message.transfer,
+    granted: isVoteReply && message.granted,
+    previousIndex: isAppend ? message.previousIndex : 0,
+    previousTerm: isAppend ? message.previousTerm : 0,
+    entries: isAppend ? message.entries : [],
+    commit: isAppend || isHeartbeat ? message.commit : 0,
+    rejected: isAppendReply && message.rejected,
+    index: isAppendReply ? message.index : 0,
+    hintIndex: isAppendReply ? message.hintIndex : 0,
+    hintTerm: isAppendReply ? message.hintTerm : 0,
+    round: isHeartbeat || type === "heartbeat_reply" ? message.round : 0,
+    snapshot: type === "snapshot" ? snapshotToWire(message.snapshot) : undefined,
+  };
 }
 
 /** A message of type `snapshot` has its snapshot: `raftMessageFromWire` relies on it. */

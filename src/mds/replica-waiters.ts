@@ -51,7 +51,7 @@ export class ProposalWaiters {
   place(position: Position, waiter: Waiter<unknown>): void {
     // An older proposal of the same place was replaced by this node's own log.
     this.#placed.get(position.index)?.reject(replaced());
-    this.#placed.set(position.index, { ...waiter, term: position.term });
+    this.#placed.set(position.index, { term: position.term, ...waiter });
   }
 
   /** None of the queued will be placed. */

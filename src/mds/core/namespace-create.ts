@@ -111,7 +111,6 @@ function newInode(context: Context, parent: InodeRecord, body: Create): NewInode
   const isDevice = [MODE_BLOCK_DEVICE, MODE_CHARACTER_DEVICE].includes(body.mode & MODE_TYPE);
   const { mode, gid: group } = ofDirectory(parent, body);
   return {
-    ...inheritAcl(context, parent, mode, umask),
     gid: group,
     isUnnamed: false,
     uid,
@@ -119,6 +118,7 @@ function newInode(context: Context, parent: InodeRecord, body: Create): NewInode
     parent: parent.ino,
     target: isSymlink(body.mode) ? checkedTarget(body.target) : NO_TARGET,
     storage: parent.storage,
+    ...inheritAcl(context, parent, mode, umask),
   };
 }
 

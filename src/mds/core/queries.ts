@@ -128,7 +128,7 @@ export function entriesOf(
     const inode = withAttributes ? tables.inodes.get(ino) : undefined;
     if (withAttributes && inode === undefined) continue;
     const plain = { name: fromLatin1(name), ino, mode };
-    entries.push(inode === undefined ? plain : { ...plain, attributes: attributesOf(inode) });
+    entries.push(inode === undefined ? plain : { attributes: attributesOf(inode), ...plain });
   }
   return { type: "entries", body: { entries, isEnd } };
 }

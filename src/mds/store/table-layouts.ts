@@ -23,16 +23,21 @@ import type { TableLayout } from "./stored-table.js";
 const inodeRecord = messageRecord<records.InodeRecord, wire.InodeRecord>(wire.InodeRecord);
 const dentryRecord = messageRecord<records.DentryRecord, wire.DentryRecord>(wire.DentryRecord);
 
-/** The fields of a chunk's policy that it does not have. */
-const NOT_OF_CHUNKS = { clientSsdCache: false, exclusive: false };
-
+/** On disk its policy has two fields that mean nothing for a chunk. */
 const chunkRecord: RecordCodec<records.ChunkRecord> = mappedRecord(
   wire.ChunkRecord,
-  (record) => ({ ...record, policy: { ...record.policy, ...NOT_OF_CHUNKS } }),
+  (record) => {
+    const { replicas, replicasMinimum, failureDomain, tier, chunkBytes } = record.policy;
+    const unused = { clientSsdCache: false, exclusive: false };
+    return {
+      ...record,
+      policy: { replicas, replicasMinimum, failureDomain, tier, chunkBytes, ...unused },
+    };
+  },
   ({ policy, ...record }) => {
     const { replicas, replicasMinimum, failureDomain, tier, chunkBytes } = policy;
     const own = { replicas, replicasMinimum, failureDomain, tier, chunkBytes };
-    return { ...record, policy: own } as records.ChunkRecord;
+    return { policy: own, ...record } as records.ChunkRecord;
   },
 );
 
