@@ -33,8 +33,8 @@ export interface OutputOptions {
   readonly clusterName?: string | undefined;
 }
 
-/** How long a command looks for somebody who answers: longer than an election. */
-const FIND_MS = 10_000;
+/** How long a command looks for somebody who answers: longer than an election, on a busy machine too. */
+const FIND_MS = 20_000;
 
 /** Finds the leader of the cluster. Fails with `unavailable` if nobody leads it in time. */
 export async function openAdmin(

@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { freeMdsAddress } from "../../src/cli/lab/lab-plan.js";
 import { ClusterDirectory, type CommandResult, runProgram } from "./harness.js";
+import { PATIENCE_MS, TEST_MS } from "./ordeal/patience.js";
 
 /**
  * The original's set-up, command by command, on four hosts that are directories. The tests tell one story: each begins
  * where the one before ended.
  */
 
-/** Each step is several processes, on a machine that may have other things to do. */
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
 const CLUSTER = "story";
 const PASSWORD = "four random words here";
@@ -44,7 +44,7 @@ function expectRefusal(result: CommandResult, sentence: string): void {
 
 /** Runs `look` until what it finds is so. */
 async function until(what: string, look: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 60_000;
+  const end = Date.now() + PATIENCE_MS;
   while (!(await look())) {
     if (Date.now() > end) throw new Error(`it did not come true that ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 300));

@@ -4,10 +4,11 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { freeMdsAddress } from "../../src/cli/lab/lab-plan.js";
 import { ClusterDirectory, runProgram } from "./harness.js";
+import { PATIENCE_MS, TEST_MS } from "./ordeal/patience.js";
 
 /** What runs in the containers of docker-compose.yml, without the containers. */
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
 const CHECKOUT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 let directory: ClusterDirectory;
@@ -44,7 +45,7 @@ async function stopContainer(child: ChildProcess): Promise<number | null> {
 }
 
 async function untilHealthy(): Promise<void> {
-  const end = Date.now() + 90_000;
+  const end = Date.now() + PATIENCE_MS;
   for (;;) {
     const { output } = await runProgram("pstorage", ["-q", "stat"], {
       root: root("mds1"),

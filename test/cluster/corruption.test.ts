@@ -14,12 +14,12 @@ import { requireSame } from "./ordeal/busy-client.js";
 import { Calls, eventually } from "./ordeal/calls.js";
 import { chunkFiles, flipBits, hostsWithChunks } from "./ordeal/chunk-files.js";
 import { leaderHostOf } from "./ordeal/mischief.js";
+import { PATIENCE_MS, TEST_MS } from "./ordeal/patience.js";
 import { seededPrng } from "./ordeal/seed.js";
 import { tellsOneStory } from "./ordeal/story.js";
 
 /** Damage on disks, of chunks and of the metadata log. The tests tell one story on one cluster. */
 
-const TIMEOUT_MS = 240_000;
 const FILE = "/treasure";
 const CSD = fileURLToPath(new URL("../../bin/csd.js", import.meta.url));
 
@@ -36,7 +36,7 @@ beforeAll(async () => {
   await cluster.admin.setConfig({ name: "mds.alloc.failed_pause", value: "0" });
   await cluster.fileSystem.setStorage("/", { replicas: 3, replicasMinimum: 2 });
   await cluster.fileSystem.writeFile(FILE, contents, { sync: true });
-}, TIMEOUT_MS);
+}, TEST_MS);
 
 afterAll(async () => {
   await cluster?.close();
@@ -131,7 +131,7 @@ test(
     );
     for (const host of [1, 2, 3, 4]) await expectRead(host);
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 test(
@@ -147,7 +147,7 @@ test(
     await harness.until(isHealthy, "the file has three replicas again");
     for (const host of [1, 2, 3, 4]) await expectRead(host);
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 test(
@@ -160,14 +160,14 @@ test(
     expect(files).toHaveLength(3);
     for (const path of files) await flipBits(path, 1 << 30, 4096 + 17);
     const handle = await cluster.fileSystem.open("/doomed");
-    await expect(handle.read(4096, 4096, { timeoutMs: 60_000 })).rejects.toMatchObject({
+    await expect(handle.read(4096, 4096, { timeoutMs: PATIENCE_MS })).rejects.toMatchObject({
       failure: { code: "chunk_corrupt" },
     });
     requireSame("/doomed", contents.subarray(0, 4096), await handle.read(0, 4096), 0);
     await handle.close();
     await cluster.fileSystem.unlink("/doomed");
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 async function everyDataFile(): Promise<string[]> {
@@ -197,7 +197,7 @@ test(
       "all are back",
     );
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 test(
@@ -223,7 +223,7 @@ test(
     await harness.until(isHealthy, "everything is as before");
     await expectRead(3);
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 test(
@@ -259,7 +259,7 @@ test(
     await expectThreeMds();
     await calls.run("write", () => cluster.fileSystem.writeFile("/after the torn tail", "all is well"));
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 test(
@@ -284,7 +284,7 @@ test(
     await expectThreeMds();
     await expectRead(host);
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 test(
@@ -302,7 +302,7 @@ test(
     await expectThreeMds();
     await expectRead(host);
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 test(
@@ -319,5 +319,5 @@ test(
     }
     await expectRead(host);
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );

@@ -3,10 +3,11 @@ import { chmod, link, lstat, mkdir, open, readdir, rm, symlink, utimes, writeFil
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ClusterHarness, type CommandResult } from "./harness.js";
+import { PATIENCE_MS, TEST_MS } from "./ordeal/patience.js";
 
 /** `fs put -r` and `fs get -r`: what goes in comes out, whatever it is. */
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
 let cluster: ClusterHarness;
 const MIB = 1 << 20;
@@ -80,7 +81,7 @@ test("a tree comes back as it was: names, modes, times, links, holes", async () 
 test("holes take no space in the cluster", async () => {
   const json = JSON.parse(await expectDone(fs("du", "--json", "/tree/sparse"))) as [{ sizeBytes: number }];
   expect(json[0].sizeBytes).toBe(64 * MIB);
-  const status = await cluster.lab.status();
+  const status = await cluster.lab.status(PATIENCE_MS);
   expect(status.filesystem.sizeBytes).toBeGreaterThan(64 * MIB);
 });
 

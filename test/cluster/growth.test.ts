@@ -5,6 +5,7 @@ import { ClusterHarness } from "./harness.js";
 import { BusyClient } from "./ordeal/busy-client.js";
 import { Calls, inTime } from "./ordeal/calls.js";
 import { leaderHostOf } from "./ordeal/mischief.js";
+import { PATIENCE_MS, TEST_MS } from "./ordeal/patience.js";
 import { say, seededPrng } from "./ordeal/seed.js";
 import { tellsOneStory } from "./ordeal/story.js";
 
@@ -13,7 +14,6 @@ import { tellsOneStory } from "./ordeal/story.js";
  * work that knew only the first one. The tests tell one story: each begins where the one before ended.
  */
 
-const TIMEOUT_MS = 240_000;
 const LAST_HOST = 5;
 
 tellsOneStory();
@@ -33,7 +33,7 @@ beforeAll(async () => {
     clients.push({ cluster, busy });
     busy.start();
   }
-}, TIMEOUT_MS);
+}, TEST_MS);
 
 afterAll(async () => {
   for (const { cluster } of clients) await cluster.close();
@@ -48,7 +48,7 @@ async function expectProgress(): Promise<void> {
     (async () => {
       while (calls.count < before + 20) await new Promise((resolve) => setTimeout(resolve, 20));
     })(),
-    60_000,
+    PATIENCE_MS,
     calls,
   );
   for (const { busy } of clients) expect(busy.failure).toBeUndefined();
@@ -72,7 +72,7 @@ test.each([3, 5])(
     await expectGroupOf(Array.from({ length: mdsCount }, (_, index) => index + 1));
     await expectProgress();
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 test(
@@ -86,7 +86,7 @@ test(
     await Promise.all(victims.map((host) => lab.startOne("mds", host)));
     await expectGroupOf([1, 2, 3, 4, 5]);
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 test(
@@ -106,18 +106,18 @@ test(
     }
     expect(left).toEqual([LAST_HOST]);
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 test(
   "the last one knows everything, also after it was killed",
   async () => {
-    await Promise.all(clients.map(({ busy }) => inTime("the last calls", busy.stop(), 60_000, calls)));
+    await Promise.all(clients.map(({ busy }) => inTime("the last calls", busy.stop(), PATIENCE_MS, calls)));
     await lab.kill("mds", LAST_HOST);
     await lab.startOne("mds", LAST_HOST);
-    for (const { busy } of clients) await inTime("reading back", busy.verify(), 60_000, calls);
+    for (const { busy } of clients) await inTime("reading back", busy.verify(), PATIENCE_MS, calls);
     await expectGroupOf([LAST_HOST]);
     say(`growth: ${calls}`);
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );

@@ -10,6 +10,7 @@ import { waitHealthy } from "../../src/cli/lab/lab-health.js";
 import type { LabSize } from "../../src/cli/lab/lab-plan.js";
 import { localServices } from "../../src/cli/service-control.js";
 import type { ClusterStatus } from "../../src/meta/index.js";
+import { PATIENCE_MS } from "./ordeal/patience.js";
 import "./run-directory.js";
 
 const CHECKOUT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -143,7 +144,7 @@ export class ClusterHarness {
   async until(
     truth: (status: ClusterStatus) => boolean,
     what: string,
-    timeoutMs = 60_000,
+    timeoutMs = PATIENCE_MS,
   ): Promise<ClusterStatus> {
     const end = Date.now() + timeoutMs;
     for (;;) {
@@ -164,7 +165,7 @@ export class ClusterHarness {
 
   /** Which host's MDS leads. */
   async leaderHost(): Promise<number> {
-    const status = await this.lab.status();
+    const status = await this.lab.status(PATIENCE_MS);
     const leader = status.mdsServers.find(({ isLeader }) => isLeader);
     const host = this.lab.mdsAddresses.indexOf(leader?.address ?? "") + 1;
     if (host === 0) throw new Error("the leader is none of the lab's MDSs");

@@ -8,10 +8,11 @@ import { Lab } from "../../src/cli/lab/lab.js";
 import type { ClusterStatus } from "../../src/meta/index.js";
 import { ClusterDirectory, type CommandResult, runProgram } from "./harness.js";
 import { eventually } from "./ordeal/calls.js";
+import { PATIENCE_MS, TEST_MS } from "./ordeal/patience.js";
 
 /** `pstorage lab`, as `npm start` uses it. The tests tell one story, on a lab of one MDS and two CSs. */
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
 const CHECKOUT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 let directory: ClusterDirectory;
@@ -49,7 +50,7 @@ class Foreground {
 
   /** Resolves when it has said that, after what was waited for before. */
   async says(text: string): Promise<void> {
-    const end = Date.now() + 120_000;
+    const end = Date.now() + PATIENCE_MS;
     for (;;) {
       const found = this.#output.indexOf(text, this.#readCount);
       if (found >= 0) {
@@ -139,7 +140,7 @@ test("a daemon whose starter is killed before it serves goes on, and is known", 
     starter.kill("SIGKILL");
     await eventually(
       "both chunk servers are active",
-      async () => activeCount(await own.status(60_000)) === own.size.csCount,
+      async () => activeCount(await own.status(PATIENCE_MS)) === own.size.csCount,
     );
     expect((await own.service(kind, host)).pid).toBe(pid);
   }

@@ -3,10 +3,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { afterEach, expect, test, vi } from "vitest";
 import { isAlive } from "../../src/cli/service-control.js";
 import { eventually } from "./ordeal/calls.js";
+import { TEST_MS } from "./ordeal/patience.js";
 
 /** Whatever way a test run ends, nothing of it stays. */
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: TEST_MS });
 
 /** A test that has started programs: one that stands still, one that started another, and a mount if that may be. */
 const PROGRAM = `
@@ -49,8 +50,8 @@ async function startRun(program = PROGRAM): Promise<Run> {
 }
 
 async function expectNothingLeft({ directory, pids }: Run): Promise<void> {
-  await eventually("nothing is left of it", () => pids.every((pid) => !isAlive(pid)), 20_000);
-  await eventually("its directory is gone", () => !existsSync(directory), 20_000);
+  await eventually("nothing is left of it", () => pids.every((pid) => !isAlive(pid)));
+  await eventually("its directory is gone", () => !existsSync(directory));
   expect(readFileSync("/proc/mounts", "utf8")).not.toContain(directory);
 }
 

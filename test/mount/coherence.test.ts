@@ -21,6 +21,7 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Cluster } from "../../src/client/connect.js";
+import { TEST_MS } from "../cluster/ordeal/patience.js";
 import { say, seededPrng } from "../cluster/ordeal/seed.js";
 import { agentTests } from "./coherence-agents.js";
 import { MountLab, mountObstacle } from "./harness.js";
@@ -30,7 +31,7 @@ import { MountLab, mountObstacle } from "./harness.js";
  * both kernels cache. Every look is at what the other side has looked at before, so that something stale would be found.
  */
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
 const ROUNDS = Number(process.env["PSTORAGE_TEST_ROUNDS"] ?? 1);
 

@@ -7,6 +7,7 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { mountLab, unmountLab } from "../../src/cli/lab/lab-mount.js";
 import { runProgram } from "../cluster/harness.js";
+import { PATIENCE_MS, TEST_MS } from "../cluster/ordeal/patience.js";
 import { type Finished, finished, MountLab, mountObstacle, pause } from "./harness.js";
 
 /**
@@ -14,8 +15,7 @@ import { type Finished, finished, MountLab, mountObstacle, pause } from "./harne
  * they return, how a mount ends.
  */
 
-/** Each step is several processes, on a machine that may have other things to do. */
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
 const BIN = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), "bin");
 
@@ -72,7 +72,7 @@ function daemon(): number {
   return Number(stdout.trim().split("\n")[0] ?? "0");
 }
 
-async function until(truth: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {
+async function until(truth: () => boolean, what: string, timeoutMs = PATIENCE_MS): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!truth()) {
     if (Date.now() > end) throw new Error(`it did not come true that ${what}`);
@@ -172,10 +172,10 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
 
   test("SIGTERM unmounts, and whoever still uses it is cut off after a while", async () => {
     expect(await mount()).toEqual(DONE);
-    const user = spawn("sleep", ["60"], { cwd: mountPoint });
+    const user = spawn("sleep", ["10000"], { cwd: mountPoint });
     const pid = daemon();
     process.kill(pid, "SIGTERM");
-    await until(() => shown() === undefined, "it is out of sight", 5000);
+    await until(() => shown() === undefined, "it is out of sight");
     await until(() => isGone(pid), "the daemon ends");
     user.kill();
   });
@@ -186,7 +186,7 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const ended = finished(child);
-    await until(() => shown() !== undefined, "it is mounted", 60_000);
+    await until(() => shown() !== undefined, "it is mounted");
     child.kill("SIGTERM");
     const { status, stderr } = await ended;
     expect(status).toBe(0);
@@ -252,9 +252,10 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
         const [program = "", ...args] = line.replaceAll("DIR", mountPoint).split(" ");
         const child = spawn(program, args, { stdio: "ignore" });
         const ended = new Promise((resolve) => child.once("exit", (_, signal) => resolve(signal)));
+        const state = (): string | undefined => readFileSync(`/proc/${child.pid}/stat`, "utf8").split(" ")[2];
+        await until(() => state() === "S", `it sleeps: ${line}`);
         await pause(1500);
-        const state = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(" ")[2];
-        expect(`${line}: ${state}`).toBe(`${line}: S`);
+        expect(`${line}: ${state()}`).toBe(`${line}: S`);
         child.kill("SIGTERM");
         expect(await ended).toBe("SIGTERM");
       }

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { eventually } from "../cluster/ordeal/calls.js";
+import { PATIENCE_MS, TEST_MS } from "../cluster/ordeal/patience.js";
 import { say, seededPrng } from "../cluster/ordeal/seed.js";
 import { tellsOneStory } from "../cluster/ordeal/story.js";
 import { finished, MountLab, mountObstacle, pause } from "./harness.js";
@@ -14,10 +15,7 @@ import { finished, MountLab, mountObstacle, pause } from "./harness.js";
  * metadata servers and three chunk servers, of which files are kept in three copies and need two.
  */
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-
-/** A program that has nothing to wait for any more is gone within this time. */
-const GONE_MS = 15_000;
+vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
 describe.skipIf(mountObstacle() !== undefined)("faults under a mount", () => {
   tellsOneStory();
@@ -147,7 +145,7 @@ describe.skipIf(mountObstacle() !== undefined)("faults under a mount", () => {
     for (const child of waiting) await gone(child);
     expect(stuck(mount.path)).toEqual([]);
     const umount = program("umount", mount.path);
-    const status = await Promise.race([ended(umount), pause(GONE_MS).then(() => "umount waits")]);
+    const status = await Promise.race([ended(umount), pause(PATIENCE_MS).then(() => "umount waits")]);
     expect(status).toBe(0);
     expect(mount.isMounted()).toBe(false);
     await cluster.lab.start();
@@ -189,7 +187,7 @@ function ended(child: ChildProcess): Promise<number | null> {
 }
 
 async function gone(child: ChildProcess): Promise<void> {
-  await eventually(`${child.spawnargs.join(" ")} is gone`, () => !isRunning(child), GONE_MS);
+  await eventually(`${child.spawnargs.join(" ")} is gone`, () => !isRunning(child), PATIENCE_MS);
 }
 
 /** Children of this process in uninterruptible sleep. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, test, vi } from "vitest";
+import { TEST_MS } from "../cluster/ordeal/patience.js";
 import { seededPrng } from "../cluster/ordeal/seed.js";
 import { Agent } from "./agent.js";
 import { FileExerciser } from "./fsx.js";
@@ -9,7 +10,7 @@ import { MountLab, mountObstacle } from "./harness.js";
 
 /** Random operations on one file, with a model in memory; `PSTORAGE_SEED` repeats a run, `PSTORAGE_TEST_ROUNDS` lengthens it. */
 
-vi.setConfig({ testTimeout: 600_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
 const STEPS = 800 * Number(process.env["PSTORAGE_TEST_ROUNDS"] ?? 1);
 const ROOT = { uid: 0, gid: 0, groups: [0] };

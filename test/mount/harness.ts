@@ -6,12 +6,11 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Cluster, connectCluster } from "../../src/client/connect.js";
 import { ClusterHarness, keepLogs } from "../cluster/harness.js";
+import { PATIENCE_MS } from "../cluster/ordeal/patience.js";
 import { say } from "../cluster/ordeal/seed.js";
 
 const CHECKOUT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const PROGRAM = join(CHECKOUT, "bin/pstorage-mount.js");
-const MOUNT_MS = 60_000;
-const END_MS = 20_000;
 
 /** Why mounts cannot be tested here; undefined where they can. Printed once. */
 export function mountObstacle(): string | undefined {
@@ -57,7 +56,7 @@ export class Mounted {
       { env: { ...process.env, ...lab.env(host) }, stdio: ["ignore", "inherit", "inherit"] },
     );
     this.#child = child;
-    const end = Date.now() + MOUNT_MS;
+    const end = Date.now() + PATIENCE_MS;
     for (;;) {
       if (this.isMounted() && (await answers(this.path))) return;
       if (child.exitCode !== null || Date.now() > end) {
@@ -97,7 +96,7 @@ export class Mounted {
   async ended(): Promise<number | null> {
     const child = this.#child;
     if (child === undefined) return null;
-    const end = Date.now() + END_MS;
+    const end = Date.now() + PATIENCE_MS;
     while (child.exitCode === null && child.signalCode === null) {
       if (Date.now() > end) throw new Error(`the daemon of ${this.path} does not end`);
       await pause(20);

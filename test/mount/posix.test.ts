@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, vi } from "vitest";
+import { TEST_MS } from "../cluster/ordeal/patience.js";
 import { accessCases } from "./posix/access.js";
 import { aclCases } from "./posix/acl.js";
 import { chmodCases } from "./posix/chmod.js";
@@ -22,7 +23,7 @@ import { setStage } from "./stage.js";
 
 /** Every system call on the mount, with ext4 as the reference. `PSTORAGE_TEST_MOUNT=DIR` takes a mount that is there. */
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 180_000 });
+vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
 let open: OpenStage | undefined;
 

@@ -4,11 +4,12 @@ import { open, readFile, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { TEST_MS } from "../cluster/ordeal/patience.js";
 import { type Mounted, MountLab, mountObstacle, pause } from "./harness.js";
 
 /** The read cache of a mount in a file, past the kernel's own cache. */
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
 const BLOCK = 65536;
 const ORDER = [6, 1, 4, 7, 2, 5, 0, 3];

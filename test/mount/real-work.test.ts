@@ -4,13 +4,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { TEST_MS } from "../cluster/ordeal/patience.js";
 import { tellsOneStory } from "../cluster/ordeal/story.js";
 import { MountLab, mountObstacle, pause } from "./harness.js";
 import { attempt, lacks, run, shell, timed } from "./programs.js";
 
 /** The programs that people use, on a mount, with the checks those programs have of their own. */
 
-vi.setConfig({ testTimeout: 600_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
 const CHECKOUT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** The long variant (`npm run test:mount:long`) has the sizes of the promise; the short one what fits into `npm test`. */

@@ -115,20 +115,21 @@ async function enrollAt(
   request: Parameters<typeof enroll>[0],
 ): Promise<HostCredential> {
   const stranger = { credential: undefined, authorization: {}, serverRoles: {} };
-  const rpc = new GrpcRpc(stranger, { clock: world.clock, log: noopLogger });
   const options = { deadlineMs: CALL_MS };
-  try {
-    return await enroll(
-      request,
-      {
-        start: (message) => rpc.call(ENROLLMENT.start, address, message, options),
-        finish: (message) => rpc.call(ENROLLMENT.finish, address, message, options),
-      },
-      world.clock,
-    );
-  } finally {
-    await rpc.close();
-  }
+  // Each over a connection of its own: in between the password is stretched, and on a busy machine this process is silent
+  // for so long that the server has given the connection up.
+  const calling = async <T>(ask: (rpc: GrpcRpc) => Promise<T>): Promise<T> => {
+    const rpc = new GrpcRpc(stranger, { clock: world.clock, log: noopLogger });
+    return await ask(rpc).finally(() => rpc.close());
+  };
+  return await enroll(
+    request,
+    {
+      start: (message) => calling((rpc) => rpc.call(ENROLLMENT.start, address, message, options)),
+      finish: (message) => calling((rpc) => rpc.call(ENROLLMENT.finish, address, message, options)),
+    },
+    world.clock,
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
 import { connect as connectTcp, createServer, type Server, type Socket } from "node:net";
+import { PATIENCE_MS } from "./patience.js";
 
 /** What somebody shows who wants to be let in; nothing at all is possible. */
 export interface Papers {
@@ -7,7 +8,7 @@ export interface Papers {
   readonly keyPem?: string | undefined;
 }
 
-const ANSWER_MS = 15_000;
+const ANSWER_MS = PATIENCE_MS;
 
 /** A gRPC message as it lies on the wire. */
 export function framed(message: Uint8Array, announcedBytes = message.length): Uint8Array {

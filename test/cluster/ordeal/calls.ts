@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { failureOf } from "../../../src/base/index.js";
+import { PATIENCE_MS } from "./patience.js";
 
 /**
  * Calls to the library while daemons fall: none may fail. Remembers how many there were and the longest one, and when
@@ -79,7 +80,7 @@ export async function inTime<T>(
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined> | T | undefined,
-  timeoutMs = 60_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {

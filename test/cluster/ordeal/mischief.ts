@@ -10,6 +10,8 @@ export interface MischiefPlan {
   readonly calmMs: readonly [number, number];
   /** How long a fallen daemon stays down. */
   readonly downMs: readonly [number, number];
+  /** So often, then there is peace: on a slow machine work would else never come to its end. */
+  readonly countMax: number;
 }
 
 interface Victim {
@@ -61,8 +63,8 @@ export class Mischief {
   }
 
   async #run(): Promise<void> {
-    const { calmMs, downMs } = this.#plan;
-    while (!this.#end.signal.aborted) {
+    const { calmMs, downMs, countMax } = this.#plan;
+    for (let count = 0; count < countMax && !this.#end.signal.aborted; count++) {
       await this.#pause(calmMs);
       const victims = this.#victims();
       await Promise.all(victims.map(({ kind, host }) => this.#lab.kill(kind, host)));

@@ -35,8 +35,12 @@ export class RecordWriter {
     return this.#output.split("\n").find((line) => line !== "" && !/^\d+$/.test(line));
   }
 
+  /** Fails only if nothing is written for long. */
   async atLeast(count: number): Promise<void> {
-    await eventually(`${count} records are written`, () => this.count >= count || undefined);
+    while (this.count < count) {
+      const before = this.count;
+      await eventually(`more than ${before} records are written`, () => this.count > before || undefined);
+    }
   }
 
   signal(name: NodeJS.Signals): void {

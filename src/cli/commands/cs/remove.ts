@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { storageError } from "../../../base/index.js";
+import { failureOf, storageError } from "../../../base/index.js";
 import type { Admin } from "../../../client/index.js";
 import type { ChunkServerRemoval } from "../../../meta/index.js";
 import { withAdmin } from "../../cluster-access.js";
@@ -15,6 +15,8 @@ interface Flags {
 }
 
 const POLL_MS = 500;
+/** What comes of faults that pass. */
+const PASSING: readonly string[] = ["unavailable", "timed_out", "not_leader", "busy"];
 
 /** `rm-cs`: empties a chunk server onto the others and then forgets it. */
 export function defineRmCs(program: Command, invocation: Invocation): void {
@@ -66,9 +68,21 @@ async function waitForIt(
   while (!removal.isDropped) {
     progress.show(`CS#${csId}: ${removal.remainingCount} chunks to go`);
     await clock.sleep("cli.rm-cs", POLL_MS);
-    // Asking again is how to look: a release that is under way goes on.
-    removal = await admin.removeChunkServer({ csId, force: false, cancel: false });
+    removal = (await askHowFar(admin, csId)) ?? removal;
   }
   progress.clear();
   return removal;
+}
+
+/** A release that is under way goes on. Undefined if nobody leads the cluster now: somebody will. */
+export async function askHowFar(
+  admin: Pick<Admin, "removeChunkServer">,
+  csId: number,
+): Promise<ChunkServerRemoval | undefined> {
+  try {
+    return await admin.removeChunkServer({ csId, force: false, cancel: false });
+  } catch (error) {
+    if (PASSING.includes(failureOf(error)?.code ?? "")) return undefined;
+    throw error;
+  }
 }
