@@ -59,6 +59,9 @@ export type {
   RegistryRequest,
   ReplicaReport,
   ReplicaSynced,
+  ReportDamage,
   ReportInventory,
   ReportReplica,
+  ScrubOrders,
+  ScrubReport,
 } from "./registry-messages.js";

@@ -119,6 +119,8 @@ export interface ChunkDescription {
   readonly regions: Uint8Array;
   /** One bit per region: set if it was dirty when a process of this server died, so that it may differ from its peers. */
   readonly suspectRegions: Uint8Array;
+  /** One bit per region: set if blocks of it are damaged here and in no other member of the chain whole. Absent: none. */
+  readonly damagedRegions?: Uint8Array | undefined;
 }
 
 export type ChunkReply =
@@ -161,4 +163,6 @@ export type DeleteReplica = Addressed;
 
 export type CsCommand =
   | { readonly type: "install"; readonly body: InstallChunk }
-  | { readonly type: "deleteReplica"; readonly body: DeleteReplica };
+  | { readonly type: "deleteReplica"; readonly body: DeleteReplica }
+  /** Everything is read again from now on. */
+  | { readonly type: "startScrub"; readonly body: Record<string, never> };

@@ -54,6 +54,47 @@ export interface CsHeartbeat {
   readonly load: CsLoad;
   /** Failure letters as in the original: H h S s R T; and J C D c. */
   readonly flags: string;
+  readonly scrub?: ScrubReport | undefined;
+}
+
+/** How far a chunk server has come with reading everything again. Times are of its own wall clock, ms. */
+export interface ScrubReport {
+  readonly isRunning: boolean;
+  /** Of the present or the last round; 0: there was none. */
+  readonly beganMs: number;
+  /** Of the last round that went through; 0: there was none. */
+  readonly endedMs: number;
+  /** In the present or the last round. */
+  readonly checkedBytes: number;
+  /** All it has. */
+  readonly totalBytes: number;
+  /** Damaged blocks found since the present or last round began, by clients' reads, too. */
+  readonly damagedCount: number;
+  /** Replicas with blocks that no server of their chain has whole: kept, and readable elsewhere. */
+  readonly quarantinedCount: number;
+}
+
+/** How a chunk server shall read everything it has again. */
+export interface ScrubOrders {
+  /** A round begins that long after the last one began; 0: none begins by itself. */
+  readonly periodMs: number;
+  /** While no client waits; while one does, it is a fraction of that. */
+  readonly bytesPerSecond: number;
+}
+
+/** Damaged blocks that a chunk server found since it told the last time. */
+export interface ReportDamage {
+  /** Grows with every report of one process, so that a repetition is known. */
+  readonly number: number;
+  /** Blocks put right with what other servers of the chain had. */
+  readonly mendedCount: number;
+  /** Blocks that no server of the chain has whole. */
+  readonly lostCount: number;
+  /** Places that could not be put right: their replicas are replaced. */
+  readonly replacedCount: number;
+  /** The last one of them, and the byte where it is damaged. */
+  readonly chunkId: ChunkId;
+  readonly offset: number;
 }
 
 /** Since the heartbeat before. */
@@ -100,7 +141,8 @@ export type RegistryRequest =
   | { readonly type: "heartbeat"; readonly body: CsHeartbeat }
   | { readonly type: "commandDone"; readonly body: CommandDone }
   | { readonly type: "reportReplica"; readonly body: ReportReplica }
-  | { readonly type: "replicaSynced"; readonly body: ReplicaSynced };
+  | { readonly type: "replicaSynced"; readonly body: ReplicaSynced }
+  | { readonly type: "reportDamage"; readonly body: ReportDamage };
 
 export interface Registered {
   readonly heartbeatMs: number;
@@ -110,7 +152,7 @@ export interface Registered {
 
 export type RegistryReply =
   | { readonly type: "registered"; readonly body: Registered }
-  | { readonly type: "ok"; readonly body: Record<string, never> };
+  | { readonly type: "ok"; readonly body: { readonly scrub?: ScrubOrders | undefined } };
 
 /** Pushed by the MDS; answered by `commandDone` with the same number. */
 export interface NumberedCsCommand {

@@ -94,20 +94,29 @@ export async function openCluster(
   return await reached(addresses, connecting);
 }
 
-/** Runs `work` with the file system of the cluster of the invocation, and says first who answered. */
-export async function withFileSystem<T>(
+/** Runs `work` with a session of the cluster of the invocation, and says first who answered. */
+export async function withCluster<T>(
   invocation: Invocation,
-  work: (fileSystem: FileSystem) => Promise<T>,
+  work: (cluster: Cluster) => Promise<T>,
   { bootstrap, isSilent = false, clusterName = invocation.clusterName }: OutputOptions = {},
 ): Promise<T> {
   const { host } = invocation;
   const cluster = await openCluster(host, clusterName, { bootstrap: parseList(bootstrap) });
   try {
     if (!isSilent && cluster.leader !== undefined) sayConnected(invocation, cluster.leader.mdsId);
-    return await work(cluster.fileSystem);
+    return await work(cluster);
   } finally {
     await cluster.close();
   }
+}
+
+/** Runs `work` with the file system of the cluster of the invocation, and says first who answered. */
+export function withFileSystem<T>(
+  invocation: Invocation,
+  work: (fileSystem: FileSystem) => Promise<T>,
+  options: OutputOptions = {},
+): Promise<T> {
+  return withCluster(invocation, ({ fileSystem }) => work(fileSystem), options);
 }
 
 /** What follows `-b`: addresses separated by commas. */

@@ -2,6 +2,11 @@ import { Command, CommanderError } from "commander";
 import { realWorld } from "../io/real/index.js";
 import { defineGetAttr } from "./commands/attribute/get.js";
 import { defineSetAttr } from "./commands/attribute/set.js";
+import { defineChunkInfo } from "./commands/chunk/chunk-info.js";
+import { defineFileInfo } from "./commands/chunk/file-info.js";
+import { defineRepair } from "./commands/chunk/repair.js";
+import { defineScrub } from "./commands/chunk/scrub.js";
+import { defineVerify } from "./commands/chunk/verify.js";
 import { defineGetEvent } from "./commands/cluster/get-event.js";
 import { defineStat } from "./commands/cluster/stat.js";
 import { defineGetConfig } from "./commands/config/get.js";
@@ -30,6 +35,11 @@ const COMMANDS: readonly ((program: Command, invocation: Invocation) => void)[] 
   defineListServices,
   defineStat,
   defineGetEvent,
+  defineFileInfo,
+  defineChunkInfo,
+  defineVerify,
+  defineScrub,
+  defineRepair,
   defineGetAttr,
   defineSetAttr,
   defineGetConfig,

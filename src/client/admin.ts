@@ -3,16 +3,24 @@ import type { Clock, Random } from "../io/index.js";
 import type {
   AddChunkServer,
   AddMds,
+  BeginScrub,
+  ChunkInfo,
+  ChunkInfos,
   ChunkServerAdded,
   ChunkServerRemoval,
   ClusterStatus,
   Config,
   ConfigEntry,
   Events,
+  GetChunk,
   GetEvents,
+  GetFileChunks,
   MdsAdded,
   RemoveChunkServer,
   RemoveMds,
+  RepairPreview,
+  ScrubBegun,
+  ScrubStatus,
   SetConfig,
 } from "../meta/index.js";
 import { ADMIN, type Rpc, type UnaryMethod } from "../rpc/index.js";
@@ -77,6 +85,28 @@ export class Admin {
 
   async removeMds(request: RemoveMds, options?: WaitOptions): Promise<void> {
     await this.#call(ADMIN.removeMds, request, options);
+  }
+
+  beginScrub(request: BeginScrub, options?: WaitOptions): Promise<ScrubBegun> {
+    return this.#call(ADMIN.beginScrub, request, options);
+  }
+
+  scrubStatus(options?: WaitOptions): Promise<ScrubStatus> {
+    return this.#call(ADMIN.getScrubStatus, {}, options);
+  }
+
+  chunk(request: GetChunk, options?: WaitOptions): Promise<ChunkInfo> {
+    return this.#call(ADMIN.getChunk, request, options);
+  }
+
+  /** A page; `nextIndex` of the answer is where the next one begins. */
+  fileChunks(request: GetFileChunks, options?: WaitOptions): Promise<ChunkInfos> {
+    return this.#call(ADMIN.getFileChunks, request, options);
+  }
+
+  /** What the cluster would do about chunks with too few replicas, or badly placed ones. Changes nothing. */
+  previewRepairs(options?: WaitOptions): Promise<RepairPreview> {
+    return this.#call(ADMIN.previewRepairs, {}, options);
   }
 
   #call<Request, Reply>(

@@ -232,7 +232,8 @@ export class ChunkIo {
     if (reply.type !== "data" || payload.length !== lengthBytes)
       throw storageError("io_error", "a read was answered by something else");
     if (findMismatch(payload, offsetInChunk, reply.body.checksums) !== undefined)
-      throw storageError("chunk_corrupt", "the bytes that arrived do not match their checksums");
+      // Not `chunk_corrupt`: that is what a server says of its disk, and looks after by itself.
+      throw storageError("io_error", "the bytes that arrived do not match their checksums");
     return payload;
   }
 
@@ -255,11 +256,13 @@ export class ChunkIo {
   ): Promise<void> {
     const [first] = failed.keys();
     const before = known.map.version;
-    await this.#tolerant(() => this.#file.chunks.report(known, first, "unavailable", signal));
-    const now = this.#file.chunks.cache.get(known.index)?.map?.version;
     const isHopeless =
       failed.size > 0 &&
       [...failed.values()].every((code) => code === "chunk_corrupt" || code === "io_error");
+    // None of them is worse than the others then: whoever is left out takes its other blocks along.
+    const who = isHopeless ? undefined : first;
+    await this.#tolerant(() => this.#file.chunks.report(known, who, "unavailable", signal));
+    const now = this.#file.chunks.cache.get(known.index)?.map?.version;
     if (isHopeless && now === before && ++progress.attempt > HOPELESS_TRIES)
       throw storageError("chunk_corrupt", `no replica of chunk ${known.map.chunkId} has these bytes`);
     failed.clear();

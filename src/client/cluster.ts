@@ -12,6 +12,7 @@ import { InodeOperations } from "./inode-operations.js";
 import { Locks } from "./locks.js";
 import { OpenFiles } from "./open-files.js";
 import { ReadAheadMemory } from "./read-ahead.js";
+import { ReplicaAccess } from "./replica-access.js";
 import { Session } from "./session.js";
 import { SessionListeners } from "./session-listeners.js";
 import { Room, type WaitOptions, withinLimits } from "./waiting.js";
@@ -61,6 +62,7 @@ export class Cluster {
   readonly fileSystem: FileSystem;
   readonly admin: Admin;
   readonly locks: Locks;
+  readonly replicas: ReplicaAccess;
   readonly #session: Session;
   readonly #files: OpenFiles;
   readonly #servers: ChunkClients;
@@ -76,6 +78,7 @@ export class Cluster {
     this.#log = log;
     this.#onClosed = config.onClosed;
     this.#servers = new ChunkClients(rpc, clock);
+    this.replicas = new ReplicaAccess(this.#servers);
     const numbers = new WriteNumbers(() => this.#session.sessionId);
     const limits = { ...WRITE_BEHIND_LIMITS, ...config.writeBehind };
     const writeBehind = { limits, room: new Room(limits.clientBytesMax) };

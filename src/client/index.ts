@@ -23,6 +23,7 @@ export {
   type TruncateOptions,
 } from "./inode-operations.js";
 export { type LockHolder, type LockInTheWay, Locks } from "./locks.js";
+export { ReplicaAccess, type ReplicaAddress, type ReplicaDescription } from "./replica-access.js";
 export {
   type ReadStreamOptions,
   readStream,

@@ -6,11 +6,13 @@ import type { Logger } from "../telemetry/index.js";
 import { CargoMeter } from "./cargo.js";
 import { Cleaner } from "./cleaner.js";
 import { ServiceLease } from "./core/service-lease.js";
+import { DamageTally } from "./damage-tally.js";
 import { type CsLimits, DEFAULT_LIMITS, type ReplicaEnvironment } from "./environment.js";
 import { LoadMeter } from "./load-meter.js";
 import { RateLimit } from "./rate-limit.js";
 import { type MdsAddresses, Registration } from "./registration.js";
 import { ReplicaTable } from "./replica-table.js";
+import { Scrubber } from "./scrubber.js";
 import { ChunkRequests } from "./server.js";
 import { ChunkStore } from "./store/chunk-store.js";
 import { SuccessorLinks } from "./successor-links.js";
@@ -52,6 +54,7 @@ export class ChunkServer {
   readonly #limits: CsLimits;
   readonly #lease = new ServiceLease();
   readonly #flags = new Set<string>();
+  readonly #damage = new DamageTally((blockCount) => this.#parts?.scrubber.noteDamage(blockCount));
   #parts: Parts | undefined;
   #closing: Promise<void> | undefined;
 
@@ -75,6 +78,8 @@ export class ChunkServer {
       new RateLimit(clock, this.#limits.fillBytesPerSecond),
       (chunkId, version) => this.#parts?.registration.replicaSynced({ chunkId, version }),
     );
+    const { csId } = store.identity;
+    const scrubber = new Scrubber({ clock, log, csId, store, table, load });
     const requests = new ChunkRequests(env, this.#lease, table, store, load);
     const listener = await this.#listen(bindAddress, requests).catch(async (error: unknown) => {
       await store.close(true);
@@ -84,14 +89,15 @@ export class ChunkServer {
       registration: () => this.#registration(store, listener.address),
       inventory: () => table.inventory(),
       heartbeat: () => this.#heartbeat(store, table, load),
-      obey: (command) => obey(table, command),
+      obey: (command) => obey(table, scrubber, command),
+      ordered: (orders) => scrubber.obey(orders),
       attached: () => table.tellFilled(),
     });
     const cleaner = new Cleaner(clock, this.#limits, store, table);
-    this.#parts = { store, links, load, table, requests, listener, registration, cleaner };
+    this.#parts = { store, links, load, table, requests, listener, registration, cleaner, scrubber };
     registration.start();
     cleaner.start();
-    const { csId } = store.identity;
+    scrubber.start();
     log.info("chunk server started", { csId, address: listener.address, lastEnd: store.lastEnd });
   }
 
@@ -122,8 +128,9 @@ export class ChunkServer {
 
   async #close(): Promise<void> {
     if (this.#parts === undefined) return;
-    const { store, links, table, requests, listener, registration, cleaner } = this.#parts;
+    const { store, links, table, requests, listener, registration, cleaner, scrubber } = this.#parts;
     requests.drain();
+    await scrubber.close();
     const isDrained = await this.#drained(table);
     await registration.close();
     await cleaner.close();
@@ -168,9 +175,10 @@ export class ChunkServer {
       cargoMeter: new CargoMeter(),
       log,
       report: (chunkId, version, csId, code) => this.#report(chunkId, version, csId, code),
+      damageFound: (chunkId, offset, outcome) => this.#damage.found(chunkId, offset, outcome),
       diskFailed: (code) => {
-        // H: the disk failed. A full disk is no failure of it.
-        if (code !== "no_space") this.#flags.add("H");
+        // H: the disk failed. A full disk is no failure of it, and damage is told as such.
+        if (code !== "no_space" && code !== "chunk_corrupt") this.#flags.add("H");
       },
     };
   }
@@ -197,11 +205,16 @@ export class ChunkServer {
   }
 
   async #heartbeat(store: ChunkStore, table: ReplicaTable, load: LoadMeter): Promise<CsHeartbeat> {
+    const damage = this.#damage.take();
+    if (damage !== undefined) this.#parts?.registration.reportDamage(damage);
+    // h: bytes on the disk were not what was written.
+    const isSuspicious = this.#parts?.scrubber.isSuspicious === true;
     return {
       space: await store.space(),
       replicaCount: table.count,
       load: load.take(),
-      flags: [...this.#flags].join(""),
+      flags: [...this.#flags, ...(isSuspicious ? ["h"] : [])].join(""),
+      scrub: this.#parts?.scrubber.report(),
     };
   }
 
@@ -220,10 +233,18 @@ interface Parts {
   readonly listener: RpcListener;
   readonly registration: Registration;
   readonly cleaner: Cleaner;
+  readonly scrubber: Scrubber;
 }
 
-async function obey(table: ReplicaTable, command: CsCommand): Promise<number> {
-  if (command.type === "install") return await table.install(command.body);
-  await table.delete(command.body);
-  return 0;
+async function obey(table: ReplicaTable, scrubber: Scrubber, command: CsCommand): Promise<number> {
+  switch (command.type) {
+    case "install":
+      return await table.install(command.body);
+    case "deleteReplica":
+      await table.delete(command.body);
+      return 0;
+    case "startScrub":
+      await scrubber.begin();
+      return 0;
+  }
 }

@@ -3,6 +3,7 @@ import type { ChunkId, ChunkVersion, CsId } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { Logger } from "../telemetry/index.js";
 import type { CargoMeter } from "./cargo.js";
+import type { MendOutcome } from "./mending.js";
 import type { SuccessorLinks } from "./successor-links.js";
 
 /** Times and bounds of a chunk server. */
@@ -47,6 +48,8 @@ export interface ReplicaEnvironment {
   readonly log: Logger;
   /** Tells the MDS that a member of a chain failed. */
   report(chunkId: ChunkId, version: ChunkVersion, csId: CsId, code: FailureCode): void;
+  /** The disk had blocks of the chunk wrong, the first of them there. */
+  damageFound(chunkId: ChunkId, offset: number, outcome: MendOutcome): void;
   /** The disk failed in a way that an operator must hear of. */
   diskFailed(code: FailureCode): void;
 }

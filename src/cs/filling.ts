@@ -8,12 +8,12 @@ import type { StoredReplica } from "./store/stored-replica.js";
 const FINISH_TIMEOUT_MS = 20_000;
 
 /** Runs `act` when no earlier operation on the range is in the way; later changes of it wait meanwhile. */
-export type InTurn = (
+export type InTurn = <T>(
   offset: number,
   lengthBytes: number,
   deadlineMs: number,
-  act: () => Promise<void>,
-) => Promise<void>;
+  act: () => Promise<T>,
+) => Promise<T>;
 
 /** A replica whose contents are being fetched: what is put into it, while the chain's changes flow in. */
 export class Filling {

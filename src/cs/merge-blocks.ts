@@ -30,6 +30,14 @@ export function partialBlocks(offset: number, lengthBytes: number): number[] {
   return result;
 }
 
+/** The first and the last block of a range of whole blocks. */
+export function edgeBlocks({ offset, lengthBytes }: BlockRange): BlockRange[] {
+  if (lengthBytes === 0) return [];
+  const last = offset + lengthBytes - BLOCK_BYTES;
+  const offsets = last === offset ? [offset] : [offset, last];
+  return offsets.map((at) => ({ offset: at, lengthBytes: BLOCK_BYTES }));
+}
+
 /** A write made whole: `old` has the contents of its partial blocks. Whole blocks keep the client's checksums. */
 export function completeWrite(
   offset: number,

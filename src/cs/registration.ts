@@ -9,7 +9,9 @@ import type {
   RegistryRequest,
   ReplicaReport,
   ReplicaSynced,
+  ReportDamage,
   ReportReplica,
+  ScrubOrders,
 } from "../chunk/index.js";
 import type { Clock, Random } from "../io/index.js";
 import { CallClient, REGISTRY_ATTACH, type Rpc } from "../rpc/index.js";
@@ -24,6 +26,8 @@ export interface Registrant {
   heartbeat(): Promise<CsHeartbeat>;
   /** Carries out a command; resolves with the high-water mark of an install, 0 of others. */
   obey(command: CsCommand): Promise<number>;
+  /** The leader said how everything is to be read again. */
+  ordered(orders: ScrubOrders): void;
   /** The MDS has taken the inventory. */
   attached(): void;
 }
@@ -108,6 +112,10 @@ export class Registration {
 
   replicaSynced(report: ReplicaSynced): void {
     this.#report({ type: "replicaSynced", body: report });
+  }
+
+  reportDamage(report: ReportDamage): void {
+    this.#report({ type: "reportDamage", body: report });
   }
 
   async #run(): Promise<void> {
@@ -202,7 +210,8 @@ export class Registration {
       if (this.#isStopped || client.isClosed) return storageError("unavailable", "the stream was closed");
       const sentAtMs = this.#clock.monotonicMs();
       const body = await this.#registrant.heartbeat();
-      await this.#ask(client, { type: "heartbeat", body }, Math.max(1_000, 2 * heartbeatMs));
+      const reply = await this.#ask(client, { type: "heartbeat", body }, Math.max(1_000, 2 * heartbeatMs));
+      if (reply.type === "ok" && reply.body.scrub !== undefined) this.#registrant.ordered(reply.body.scrub);
       // Heartbeats do not bring a lease back that was over: it begins with a registration, or this server never serves again.
       if (!this.#lease.mayServe(this.#clock.monotonicMs()))
         return storageError("timed_out", "the lease was over");
@@ -226,8 +235,7 @@ export class Registration {
     } catch (error) {
       const failure = failureOf(error);
       if (failure === undefined) throw error;
-      const { chunkId, version } = command.body;
-      this.#log.debug("command failed", { type: command.type, chunkId, version, code: failure.code });
+      this.#log.debug("command failed", { ...command, code: failure.code });
       return { commandId, failure: { code: failure.code, detail: failure.detail }, highWaterBytes: 0 };
     }
   }

@@ -23,7 +23,8 @@ import type { Fill } from "./core/fill.js";
 import { ReplicaChain } from "./core/replica-chain.js";
 import type { ReplicaEnvironment } from "./environment.js";
 import { Filling, type InTurn } from "./filling.js";
-import { blockRange, NO_PAYLOAD, type Payload } from "./merge-blocks.js";
+import { Mending } from "./mending.js";
+import { blockRange, edgeBlocks, NO_PAYLOAD, type Payload } from "./merge-blocks.js";
 import type { StoredBlocks, StoredReplica } from "./store/stored-replica.js";
 import { Turns } from "./turns.js";
 
@@ -39,6 +40,7 @@ export class Replica {
   readonly #chain: ReplicaChain;
   /** While contents are being fetched. */
   readonly filling: Filling | undefined;
+  readonly mending: Mending;
   readonly #cargoes: Cargoes;
   readonly #answers = new Map<number, (answer: ChainAnswer) => void>();
   readonly #turns: Turns;
@@ -60,6 +62,7 @@ export class Replica {
     this.#chain = new ReplicaChain({ ...env, version, chain, refusal });
     const inTurn: InTurn = (...turn) => this.#inTurn("fill", ...turn);
     this.filling = fill && new Filling(fill, stored, this.#disk, inTurn);
+    this.mending = new Mending(env, stored, () => this.version, inTurn);
   }
 
   get chunkId(): ChunkId {
@@ -72,6 +75,12 @@ export class Replica {
 
   get isSyncing(): boolean {
     return this.#chain.isSyncing;
+  }
+
+  /** It has everything, and may be read under the present version. */
+  get isReadable(): boolean {
+    const isRefused = this.#chain.refusalOf(this.version) !== undefined;
+    return !isRefused && this.stored.needed === undefined;
   }
 
   get isIdle(): boolean {
@@ -122,14 +131,11 @@ export class Replica {
   ): Promise<StoredBlocks> {
     this.#checkReadable(version);
     const range = blockRange(offset, lengthBytes);
-    return await this.#inTurn("read", range.offset, range.lengthBytes, deadlineMs, async () => {
-      try {
-        return await this.stored.read(range.offset, range.lengthBytes);
-      } catch (error) {
-        this.#reportDamage(error);
-        throw error;
-      }
-    });
+    return await this.mending.around([range], false, () =>
+      this.#inTurn("read", range.offset, range.lengthBytes, deadlineMs, () =>
+        this.stored.read(range.offset, range.lengthBytes),
+      ),
+    );
   }
 
   /** Where the first block is that holds data, or none; see `StoredReplica.seek`. */
@@ -222,7 +228,7 @@ export class Replica {
     const refusal = this.#chain.refusalOf(version);
     if (refusal !== undefined) throw new StorageError(refusal);
     // The MDS calls it readable when it heard that everything is here, without a new version.
-    if (this.#chain.isSyncing && this.stored.record.needed !== undefined) {
+    if (this.#chain.isSyncing && this.stored.needed !== undefined) {
       throw storageError("unavailable", "this replica is being filled");
     }
   }
@@ -316,9 +322,10 @@ export class Replica {
     }
     void this.#disk.run(async () => {
       try {
-        await waiting;
+        await this.mending.around(edgeBlocks(change), true, async () => waiting);
         this.#cargoes.hold(change.id, regions);
-        this.#cargoes.replace(change.id, await completePayload(this.stored, change, cargo));
+        const complete = (): Promise<Payload> => completePayload(this.stored, change, cargo);
+        this.#cargoes.replace(change.id, await this.mending.around(edgeBlocks(change), true, complete));
       } catch (error) {
         this.#prepareFailed(change, error);
         return;
@@ -334,7 +341,6 @@ export class Replica {
 
   #prepareFailed(change: Change, error: unknown): void {
     const { failure } = asStorageError(error);
-    this.#reportDamage(error);
     if (failure.code === "chunk_corrupt") this.#run(this.#chain.abort(change.id, failure));
     else this.#diskFailed(error);
   }
@@ -455,13 +461,6 @@ export class Replica {
     this.#env.diskFailed(failure.code);
     this.#run(this.#chain.fail(failure));
     this.#turns.refuseAll(new StorageError(failure));
-  }
-
-  #reportDamage(error: unknown): void {
-    const { code } = asStorageError(error).failure;
-    if (code !== "chunk_corrupt" && code !== "io_error") return;
-    this.#env.log.warn("replica is damaged", { chunkId: this.chunkId, version: this.version, error });
-    this.#env.report(this.chunkId, this.version, this.#env.selfId, code);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Clock } from "../io/index.js";
 import type { ChunkAnswer, ChunkCall } from "../rpc/index.js";
 import type { CargoMeter } from "./cargo.js";
 import { checkRequest } from "./check-request.js";
+import { Bitmap } from "./core/bitmap.js";
 import type { ServiceLease } from "./core/service-lease.js";
 import type { CsLimits, ReplicaEnvironment } from "./environment.js";
 import type { LoadMeter } from "./load-meter.js";
@@ -104,10 +105,12 @@ export class ChunkRequests {
   async #describe(replica: Replica, { version }: DescribeChunk, deadlineMs: number): Promise<ChunkAnswer> {
     await replica.settled(version, deadlineMs);
     const { record, highWaterBytes } = replica.stored;
+    const { lostRegions } = replica.mending;
     const body = {
       highWaterBytes,
       regions: record.written.toBytes(),
       suspectRegions: record.suspectRegions.toBytes(),
+      damagedRegions: lostRegions.length === 0 ? undefined : Bitmap.of(...lostRegions).toBytes(),
     };
     return { reply: { type: "description", body }, payload: NO_BYTES };
   }

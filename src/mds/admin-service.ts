@@ -4,6 +4,7 @@ import { csId } from "../chunk/index.js";
 import type { AddMds, Config, Events, GetEvents, MdsAdded, RemoveMds } from "../meta/index.js";
 import { raftId } from "../raft/index.js";
 import { ADMIN, type Service } from "../rpc/index.js";
+import { defineChunkDetails } from "./chunk-details.js";
 import { configEntries } from "./core/cluster-config.js";
 import type { Change } from "./core/command.js";
 import type { Leadership } from "./leadership.js";
@@ -59,6 +60,7 @@ export class AdminService {
     });
     service.unary(ADMIN.addMds, (request) => this.#addMds(request));
     service.unary(ADMIN.removeMds, (request) => this.#removeMds(request));
+    defineChunkDetails(service, () => this.#current());
   }
 
   /** The leadership, at a moment at which it surely leads. */

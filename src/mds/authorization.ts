@@ -19,6 +19,7 @@ export const MDS_AUTHORIZATION: AuthorizationTable = {
   [ADMIN.removeChunkServer.path]: ["admin"],
   [ADMIN.addMds.path]: ["admin"],
   [ADMIN.removeMds.path]: ["admin"],
+  [ADMIN.beginScrub.path]: ["admin"],
   [ENROLLMENT.start.path]: "anyone",
   [ENROLLMENT.finish.path]: "anyone",
 };

@@ -57,7 +57,8 @@ export async function reportedChunk(
 ): Promise<MetadataReply> {
   const endMs = leadership.clock.monotonicMs() + deadlineMs;
   await leadership.readBarrier();
-  if (report.csId !== 0) await leaveOut(leadership, report);
+  // Of damage on its disk a server tells itself, if another replica can help.
+  if (report.csId !== 0 && report.code !== "chunk_corrupt") await leaveOut(leadership, report);
   for (;;) {
     const since = leadership.waiters.now;
     const record = leadership.tables.chunks.get(report.chunkId);

@@ -1,7 +1,7 @@
 import { failureOf, StorageError, storageError } from "../base/index.js";
 import type { ChunkId, ChunkVersion, CsId, NumberedCsCommand, ReplicaReport } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
-import type { InodeNumber, MetadataPush, SessionId } from "../meta/index.js";
+import type { InodeNumber, MetadataPush, RepairPreview, SessionId } from "../meta/index.js";
 import type { CallServer } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { AttributeAsks } from "./attribute-asks.js";
@@ -208,6 +208,11 @@ export class Leadership {
   /** A server cannot go on with a replica that should be complete. */
   refused(csId: CsId, record: ChunkRecord): void {
     this.#maintenance.repair.refused(csId, record);
+  }
+
+  /** What the repair loop would do now. */
+  previewRepairs(): Promise<RepairPreview> {
+    return this.#maintenance.repair.preview();
   }
 
   /** Everything is in that replica now, the server says. */

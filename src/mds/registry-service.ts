@@ -10,6 +10,7 @@ import type {
 } from "../chunk/index.js";
 import { type CallServer, type Channel, REGISTRY_ATTACH, type Service, serveCalls } from "../rpc/index.js";
 import { leaveOut } from "./chunk-reports.js";
+import { damageEvent, scrubOrders } from "./core/bit-rot.js";
 import { isNews } from "./core/chunk-servers.js";
 import { configNumber } from "./core/cluster-config.js";
 import type { Leadership } from "./leadership.js";
@@ -83,7 +84,7 @@ class Attachment {
       case "heartbeat":
         await leadership.readBarrier();
         await this.#heartbeat(leadership, csId, request.body);
-        return OK;
+        return { type: "ok", body: { scrub: scrubOrders(leadership.tables) } };
       case "commandDone":
         leadership.links.commandDone(csId, request.body);
         return OK;
@@ -95,6 +96,9 @@ class Attachment {
         await leadership.replicaSynced(csId, chunkId, version);
         return OK;
       }
+      case "reportDamage":
+        await leadership.propose({ type: "recordEvent", body: damageEvent(csId, request.body) });
+        return OK;
     }
   }
 

@@ -1,5 +1,7 @@
 import type { ChunkId, CsId, ReplicaReport } from "../chunk/index.js";
+import type { RepairPreview, RepairStep } from "../meta/index.js";
 import { Heartbeat } from "./background-jobs.js";
+import { chunkState } from "./core/chunk-states.js";
 import type { ReconfigureChunk } from "./core/command.js";
 import type { ChunkRecord } from "./core/records.js";
 import { planRepairs, type RepairPlan } from "./core/repair-plan.js";
@@ -108,8 +110,32 @@ export class RepairLoop {
     if (records.length === 0 || this.#leadership.isClosed) return NOTHING;
     // What is left over now may be possible in the next round.
     this.#isDue = true;
+    const plan = this.#plan(records);
+    await this.#tell(plan.suppressed);
+    // All at once: they share the writes of the log.
+    const steps = plan.steps.slice(0, STEPS_PER_ROUND);
+    await Promise.all(steps.map((body) => this.#take(body)));
+    return plan;
+  }
+
+  /** What would be done now about the first chunks of each kind. */
+  async preview(): Promise<RepairPreview> {
+    const { tables, waiters } = this.#leadership;
+    const { ids, isPartial } = await this.#concerned((_, read) => read(undefined));
+    const plan = this.#plan(this.#recordsOf(ids));
+    const steps = plan.steps.flatMap(({ chunkId, remove, add, reason }): RepairStep[] => {
+      const record = tables.chunks.get(chunkId);
+      if (record === undefined) return [];
+      const state = chunkState(tables, record, waiters.isWaitedFor({ type: "chunk", chunkId }));
+      return [{ chunkId, ino: record.ino, state, remove, add: add.map(({ csId }) => csId), reason }];
+    });
+    const { delayedCount, homelessCount, suppressed = "" } = plan;
+    return { steps, suppressed, delayedCount, homelessCount, isPartial };
+  }
+
+  #plan(records: readonly ChunkRecord[]): RepairPlan {
     const { tables, waiters, clock } = this.#leadership;
-    const plan = planRepairs(
+    return planRepairs(
       {
         tables,
         stampMs: clock.wallMs(),
@@ -118,11 +144,6 @@ export class RepairLoop {
       },
       records,
     );
-    await this.#tell(plan.suppressed);
-    // All at once: they share the writes of the log.
-    const steps = plan.steps.slice(0, STEPS_PER_ROUND);
-    await Promise.all(steps.map((body) => this.#take(body)));
-    return plan;
   }
 
   async #take(body: ReconfigureChunk): Promise<void> {
@@ -134,20 +155,29 @@ export class RepairLoop {
     await this.#leadership.proposeQuietly({ type: "reconfigureChunk", body });
   }
 
-  /** Chunks with too few replicas, and those on servers that are gone or shall go. */
   async #candidates(): Promise<ChunkRecord[]> {
+    const { ids } = await this.#concerned((list, read) => this.#page(list, read));
+    return this.#recordsOf(ids);
+  }
+
+  /** Chunks with too few replicas, and those on servers that are gone or shall go: a page of each list. */
+  async #concerned(
+    pageOf: (
+      list: string,
+      read: (after: ChunkId | undefined) => Promise<ChunkId[]>,
+    ) => Promise<readonly ChunkId[]>,
+  ): Promise<{ readonly ids: readonly ChunkId[]; readonly isPartial: boolean }> {
     const { store, tables } = this.#leadership;
-    const ids = await this.#page("degraded", (after) => store.degradedPage(after, PAGE));
+    const pages = [await pageOf("degraded", (after) => store.degradedPage(after, PAGE))];
     for (const { csId, activity, administration } of tables.chunkServers.values()) {
       if (activity !== "offline" && administration === "normal") continue;
-      ids.push(...(await this.#page(`CS ${csId}`, (after) => store.csChunksPage(csId, after, PAGE))));
+      pages.push(await pageOf(`CS ${csId}`, (after) => store.csChunksPage(csId, after, PAGE)));
     }
-    const records: ChunkRecord[] = [];
-    for (const chunkId of ids) {
-      const record = tables.chunks.get(chunkId);
-      if (record !== undefined) records.push(record);
-    }
-    return records;
+    return { ids: pages.flat(), isPartial: pages.some(({ length }) => length === PAGE) };
+  }
+
+  #recordsOf(ids: readonly ChunkId[]): ChunkRecord[] {
+    return ids.flatMap((chunkId) => this.#leadership.tables.chunks.get(chunkId) ?? []);
   }
 
   /** The next page of a list that is gone through again and again. */

@@ -172,3 +172,95 @@ export interface MdsMember {
 export interface RemoveMds {
   readonly mdsId: number;
 }
+
+/** A chunk server reads everything it has again from now on. */
+export interface BeginScrub {
+  /** 0: every one that is there. */
+  readonly csId: number;
+}
+export interface ScrubBegun {
+  readonly csIds: readonly number[];
+  /** Those that should have begun, and did not answer. */
+  readonly silentCsIds: readonly number[];
+}
+export interface ScrubStatus {
+  readonly chunkServers: readonly CsScrub[];
+}
+export interface CsScrub {
+  readonly csId: number;
+  /** As in `CsStatus`. */
+  readonly status: string;
+  /** It is connected and has told: the rest is true. */
+  readonly isKnown: boolean;
+  readonly isRunning: boolean;
+  /** Wall-clock time of the server; 0: never. */
+  readonly beganMs: number;
+  readonly endedMs: number;
+  /** Of the present or the last round. */
+  readonly checkedBytes: number;
+  readonly totalBytes: number;
+  /** Damaged blocks found since it began. */
+  readonly damagedCount: number;
+  /** Replicas with blocks that no server of their chain has whole. */
+  readonly quarantinedCount: number;
+}
+
+export interface GetChunk {
+  readonly chunkId: number;
+}
+export interface GetFileChunks {
+  readonly ino: number;
+  readonly firstIndex: number;
+  readonly limit: number;
+}
+export interface ChunkInfos {
+  readonly chunks: readonly ChunkInfo[];
+  /** There may be more, from this index on. */
+  readonly nextIndex?: number | undefined;
+}
+/** A chunk and where it is. */
+export interface ChunkInfo {
+  readonly chunkId: number;
+  readonly ino: number;
+  readonly index: number;
+  readonly version: number;
+  /** All members have accepted this version. */
+  readonly installed: boolean;
+  /** As counted by `stat`. */
+  readonly state: string;
+  readonly replicas: number;
+  readonly replicasMinimum: number;
+  readonly chunkBytes: number;
+  /** The chain, head first, then others that have something of it. */
+  readonly members: readonly ReplicaInfo[];
+}
+export interface ReplicaInfo {
+  readonly csId: number;
+  readonly address: string;
+  readonly hostId: string;
+  /** `complete`, `syncing`, `lost` (complete, and left out until the version is installed), `leftover` (of no use). */
+  readonly role: string;
+  /** Of the server, as in `CsStatus`. */
+  readonly status: string;
+}
+
+/** What the repair loop would do now. */
+export interface RepairPreview {
+  readonly steps: readonly RepairStep[];
+  /** Why nothing new is copied; empty: nothing holds it up. */
+  readonly suppressed: string;
+  /** Chunks that wait because enough is being copied already. */
+  readonly delayedCount: number;
+  /** Chunks for which there is no server. */
+  readonly homelessCount: number;
+  /** There are more chunks to look at than were looked at. */
+  readonly isPartial: boolean;
+}
+export interface RepairStep {
+  readonly chunkId: number;
+  readonly ino: number;
+  readonly state: string;
+  readonly remove: readonly number[];
+  readonly add: readonly number[];
+  readonly reason: string;
+}

@@ -1,16 +1,24 @@
 import type {
   AddChunkServer,
   AddMds,
+  BeginScrub,
+  ChunkInfo,
+  ChunkInfos,
   ChunkServerAdded,
   ChunkServerRemoval,
   ClusterStatus,
   Config,
   ConfigEntry,
   Events,
+  GetChunk,
   GetEvents,
+  GetFileChunks,
   MdsAdded,
   RemoveChunkServer,
   RemoveMds,
+  RepairPreview,
+  ScrubBegun,
+  ScrubStatus,
   SetConfig,
 } from "../meta/index.js";
 import { messageCodec } from "./codec.js";
@@ -44,6 +52,23 @@ export const ADMIN = {
   ),
   addMds: method<AddMds, MdsAdded>("AddMds", messageCodec(wire.AddMds), messageCodec(wire.MdsAdded)),
   removeMds: method<RemoveMds, Empty>("RemoveMds", messageCodec(wire.RemoveMds), EMPTY),
+  beginScrub: method<BeginScrub, ScrubBegun>(
+    "BeginScrub",
+    messageCodec(wire.BeginScrub),
+    messageCodec(wire.ScrubBegun),
+  ),
+  getScrubStatus: method<Empty, ScrubStatus>("GetScrubStatus", EMPTY, messageCodec(wire.ScrubStatus)),
+  getChunk: method<GetChunk, ChunkInfo>(
+    "GetChunk",
+    messageCodec(wire.GetChunk),
+    messageCodec(wire.ChunkInfo),
+  ),
+  getFileChunks: method<GetFileChunks, ChunkInfos>(
+    "GetFileChunks",
+    messageCodec(wire.GetFileChunks),
+    messageCodec(wire.ChunkInfos),
+  ),
+  previewRepairs: method<Empty, RepairPreview>("PreviewRepairs", EMPTY, messageCodec(wire.RepairPreview)),
 } as const;
 
 function method<Request, Reply>(

@@ -116,22 +116,112 @@ async function expectThreeMds(): Promise<void> {
   await harness.until(isWhole, "three metadata servers are available");
 }
 
+/** The last `count` messages of the event log. */
+async function events(count = 20): Promise<string[]> {
+  return (await cluster.admin.getEvents({ after: 0, limit: count })).events.map(({ message }) => message);
+}
+
+/** How many bytes of the files differ. */
+async function differing(path: string, before: Uint8Array): Promise<number> {
+  const now = await readFile(path);
+  return before.filter((byte, index) => now[index] !== byte).length;
+}
+
 test(
-  "bits that flip in the data of a replica are never returned, and the replica is replaced",
+  "bits that flip in the data of a replica are never returned, and mended where somebody reads",
   async () => {
     const [bad] = await hostsWithChunks(harness.lab);
     if (bad === undefined) throw new Error("the file lies somewhere");
-    for (const path of await chunkFiles(harness.lab, bad, "data")) await flipBits(path, 64 * 1024);
+    const paths = await chunkFiles(harness.lab, bad, "data");
+    const before = await Promise.all(paths.map((path) => readFile(path)));
+    for (const path of paths) await flipBits(path, 64 * 1024);
     await expectRead(bad);
-    // The damaged one was left out, and another took its place.
-    await harness.until((status) => isHealthy(status), "the file has three replicas again");
-    await eventually(
-      "two chunk servers at least can be gone",
-      async () => (await hostsWithChunks(harness.lab)).length >= 3,
+    for (const [index, path] of paths.entries())
+      expect(await differing(path, before[index] ?? Buffer.alloc(0))).toBe(0);
+    await eventually("the event log tells", async () =>
+      (await events()).some((message) =>
+        /^CS#\d+ has \d+ damaged blocks .* mended from other replicas$/.test(message),
+      ),
     );
+    await harness.until((status) => isHealthy(status), "the file has three replicas still");
+    const flags = (await cluster.admin.status()).chunkServers.map((server) => server.flags);
+    expect(flags.filter((flag) => flag === "h")).toHaveLength(1);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a scrub finds what nobody reads, mends it, and says how far it is",
+  async () => {
+    const hosts = await hostsWithChunks(harness.lab);
+    const [, bad] = hosts;
+    if (bad === undefined) throw new Error("the file lies on several hosts");
+    const paths = await chunkFiles(harness.lab, bad, "data");
+    const before = await Promise.all(paths.map((path) => readFile(path)));
+    for (const path of paths) await flipBits(path, 700_001, 5);
+    const damaged = await harness.run(["scrub", "start"], { host: 1 });
+    expect(damaged.errors).toBe("");
+    expect(damaged.output).toMatch(/CS#1025 reads everything again\nCS#1026 /);
+    const isOver = async (): Promise<boolean> => {
+      const { chunkServers } = await cluster.admin.scrubStatus();
+      return chunkServers.every(
+        ({ isRunning, beganMs, endedMs }) => !isRunning && beganMs > 0 && endedMs >= beganMs,
+      );
+    };
+    await eventually("every server has read everything", isOver);
+    for (const [index, path] of paths.entries())
+      expect(await differing(path, before[index] ?? Buffer.alloc(0))).toBe(0);
+    const shown = await harness.run(["scrub", "status"], { host: 1 });
+    expect(shown.output).toMatch(
+      /CSID STATUS SCRUB BEGAN +ENDED +CHECKED DAMAGED QUARANTINED\n1025 active idle /,
+    );
+    const listed = JSON.parse((await harness.run(["scrub", "--json"], { host: 1 })).output);
+    expect(
+      listed.reduce((sum: number, { damagedCount }: { damagedCount: number }) => sum + damagedCount, 0),
+    ).toBeGreaterThan(0);
     for (const host of [1, 2, 3, 4]) await expectRead(host);
   },
   TEST_MS,
+);
+
+test(
+  "an operator sees where a file is, how its replicas are, and what will be done about them",
+  async () => {
+    const info = JSON.parse((await harness.run(["file-info", "-p", FILE, "--json"], { host: 1 })).output);
+    expect(info.chunks).toHaveLength(1);
+    const [chunk] = info.chunks;
+    expect(chunk).toMatchObject({ index: 0, state: "healthy", replicas: 3, replicasMinimum: 2 });
+    const roles = chunk.members.map(
+      ({ role, status }: { role: string; status: string }) => `${role} ${status}`,
+    );
+    expect(roles).toEqual(["complete active", "complete active", "complete active"]);
+    const text = (await harness.run(["file-info", "-p", FILE], { host: 1 })).output;
+    expect(text).toMatch(/INDEX CHUNK STATE +VERSION REPLICAS\n +0 +\d+ healthy +\d+ CS#\d+ CS#\d+ CS#\d+/);
+    const one = await harness.run(["chunk-info", String(chunk.chunkId), "--path"], { host: 1 });
+    expect(one.output).toContain(`Path: ${FILE}`);
+    expect(one.output).toMatch(/CS#\d+ complete active [0-9a-f]{16} 2\.9MB 0/);
+    const verified = await harness.run(["verify", "-p", FILE], { host: 1 });
+    expect(verified.output).toContain("whole and equal");
+    expect(verified.status).toBe(0);
+    expect((await harness.run(["repair", "--dry-run"], { host: 1 })).output).toContain(
+      "nothing is to be done now",
+    );
+    for (const [line, sentence] of [
+      ["chunk-info 999999", "there is no chunk 999999"],
+      ["chunk-info xyz", '"xyz" is no chunk'],
+      ["file-info -p /nobody", "/nobody"],
+      ["verify -p /", "is a directory"],
+      ["scrub stop", '"stop" is neither start nor status'],
+      ["scrub start --cs 4711", "there is no CS#4711"],
+      ["repair", "the cluster repairs by itself"],
+    ] as const) {
+      const refused = await harness.run(line.split(" "), { host: 1 });
+      expect(refused.errors).toContain(sentence);
+      expect(refused.errors.trimEnd().split("\n")).toHaveLength(1);
+      expect(refused.status).toBe(1);
+    }
+  },
+  TIMEOUT_MS,
 );
 
 test(
@@ -164,6 +254,20 @@ test(
       failure: { code: "chunk_corrupt" },
     });
     requireSame("/doomed", contents.subarray(0, 4096), await handle.read(0, 4096), 0);
+    // Nothing of it is thrown away, and everybody can see what is the matter.
+    const verified = await harness.run(["verify", "-p", "/doomed", "--json"], { host: 1 });
+    expect(verified.status).toBe(1);
+    const { findings } = JSON.parse(verified.output);
+    expect(findings.map(({ what }: { what: string }) => what)).toEqual(["damaged", "damaged", "damaged"]);
+    const { output } = await harness.run(["file-info", "-p", "/doomed", "--json"], { host: 1 });
+    expect(JSON.parse(output).chunks[0]).toMatchObject({ state: "healthy" });
+    await eventually("the event log tells", async () =>
+      (await events()).some((text) => /kept in quarantine/.test(text)),
+    );
+    await eventually("three replicas are in quarantine", async () => {
+      const { chunkServers } = await cluster.admin.scrubStatus();
+      return chunkServers.reduce((sum, { quarantinedCount }) => sum + quarantinedCount, 0) === 3;
+    });
     await handle.close();
     await cluster.fileSystem.unlink("/doomed");
   },

@@ -44,6 +44,13 @@ export class Bitmap {
     return this.#bytes.every((byte) => byte === 0);
   }
 
+  /** How many members there are. */
+  get count(): number {
+    let count = 0;
+    for (const _ of this) count++;
+    return count;
+  }
+
   /** In ascending order. */
   *[Symbol.iterator](): IterableIterator<number> {
     for (let index = 0; index < this.#bytes.length; index++) {

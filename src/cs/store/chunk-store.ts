@@ -16,6 +16,9 @@ const PAGE_COUNT_MAX = 32_768;
 /** Holds the incarnation that last ended in order. */
 const STAMP_KEY = toUtf8("stamp");
 
+/** Holds what the scrubber wants to find again. */
+const SCRUB_KEY = toUtf8("scrub");
+
 /** A replica to be created empty. */
 export interface NewReplica {
   readonly chunkId: ChunkId;
@@ -135,6 +138,17 @@ export class ChunkStore {
       if (replica.pageCount === 0) this.#recent.delete(replica);
       count += replica.pageCount;
     }
+  }
+
+  /** What `keepScrub` was given last. */
+  keptScrub(): Uint8Array | undefined {
+    return this.#context.kv.get(SCRUB_KEY);
+  }
+
+  /** Survives a crash of the process; after loss of power an older value may be found. */
+  async keepScrub(value: Uint8Array): Promise<void> {
+    const put = { type: "put", key: SCRUB_KEY, value } as const;
+    await this.#context.kv.batch([put], { sync: false, label: "cs.scrub.put" });
   }
 
   space(): Promise<DiskSpace> {

@@ -1,7 +1,6 @@
 import { assert, storageError } from "../../base/index.js";
 import {
   BLOCK_BYTES,
-  blockChecksum,
   type ChainMember,
   type ChunkId,
   type ChunkVersion,
@@ -22,6 +21,7 @@ import { ChunkData, corrupt, type StoreFiles } from "./chunk-data.js";
 import { ChunkSums } from "./chunk-sums.js";
 import { encodeRecord, type ReplicaRecord, recordKey } from "./replica-record.js";
 import { SyncGroup } from "./sync-group.js";
+import { damagedOf, withHoles } from "./verify-blocks.js";
 
 export interface StoreContext extends StoreFiles {
   readonly kv: Kv;
@@ -92,6 +92,11 @@ export class StoredReplica {
   /** End of the last byte ever written; known after `open` or `prepare`. */
   get highWaterBytes(): number {
     return this.#data.sizeBytes;
+  }
+
+  /** See `ReplicaRecord`. */
+  get needed(): ReplicaRecord["needed"] {
+    return this.#record.needed;
   }
 
   get written(): Bitmap {
@@ -192,13 +197,32 @@ export class StoredReplica {
 
   /** Reads whole blocks and verifies them; a damaged one fails with `chunk_corrupt`. */
   async read(offset: number, lengthBytes: number): Promise<StoredBlocks> {
+    const blocks = await this.readUnverified(offset, lengthBytes);
+    const damaged = damagedOf(blocks)[0];
+    if (damaged !== undefined) throw corrupt(this.chunkId, offset + damaged * BLOCK_BYTES);
+    return blocks;
+  }
+
+  /** Whole blocks as the disk gives them, holes as zeros; fails with `chunk_corrupt` only where checksums are damaged. */
+  async readUnverified(offset: number, lengthBytes: number): Promise<StoredBlocks> {
     await this.#load(regionsOf(offset, lengthBytes));
     const checksums = this.#getSums(offset / BLOCK_BYTES, lengthBytes / BLOCK_BYTES);
     const bytes = new Uint8Array(lengthBytes);
     if (checksums.every((byte) => byte === 0)) return { bytes, checksums };
     await this.#data.read(bytes, offset);
-    this.#verify(offset, bytes, checksums);
-    return { bytes, checksums };
+    return { bytes: withHoles(bytes, checksums), checksums };
+  }
+
+  /** Writes bytes that the checksums are of already: what the disk should have had. The end stays where it is. */
+  async putBack(offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#data.write(bytes.subarray(0, Math.max(0, this.#data.sizeBytes - offset)), offset);
+  }
+
+  /** If the disk has the region's checksums wrong and memory has them right, they are written again. */
+  async rewriteDamagedSums(region: number): Promise<void> {
+    const page = this.#pages.get(region);
+    if (page === undefined || this.dirty.has(region) || !this.#record.written.has(region)) return;
+    if ((await this.#sums.read(region)) === undefined) await this.#sums.write([[region, page.slice()]]);
   }
 
   /**
@@ -437,16 +461,6 @@ export class StoredReplica {
       .finally(() => this.#loading.delete(region));
     this.#loading.set(region, loading);
     await loading;
-  }
-
-  #verify(offset: number, bytes: Uint8Array, checksums: Uint8Array): void {
-    const view = new DataView(checksums.buffer, checksums.byteOffset);
-    for (let position = 0; position < bytes.length; position += BLOCK_BYTES) {
-      const expected = view.getUint32((4 * position) / BLOCK_BYTES, true);
-      const block = bytes.subarray(position, position + BLOCK_BYTES);
-      if (expected === 0) block.fill(0);
-      else if (blockChecksum(block) !== expected) throw corrupt(this.chunkId, offset + position);
-    }
   }
 
   #getSums(firstBlock: number, count: number): Uint8Array {

@@ -157,7 +157,8 @@ export function quantized({ totalBytes, freeBytes }: CsSpace): CsSpace {
   return { totalBytes, freeBytes: Math.floor(freeBytes / unit) * unit };
 }
 
-const FAILURE_FLAGS = /[HhSsRT]/;
+/** Not `h`: single blocks that rotted are mended; placement prefers servers without it. */
+const FAILURE_FLAGS = /[HSsRT]/;
 
 function administrationAfter(server: CsRecord, flags: string): CsRecord["administration"] {
   if (server.administration === "normal" && FAILURE_FLAGS.test(flags)) return "failed";

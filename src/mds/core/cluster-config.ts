@@ -123,6 +123,21 @@ const DEFINITIONS = {
     choices: LOG_LEVELS,
     description: "least severity of what the metadata servers log: error, warn, info, debug",
   },
+  "cs.scrub.period": {
+    kind: "integer",
+    default: 14 * 24,
+    min: 0,
+    max: 100_000,
+    description:
+      "hours; a chunk server reads everything it has again once in that time; 0: only when told to",
+  },
+  "cs.scrub.rate": {
+    kind: "integer",
+    default: 10,
+    min: 1,
+    max: 100_000,
+    description: "MB/s; how fast a chunk server reads then, while no client waits for it",
+  },
   "cs.log.level": {
     kind: "choice",
     default: "info",

@@ -863,6 +863,42 @@ export const AwaitLock: wire.MessageType<AwaitLock> = {
   decode: decodeAwaitLock,
 };
 
+/** A chunk server reads everything it has again from now on. */
+export interface BeginScrub {
+  /** 0: every one that is there. */
+  readonly csId: number;
+}
+
+function encodeBeginScrub(message: BeginScrub, writer: wire.Writer): void {
+  if (message.csId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.csId));
+  }
+}
+
+function decodeBeginScrub(reader: wire.Reader): BeginScrub {
+  let $csId = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $csId = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    csId: $csId,
+  };
+}
+
+/** How {@link BeginScrub} travels. */
+export const BeginScrub: wire.MessageType<BeginScrub> = {
+  name: "BeginScrub",
+  encode: encodeBeginScrub,
+  decode: decodeBeginScrub,
+};
+
 export interface BeginSessionChange {
   readonly hostname: string;
   readonly hostId: string;
@@ -1454,6 +1490,8 @@ export interface ChunkDescription {
   readonly regions: Uint8Array;
   /** One bit per region: set if it was dirty when a process of this server died, so that it may differ from its peers. */
   readonly suspectRegions: Uint8Array;
+  /** One bit per region: set if blocks of it are damaged here and in no other member of the chain whole. */
+  readonly damagedRegions?: Uint8Array | undefined;
 }
 
 function encodeChunkDescription(message: ChunkDescription, writer: wire.Writer): void {
@@ -1466,12 +1504,16 @@ function encodeChunkDescription(message: ChunkDescription, writer: wire.Writer):
   if (message.suspectRegions.length !== 0) {
     writer.uint32(26).bytes(message.suspectRegions);
   }
+  if (message.damagedRegions !== undefined) {
+    writer.uint32(34).bytes(message.damagedRegions);
+  }
 }
 
 function decodeChunkDescription(reader: wire.Reader): ChunkDescription {
   let $highWaterBytes = 0;
   let $regions: Uint8Array = wire.EMPTY;
   let $suspectRegions: Uint8Array = wire.EMPTY;
+  let $damagedRegions: Uint8Array | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -1484,6 +1526,9 @@ function decodeChunkDescription(reader: wire.Reader): ChunkDescription {
       case 26:
         $suspectRegions = reader.bytes();
         break;
+      case 34:
+        $damagedRegions = reader.bytes();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -1492,6 +1537,7 @@ function decodeChunkDescription(reader: wire.Reader): ChunkDescription {
     highWaterBytes: $highWaterBytes,
     regions: $regions,
     suspectRegions: $suspectRegions,
+    damagedRegions: $damagedRegions,
   };
 }
 
@@ -1500,6 +1546,173 @@ export const ChunkDescription: wire.MessageType<ChunkDescription> = {
   name: "ChunkDescription",
   encode: encodeChunkDescription,
   decode: decodeChunkDescription,
+};
+
+export interface ChunkInfo {
+  readonly chunkId: number;
+  readonly ino: number;
+  readonly index: number;
+  readonly version: number;
+  /** All members have accepted this version. */
+  readonly installed: boolean;
+  /** `healthy`, `degraded`, ...: as counted by stat. */
+  readonly state: string;
+  /** Wanted, and below which writes wait. */
+  readonly replicas: number;
+  readonly replicasMinimum: number;
+  readonly chunkBytes: number;
+  /** The chain, head first, then others that have something of it. */
+  readonly members: readonly ReplicaInfo[];
+}
+
+function encodeChunkInfo(message: ChunkInfo, writer: wire.Writer): void {
+  if (message.chunkId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.chunkId));
+  }
+  if (message.ino !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.ino));
+  }
+  if (message.index !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.index));
+  }
+  if (message.version !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.version));
+  }
+  if (message.installed) {
+    writer.uint32(40).bool(message.installed);
+  }
+  if (message.state !== "") {
+    writer.uint32(50).string(message.state);
+  }
+  if (message.replicas !== 0) {
+    writer.uint32(56).uint32(message.replicas);
+  }
+  if (message.replicasMinimum !== 0) {
+    writer.uint32(64).uint32(message.replicasMinimum);
+  }
+  if (message.chunkBytes !== 0) {
+    writer.uint32(72).uint64(wire.safe(message.chunkBytes));
+  }
+  for (const item of message.members) {
+    writer.uint32(82).fork();
+    encodeReplicaInfo(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeChunkInfo(reader: wire.Reader): ChunkInfo {
+  let $chunkId = 0;
+  let $ino = 0;
+  let $index = 0;
+  let $version = 0;
+  let $installed = false;
+  let $state = "";
+  let $replicas = 0;
+  let $replicasMinimum = 0;
+  let $chunkBytes = 0;
+  const $members: ReplicaInfo[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $chunkId = wire.uint64(reader);
+        break;
+      case 16:
+        $ino = wire.uint64(reader);
+        break;
+      case 24:
+        $index = wire.uint64(reader);
+        break;
+      case 32:
+        $version = wire.uint64(reader);
+        break;
+      case 40:
+        $installed = reader.bool();
+        break;
+      case 50:
+        $state = wire.text(reader);
+        break;
+      case 56:
+        $replicas = reader.uint32();
+        break;
+      case 64:
+        $replicasMinimum = reader.uint32();
+        break;
+      case 72:
+        $chunkBytes = wire.uint64(reader);
+        break;
+      case 82:
+        wire.push($members, wire.nested(reader, decodeReplicaInfo));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    chunkId: $chunkId,
+    ino: $ino,
+    index: $index,
+    version: $version,
+    installed: $installed,
+    state: $state,
+    replicas: $replicas,
+    replicasMinimum: $replicasMinimum,
+    chunkBytes: $chunkBytes,
+    members: $members,
+  };
+}
+
+/** How {@link ChunkInfo} travels. */
+export const ChunkInfo: wire.MessageType<ChunkInfo> = {
+  name: "ChunkInfo",
+  encode: encodeChunkInfo,
+  decode: decodeChunkInfo,
+};
+
+export interface ChunkInfos {
+  readonly chunks: readonly ChunkInfo[];
+  /** There may be more, from this index on; absent: there are none. */
+  readonly nextIndex?: number | undefined;
+}
+
+function encodeChunkInfos(message: ChunkInfos, writer: wire.Writer): void {
+  for (const item of message.chunks) {
+    writer.uint32(10).fork();
+    encodeChunkInfo(item, writer);
+    writer.ldelim();
+  }
+  if (message.nextIndex !== undefined) {
+    writer.uint32(16).uint64(wire.safe(message.nextIndex));
+  }
+}
+
+function decodeChunkInfos(reader: wire.Reader): ChunkInfos {
+  const $chunks: ChunkInfo[] = [];
+  let $nextIndex: number | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        wire.push($chunks, wire.nested(reader, decodeChunkInfo));
+        break;
+      case 16:
+        $nextIndex = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    chunks: $chunks,
+    nextIndex: $nextIndex,
+  };
+}
+
+/** How {@link ChunkInfos} travels. */
+export const ChunkInfos: wire.MessageType<ChunkInfos> = {
+  name: "ChunkInfos",
+  encode: encodeChunkInfos,
+  decode: decodeChunkInfos,
 };
 
 export interface ChunkInstalledChange {
@@ -3107,6 +3320,7 @@ export interface CsHeartbeat {
   readonly load: CsLoad;
   /** Letters as in the original: H h S s R T J C D c. */
   readonly flags: string;
+  readonly scrub?: ScrubReport | undefined;
 }
 
 function encodeCsHeartbeat(message: CsHeartbeat, writer: wire.Writer): void {
@@ -3122,6 +3336,11 @@ function encodeCsHeartbeat(message: CsHeartbeat, writer: wire.Writer): void {
   if (message.flags !== "") {
     writer.uint32(34).string(message.flags);
   }
+  if (message.scrub !== undefined) {
+    writer.uint32(42).fork();
+    encodeScrubReport(message.scrub, writer);
+    writer.ldelim();
+  }
 }
 
 function decodeCsHeartbeat(reader: wire.Reader): CsHeartbeat {
@@ -3129,6 +3348,7 @@ function decodeCsHeartbeat(reader: wire.Reader): CsHeartbeat {
   let $replicaCount = 0;
   let $load: CsLoad | undefined;
   let $flags = "";
+  let $scrub: ScrubReport | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -3144,6 +3364,9 @@ function decodeCsHeartbeat(reader: wire.Reader): CsHeartbeat {
       case 34:
         $flags = wire.text(reader);
         break;
+      case 42:
+        $scrub = wire.nested(reader, decodeScrubReport);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -3153,6 +3376,7 @@ function decodeCsHeartbeat(reader: wire.Reader): CsHeartbeat {
     replicaCount: $replicaCount,
     load: $load ?? wire.absent(decodeCsLoad),
     flags: $flags,
+    scrub: $scrub,
   };
 }
 
@@ -3422,6 +3646,127 @@ export const CsRecord: wire.MessageType<CsRecord> = {
   name: "CsRecord",
   encode: encodeCsRecord,
   decode: decodeCsRecord,
+};
+
+export interface CsScrub {
+  readonly csId: number;
+  /** As in CsStatus. */
+  readonly status: string;
+  /** It is connected and has told: the rest is true. */
+  readonly isKnown: boolean;
+  readonly isRunning: boolean;
+  /** Wall-clock time of the server, ms; 0: never. */
+  readonly beganMs: number;
+  readonly endedMs: number;
+  /** Of the present or the last round. */
+  readonly checkedBytes: number;
+  readonly totalBytes: number;
+  /** Damaged blocks found since it began. */
+  readonly damagedCount: number;
+  /** Replicas with blocks that no server of their chain has whole. */
+  readonly quarantinedCount: number;
+}
+
+function encodeCsScrub(message: CsScrub, writer: wire.Writer): void {
+  if (message.csId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.csId));
+  }
+  if (message.status !== "") {
+    writer.uint32(18).string(message.status);
+  }
+  if (message.isKnown) {
+    writer.uint32(24).bool(message.isKnown);
+  }
+  if (message.isRunning) {
+    writer.uint32(32).bool(message.isRunning);
+  }
+  if (message.beganMs !== 0) {
+    writer.uint32(40).uint64(wire.safe(message.beganMs));
+  }
+  if (message.endedMs !== 0) {
+    writer.uint32(48).uint64(wire.safe(message.endedMs));
+  }
+  if (message.checkedBytes !== 0) {
+    writer.uint32(56).uint64(wire.safe(message.checkedBytes));
+  }
+  if (message.totalBytes !== 0) {
+    writer.uint32(64).uint64(wire.safe(message.totalBytes));
+  }
+  if (message.damagedCount !== 0) {
+    writer.uint32(72).uint64(wire.safe(message.damagedCount));
+  }
+  if (message.quarantinedCount !== 0) {
+    writer.uint32(80).uint64(wire.safe(message.quarantinedCount));
+  }
+}
+
+function decodeCsScrub(reader: wire.Reader): CsScrub {
+  let $csId = 0;
+  let $status = "";
+  let $isKnown = false;
+  let $isRunning = false;
+  let $beganMs = 0;
+  let $endedMs = 0;
+  let $checkedBytes = 0;
+  let $totalBytes = 0;
+  let $damagedCount = 0;
+  let $quarantinedCount = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $csId = wire.uint64(reader);
+        break;
+      case 18:
+        $status = wire.text(reader);
+        break;
+      case 24:
+        $isKnown = reader.bool();
+        break;
+      case 32:
+        $isRunning = reader.bool();
+        break;
+      case 40:
+        $beganMs = wire.uint64(reader);
+        break;
+      case 48:
+        $endedMs = wire.uint64(reader);
+        break;
+      case 56:
+        $checkedBytes = wire.uint64(reader);
+        break;
+      case 64:
+        $totalBytes = wire.uint64(reader);
+        break;
+      case 72:
+        $damagedCount = wire.uint64(reader);
+        break;
+      case 80:
+        $quarantinedCount = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    csId: $csId,
+    status: $status,
+    isKnown: $isKnown,
+    isRunning: $isRunning,
+    beganMs: $beganMs,
+    endedMs: $endedMs,
+    checkedBytes: $checkedBytes,
+    totalBytes: $totalBytes,
+    damagedCount: $damagedCount,
+    quarantinedCount: $quarantinedCount,
+  };
+}
+
+/** How {@link CsScrub} travels. */
+export const CsScrub: wire.MessageType<CsScrub> = {
+  name: "CsScrub",
+  encode: encodeCsScrub,
+  decode: decodeCsScrub,
 };
 
 export interface CsSpace {
@@ -5354,6 +5699,40 @@ export const GetAttributes: wire.MessageType<GetAttributes> = {
   decode: decodeGetAttributes,
 };
 
+export interface GetChunk {
+  readonly chunkId: number;
+}
+
+function encodeGetChunk(message: GetChunk, writer: wire.Writer): void {
+  if (message.chunkId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.chunkId));
+  }
+}
+
+function decodeGetChunk(reader: wire.Reader): GetChunk {
+  let $chunkId = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $chunkId = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    chunkId: $chunkId,
+  };
+}
+
+/** How {@link GetChunk} travels. */
+export const GetChunk: wire.MessageType<GetChunk> = {
+  name: "GetChunk",
+  encode: encodeGetChunk,
+  decode: decodeGetChunk,
+};
+
 /** For a client that holds a lease. Chunks never written are not among the answers. */
 export interface GetChunkMaps {
   readonly ino: number;
@@ -5449,6 +5828,59 @@ export const GetEvents: wire.MessageType<GetEvents> = {
   name: "GetEvents",
   encode: encodeGetEvents,
   decode: decodeGetEvents,
+};
+
+export interface GetFileChunks {
+  readonly ino: number;
+  /** Chunks of this index and above. */
+  readonly firstIndex: number;
+  readonly limit: number;
+}
+
+function encodeGetFileChunks(message: GetFileChunks, writer: wire.Writer): void {
+  if (message.ino !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.ino));
+  }
+  if (message.firstIndex !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.firstIndex));
+  }
+  if (message.limit !== 0) {
+    writer.uint32(24).uint32(message.limit);
+  }
+}
+
+function decodeGetFileChunks(reader: wire.Reader): GetFileChunks {
+  let $ino = 0;
+  let $firstIndex = 0;
+  let $limit = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $ino = wire.uint64(reader);
+        break;
+      case 16:
+        $firstIndex = wire.uint64(reader);
+        break;
+      case 24:
+        $limit = reader.uint32();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    ino: $ino,
+    firstIndex: $firstIndex,
+    limit: $limit,
+  };
+}
+
+/** How {@link GetFileChunks} travels. */
+export const GetFileChunks: wire.MessageType<GetFileChunks> = {
+  name: "GetFileChunks",
+  encode: encodeGetFileChunks,
+  decode: decodeGetFileChunks,
 };
 
 export interface GetXattr {
@@ -7179,6 +7611,43 @@ export const MutationId: wire.MessageType<MutationId> = {
   decode: decodeMutationId,
 };
 
+/** Of what is not answered by more. To a heartbeat it says what the cluster wants at present. */
+export interface Ok {
+  readonly scrub?: ScrubOrders | undefined;
+}
+
+function encodeOk(message: Ok, writer: wire.Writer): void {
+  if (message.scrub !== undefined) {
+    writer.uint32(10).fork();
+    encodeScrubOrders(message.scrub, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeOk(reader: wire.Reader): Ok {
+  let $scrub: ScrubOrders | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $scrub = wire.nested(reader, decodeScrubOrders);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    scrub: $scrub,
+  };
+}
+
+/** How {@link Ok} travels. */
+export const Ok: wire.MessageType<Ok> = {
+  name: "Ok",
+  encode: encodeOk,
+  decode: decodeOk,
+};
+
 /** Waits until the lease can be had (others are recalled), or refuses where one writer is demanded. */
 export interface Open {
   readonly id: MutationId;
@@ -8563,10 +9032,11 @@ export interface RegistryCallDown {
   readonly commandId: number;
   readonly body?:
     | { readonly type: "registered"; readonly body: Registered }
-    | { readonly type: "ok"; readonly body: Empty }
+    | { readonly type: "ok"; readonly body: Ok }
     /** Commands: number in command_id. */
     | { readonly type: "install"; readonly body: InstallChunk }
     | { readonly type: "deleteReplica"; readonly body: DeleteReplica }
+    | { readonly type: "startScrub"; readonly body: StartScrub }
     | undefined;
 }
 
@@ -8588,7 +9058,7 @@ function encodeRegistryCallDown(message: RegistryCallDown, writer: wire.Writer):
       break;
     case "ok":
       writer.uint32(34).fork();
-      encodeEmpty(body.body, writer);
+      encodeOk(body.body, writer);
       writer.ldelim();
       break;
     case "install":
@@ -8599,6 +9069,11 @@ function encodeRegistryCallDown(message: RegistryCallDown, writer: wire.Writer):
     case "deleteReplica":
       writer.uint32(50).fork();
       encodeDeleteReplica(body.body, writer);
+      writer.ldelim();
+      break;
+    case "startScrub":
+      writer.uint32(58).fork();
+      encodeStartScrub(body.body, writer);
       writer.ldelim();
       break;
     case undefined:
@@ -8630,13 +9105,16 @@ function decodeRegistryCallDown(reader: wire.Reader): RegistryCallDown {
         $body = { type: "registered", body: wire.nested(reader, decodeRegistered) };
         break;
       case 34:
-        $body = { type: "ok", body: wire.nested(reader, decodeEmpty) };
+        $body = { type: "ok", body: wire.nested(reader, decodeOk) };
         break;
       case 42:
         $body = { type: "install", body: wire.nested(reader, decodeInstallChunk) };
         break;
       case 50:
         $body = { type: "deleteReplica", body: wire.nested(reader, decodeDeleteReplica) };
+        break;
+      case 58:
+        $body = { type: "startScrub", body: wire.nested(reader, decodeStartScrub) };
         break;
       default:
         wire.skip(reader, tag);
@@ -8667,6 +9145,7 @@ export interface RegistryCallUp {
     | { readonly type: "commandDone"; readonly body: CommandDone }
     | { readonly type: "reportReplica"; readonly body: ReportReplica }
     | { readonly type: "replicaSynced"; readonly body: ReplicaSynced }
+    | { readonly type: "reportDamage"; readonly body: ReportDamage }
     | undefined;
 }
 
@@ -8709,6 +9188,11 @@ function encodeRegistryCallUp(message: RegistryCallUp, writer: wire.Writer): voi
       encodeReplicaSynced(body.body, writer);
       writer.ldelim();
       break;
+    case "reportDamage":
+      writer.uint32(74).fork();
+      encodeReportDamage(body.body, writer);
+      writer.ldelim();
+      break;
     case undefined:
       break;
   }
@@ -8744,6 +9228,9 @@ function decodeRegistryCallUp(reader: wire.Reader): RegistryCallUp {
         break;
       case 66:
         $body = { type: "replicaSynced", body: wire.nested(reader, decodeReplicaSynced) };
+        break;
+      case 74:
+        $body = { type: "reportDamage", body: wire.nested(reader, decodeReportDamage) };
         break;
       default:
         wire.skip(reader, tag);
@@ -9132,6 +9619,244 @@ export const Rename: wire.MessageType<Rename> = {
   decode: decodeRename,
 };
 
+/** What the repair loop would do now. */
+export interface RepairPreview {
+  readonly steps: readonly RepairStep[];
+  /** Why nothing new is copied; empty: nothing holds it up. */
+  readonly suppressed: string;
+  /** Chunks that wait because enough is being copied already. */
+  readonly delayedCount: number;
+  /** Chunks for which there is no server. */
+  readonly homelessCount: number;
+  /** There are more chunks to look at than were looked at. */
+  readonly isPartial: boolean;
+}
+
+function encodeRepairPreview(message: RepairPreview, writer: wire.Writer): void {
+  for (const item of message.steps) {
+    writer.uint32(10).fork();
+    encodeRepairStep(item, writer);
+    writer.ldelim();
+  }
+  if (message.suppressed !== "") {
+    writer.uint32(18).string(message.suppressed);
+  }
+  if (message.delayedCount !== 0) {
+    writer.uint32(24).uint32(message.delayedCount);
+  }
+  if (message.homelessCount !== 0) {
+    writer.uint32(32).uint32(message.homelessCount);
+  }
+  if (message.isPartial) {
+    writer.uint32(40).bool(message.isPartial);
+  }
+}
+
+function decodeRepairPreview(reader: wire.Reader): RepairPreview {
+  const $steps: RepairStep[] = [];
+  let $suppressed = "";
+  let $delayedCount = 0;
+  let $homelessCount = 0;
+  let $isPartial = false;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        wire.push($steps, wire.nested(reader, decodeRepairStep));
+        break;
+      case 18:
+        $suppressed = wire.text(reader);
+        break;
+      case 24:
+        $delayedCount = reader.uint32();
+        break;
+      case 32:
+        $homelessCount = reader.uint32();
+        break;
+      case 40:
+        $isPartial = reader.bool();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    steps: $steps,
+    suppressed: $suppressed,
+    delayedCount: $delayedCount,
+    homelessCount: $homelessCount,
+    isPartial: $isPartial,
+  };
+}
+
+/** How {@link RepairPreview} travels. */
+export const RepairPreview: wire.MessageType<RepairPreview> = {
+  name: "RepairPreview",
+  encode: encodeRepairPreview,
+  decode: decodeRepairPreview,
+};
+
+export interface RepairStep {
+  readonly chunkId: number;
+  readonly ino: number;
+  readonly state: string;
+  readonly remove: readonly number[];
+  readonly add: readonly number[];
+  readonly reason: string;
+}
+
+function encodeRepairStep(message: RepairStep, writer: wire.Writer): void {
+  if (message.chunkId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.chunkId));
+  }
+  if (message.ino !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.ino));
+  }
+  if (message.state !== "") {
+    writer.uint32(26).string(message.state);
+  }
+  if (message.remove.length !== 0) {
+    writer.uint32(34).fork();
+    for (const item of message.remove) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
+  if (message.add.length !== 0) {
+    writer.uint32(42).fork();
+    for (const item of message.add) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
+  if (message.reason !== "") {
+    writer.uint32(50).string(message.reason);
+  }
+}
+
+function decodeRepairStep(reader: wire.Reader): RepairStep {
+  let $chunkId = 0;
+  let $ino = 0;
+  let $state = "";
+  const $remove: number[] = [];
+  const $add: number[] = [];
+  let $reason = "";
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $chunkId = wire.uint64(reader);
+        break;
+      case 16:
+        $ino = wire.uint64(reader);
+        break;
+      case 26:
+        $state = wire.text(reader);
+        break;
+      case 32:
+        wire.push($remove, wire.uint64(reader));
+        break;
+      case 34:
+        wire.packed(reader, $remove, (reader) => wire.uint64(reader));
+        break;
+      case 40:
+        wire.push($add, wire.uint64(reader));
+        break;
+      case 42:
+        wire.packed(reader, $add, (reader) => wire.uint64(reader));
+        break;
+      case 50:
+        $reason = wire.text(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    chunkId: $chunkId,
+    ino: $ino,
+    state: $state,
+    remove: $remove,
+    add: $add,
+    reason: $reason,
+  };
+}
+
+/** How {@link RepairStep} travels. */
+export const RepairStep: wire.MessageType<RepairStep> = {
+  name: "RepairStep",
+  encode: encodeRepairStep,
+  decode: decodeRepairStep,
+};
+
+export interface ReplicaInfo {
+  readonly csId: number;
+  readonly address: string;
+  readonly hostId: string;
+  /** `complete`, `syncing`, `lost` (complete, and left out until the version is installed), `leftover` (of no use). */
+  readonly role: string;
+  /** Status of the server, as in CsStatus. */
+  readonly status: string;
+}
+
+function encodeReplicaInfo(message: ReplicaInfo, writer: wire.Writer): void {
+  if (message.csId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.csId));
+  }
+  if (message.address !== "") {
+    writer.uint32(18).string(message.address);
+  }
+  if (message.hostId !== "") {
+    writer.uint32(26).string(message.hostId);
+  }
+  if (message.role !== "") {
+    writer.uint32(34).string(message.role);
+  }
+  if (message.status !== "") {
+    writer.uint32(42).string(message.status);
+  }
+}
+
+function decodeReplicaInfo(reader: wire.Reader): ReplicaInfo {
+  let $csId = 0;
+  let $address = "";
+  let $hostId = "";
+  let $role = "";
+  let $status = "";
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $csId = wire.uint64(reader);
+        break;
+      case 18:
+        $address = wire.text(reader);
+        break;
+      case 26:
+        $hostId = wire.text(reader);
+        break;
+      case 34:
+        $role = wire.text(reader);
+        break;
+      case 42:
+        $status = wire.text(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    csId: $csId,
+    address: $address,
+    hostId: $hostId,
+    role: $role,
+    status: $status,
+  };
+}
+
+/** How {@link ReplicaInfo} travels. */
+export const ReplicaInfo: wire.MessageType<ReplicaInfo> = {
+  name: "ReplicaInfo",
+  encode: encodeReplicaInfo,
+  decode: decodeReplicaInfo,
+};
+
 export interface ReplicaRecord {
   readonly csId: number;
   readonly syncing: boolean;
@@ -9480,6 +10205,91 @@ export const ReportChunk: wire.MessageType<ReportChunk> = {
   decode: decodeReportChunk,
 };
 
+/** Damaged blocks that a chunk server found since it told the last time. */
+export interface ReportDamage {
+  /** Grows with every report of one process, so that a repetition is known. */
+  readonly number: number;
+  /** Blocks put right with what other servers of the chain had. */
+  readonly mendedCount: number;
+  /** Blocks that no server of the chain has whole. */
+  readonly lostCount: number;
+  /** Places that could not be put right: their replicas are replaced. */
+  readonly replacedCount: number;
+  /** The last one of them, and the byte where it is damaged. */
+  readonly chunkId: number;
+  readonly offset: number;
+}
+
+function encodeReportDamage(message: ReportDamage, writer: wire.Writer): void {
+  if (message.number !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.number));
+  }
+  if (message.mendedCount !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.mendedCount));
+  }
+  if (message.lostCount !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.lostCount));
+  }
+  if (message.replacedCount !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.replacedCount));
+  }
+  if (message.chunkId !== 0) {
+    writer.uint32(40).uint64(wire.safe(message.chunkId));
+  }
+  if (message.offset !== 0) {
+    writer.uint32(48).uint64(wire.safe(message.offset));
+  }
+}
+
+function decodeReportDamage(reader: wire.Reader): ReportDamage {
+  let $number = 0;
+  let $mendedCount = 0;
+  let $lostCount = 0;
+  let $replacedCount = 0;
+  let $chunkId = 0;
+  let $offset = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $number = wire.uint64(reader);
+        break;
+      case 16:
+        $mendedCount = wire.uint64(reader);
+        break;
+      case 24:
+        $lostCount = wire.uint64(reader);
+        break;
+      case 32:
+        $replacedCount = wire.uint64(reader);
+        break;
+      case 40:
+        $chunkId = wire.uint64(reader);
+        break;
+      case 48:
+        $offset = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    number: $number,
+    mendedCount: $mendedCount,
+    lostCount: $lostCount,
+    replacedCount: $replacedCount,
+    chunkId: $chunkId,
+    offset: $offset,
+  };
+}
+
+/** How {@link ReportDamage} travels. */
+export const ReportDamage: wire.MessageType<ReportDamage> = {
+  name: "ReportDamage",
+  encode: encodeReportDamage,
+  decode: decodeReportDamage,
+};
+
 /**
  * What a writer knows about its file. Under an exclusive lease size and times are taken as they are; under a
  * shared one the size only grows. `leaseSequence` must be the one granted, else `lease_lost`.
@@ -9788,6 +10598,238 @@ export const Revoke: wire.MessageType<Revoke> = {
   name: "Revoke",
   encode: encodeRevoke,
   decode: decodeRevoke,
+};
+
+export interface ScrubBegun {
+  /** Those that have begun. */
+  readonly csIds: readonly number[];
+  /** Those that should have, and did not answer. */
+  readonly silentCsIds: readonly number[];
+}
+
+function encodeScrubBegun(message: ScrubBegun, writer: wire.Writer): void {
+  if (message.csIds.length !== 0) {
+    writer.uint32(10).fork();
+    for (const item of message.csIds) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
+  if (message.silentCsIds.length !== 0) {
+    writer.uint32(18).fork();
+    for (const item of message.silentCsIds) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
+}
+
+function decodeScrubBegun(reader: wire.Reader): ScrubBegun {
+  const $csIds: number[] = [];
+  const $silentCsIds: number[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        wire.push($csIds, wire.uint64(reader));
+        break;
+      case 10:
+        wire.packed(reader, $csIds, (reader) => wire.uint64(reader));
+        break;
+      case 16:
+        wire.push($silentCsIds, wire.uint64(reader));
+        break;
+      case 18:
+        wire.packed(reader, $silentCsIds, (reader) => wire.uint64(reader));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    csIds: $csIds,
+    silentCsIds: $silentCsIds,
+  };
+}
+
+/** How {@link ScrubBegun} travels. */
+export const ScrubBegun: wire.MessageType<ScrubBegun> = {
+  name: "ScrubBegun",
+  encode: encodeScrubBegun,
+  decode: decodeScrubBegun,
+};
+
+/** How a chunk server shall read everything it has again. */
+export interface ScrubOrders {
+  /** A round begins that long after the last one began; 0: none begins by itself. */
+  readonly periodMs: number;
+  /** While no client waits; while one does, it is a fraction of that. */
+  readonly bytesPerSecond: number;
+}
+
+function encodeScrubOrders(message: ScrubOrders, writer: wire.Writer): void {
+  if (message.periodMs !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.periodMs));
+  }
+  if (message.bytesPerSecond !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.bytesPerSecond));
+  }
+}
+
+function decodeScrubOrders(reader: wire.Reader): ScrubOrders {
+  let $periodMs = 0;
+  let $bytesPerSecond = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $periodMs = wire.uint64(reader);
+        break;
+      case 16:
+        $bytesPerSecond = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    periodMs: $periodMs,
+    bytesPerSecond: $bytesPerSecond,
+  };
+}
+
+/** How {@link ScrubOrders} travels. */
+export const ScrubOrders: wire.MessageType<ScrubOrders> = {
+  name: "ScrubOrders",
+  encode: encodeScrubOrders,
+  decode: decodeScrubOrders,
+};
+
+/** How far a chunk server has come with reading everything again. Times are of its own wall clock. */
+export interface ScrubReport {
+  readonly isRunning: boolean;
+  /** Of the present or the last round; 0: there was none. */
+  readonly beganMs: number;
+  /** Of the last round that went through; 0: there was none. */
+  readonly endedMs: number;
+  /** In the present or the last round. */
+  readonly checkedBytes: number;
+  /** All it has. */
+  readonly totalBytes: number;
+  /** Damaged blocks found since the present or last round began, by clients' reads, too. */
+  readonly damagedCount: number;
+  /** Replicas with blocks that no server of their chain has whole: kept, and readable elsewhere. */
+  readonly quarantinedCount: number;
+}
+
+function encodeScrubReport(message: ScrubReport, writer: wire.Writer): void {
+  if (message.isRunning) {
+    writer.uint32(8).bool(message.isRunning);
+  }
+  if (message.beganMs !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.beganMs));
+  }
+  if (message.endedMs !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.endedMs));
+  }
+  if (message.checkedBytes !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.checkedBytes));
+  }
+  if (message.totalBytes !== 0) {
+    writer.uint32(40).uint64(wire.safe(message.totalBytes));
+  }
+  if (message.damagedCount !== 0) {
+    writer.uint32(48).uint64(wire.safe(message.damagedCount));
+  }
+  if (message.quarantinedCount !== 0) {
+    writer.uint32(56).uint64(wire.safe(message.quarantinedCount));
+  }
+}
+
+function decodeScrubReport(reader: wire.Reader): ScrubReport {
+  let $isRunning = false;
+  let $beganMs = 0;
+  let $endedMs = 0;
+  let $checkedBytes = 0;
+  let $totalBytes = 0;
+  let $damagedCount = 0;
+  let $quarantinedCount = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $isRunning = reader.bool();
+        break;
+      case 16:
+        $beganMs = wire.uint64(reader);
+        break;
+      case 24:
+        $endedMs = wire.uint64(reader);
+        break;
+      case 32:
+        $checkedBytes = wire.uint64(reader);
+        break;
+      case 40:
+        $totalBytes = wire.uint64(reader);
+        break;
+      case 48:
+        $damagedCount = wire.uint64(reader);
+        break;
+      case 56:
+        $quarantinedCount = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    isRunning: $isRunning,
+    beganMs: $beganMs,
+    endedMs: $endedMs,
+    checkedBytes: $checkedBytes,
+    totalBytes: $totalBytes,
+    damagedCount: $damagedCount,
+    quarantinedCount: $quarantinedCount,
+  };
+}
+
+/** How {@link ScrubReport} travels. */
+export const ScrubReport: wire.MessageType<ScrubReport> = {
+  name: "ScrubReport",
+  encode: encodeScrubReport,
+  decode: decodeScrubReport,
+};
+
+export interface ScrubStatus {
+  readonly chunkServers: readonly CsScrub[];
+}
+
+function encodeScrubStatus(message: ScrubStatus, writer: wire.Writer): void {
+  for (const item of message.chunkServers) {
+    writer.uint32(10).fork();
+    encodeCsScrub(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeScrubStatus(reader: wire.Reader): ScrubStatus {
+  const $chunkServers: CsScrub[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        wire.push($chunkServers, wire.nested(reader, decodeCsScrub));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    chunkServers: $chunkServers,
+  };
+}
+
+/** How {@link ScrubStatus} travels. */
+export const ScrubStatus: wire.MessageType<ScrubStatus> = {
+  name: "ScrubStatus",
+  encode: encodeScrubStatus,
+  decode: decodeScrubStatus,
 };
 
 /** Asks for the first block at or after the offset that holds data (or, with is_hole, that holds none). */
@@ -11514,6 +12556,23 @@ export const SpaceStatus: wire.MessageType<SpaceStatus> = {
   name: "SpaceStatus",
   encode: encodeSpaceStatus,
   decode: decodeSpaceStatus,
+};
+
+/** Reads everything again from now on. Repeating it while a round is under way begins it anew. */
+export type StartScrub = Readonly<Record<string, never>>;
+
+function encodeStartScrub(_message: StartScrub, _writer: wire.Writer): void {}
+
+function decodeStartScrub(reader: wire.Reader): StartScrub {
+  while (reader.pos < reader.len) wire.skip(reader, reader.tag());
+  return {};
+}
+
+/** How {@link StartScrub} travels. */
+export const StartScrub: wire.MessageType<StartScrub> = {
+  name: "StartScrub",
+  encode: encodeStartScrub,
+  decode: decodeStartScrub,
 };
 
 /** How the data of a file are kept. A new file takes those of its directory. */

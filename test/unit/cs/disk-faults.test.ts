@@ -64,7 +64,7 @@ test("every label that a server uses while it serves has a test here", async () 
 
   const seen = new Set(chain.csIds.flatMap((id) => [...chain.host(id).diskFaults.labelsSeen]));
   const elsewhere =
-    /^(kv\.range|cs\.(identity|state|records|space|directory\.list|record\.(recover|filled|delete|stamp)|file|sums\.read))/;
+    /^(kv\.range|cs\.(identity|state|records|space|directory\.list|scrub\.put|record\.(recover|filled|delete|stamp)|file|sums\.read))/;
   const untested = [...seen].filter(
     (label) => !elsewhere.test(label) && !LABELS.some((known) => known === label),
   );

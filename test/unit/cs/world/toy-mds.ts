@@ -5,6 +5,7 @@ import {
   type ChunkMap,
   type CommandDone,
   type CsCommand,
+  type CsHeartbeat,
   type CsId,
   chunkVersion,
   type InstallChunk,
@@ -51,6 +52,9 @@ export class ToyMds {
   readonly reports: { chunkId: ChunkId; version: number; csId: CsId; code: string }[] = [];
   /** Members that failed are brought back when they are there again. */
   isHealing = true;
+  readonly damages: RegistryRequest[] = [];
+  /** The last one of each server. */
+  readonly heartbeats = new Map<CsId, CsHeartbeat>();
   heartbeatMs = 300;
   leaseMs = 3_000;
   isSilent = false;
@@ -153,6 +157,10 @@ export class ToyMds {
       const { commandId } = request.body;
       this.#waiting.get(commandId)?.(request.body);
       this.#waiting.delete(commandId);
+    } else if (request.type === "reportDamage") {
+      this.damages.push(request);
+    } else if (request.type === "heartbeat") {
+      this.heartbeats.set(self, request.body);
     } else if (request.type === "reportReplica") {
       this.reports.push(request.body);
       const chunk = this.chunks.get(request.body.chunkId);

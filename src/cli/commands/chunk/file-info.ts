@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+import type { Cluster } from "../../../client/index.js";
+import type { Attributes, ChunkInfo } from "../../../meta/index.js";
+import { withCluster } from "../../cluster-access.js";
+import { about } from "../../files/path-failure.js";
+import type { Invocation } from "../../invocation.js";
+import { formatSize } from "../../output.js";
+import { clusterPath } from "../attribute/paths.js";
+import { chunkLines } from "./lines.js";
+
+interface Flags {
+  readonly p?: boolean;
+  readonly json?: boolean;
+}
+
+const PAGE = 500;
+
+/** `file-info PATH`: the chunks of a file and where they are. */
+export function defineFileInfo(program: Command, invocation: Invocation): void {
+  program
+    .command("file-info <PATH>")
+    .description("show the chunks of a file: where they are, versions, states")
+    .option("-p", "PATH is from the root of the cluster; no mount is needed")
+    .option("--json", "print JSON")
+    .action(async (written: string, flags: Flags) => {
+      const { clusterName, path } = await clusterPath(invocation, written, flags.p);
+      const isJson = flags.json === true;
+      await withCluster(
+        invocation,
+        async (cluster) => {
+          const file = await about(written, cluster.fileSystem.lstat(path));
+          const chunks = await allChunks(cluster, file);
+          if (isJson) invocation.printJson({ path, ino: file.ino, sizeBytes: file.sizeBytes, chunks });
+          else invocation.printLines(infoLines(path, file, chunks));
+        },
+        { isSilent: isJson, clusterName },
+      );
+    });
+}
+
+/** Every chunk of the file that was ever written, by index. */
+export async function allChunks({ admin }: Cluster, { ino }: Attributes): Promise<ChunkInfo[]> {
+  const all: ChunkInfo[] = [];
+  for (let firstIndex: number | undefined = 0; firstIndex !== undefined; ) {
+    const page = await admin.fileChunks({ ino, firstIndex, limit: PAGE });
+    all.push(...page.chunks);
+    firstIndex = page.nextIndex;
+  }
+  return all;
+}
+
+function infoLines(path: string, file: Attributes, chunks: readonly ChunkInfo[]): string[] {
+  const { storage, ino, sizeBytes } = file;
+  const head = [
+    `File: ${path}`,
+    `  Inode: ${ino}  Size: ${formatSize(sizeBytes)}  Chunks: ${chunks.length} of ${formatSize(storage.chunkBytes)}`,
+    `  Kept: replicas=${storage.replicas}:${storage.replicasMinimum} failure-domain=${storage.failureDomain} tier=${storage.tier}`,
+  ];
+  return chunks.length === 0 ? head : [...head, ...chunkLines(chunks)];
+}
