@@ -1,7 +1,8 @@
 import { Prng } from "../../src/base/index.js";
 import { sessionId } from "../../src/meta/index.js";
+import { checkDisks, scrubAll } from "./checkers/disks.js";
 import { Positions } from "./checkers/file-history.js";
-import { checkQuietState, checkSameReplicas } from "./checkers/quiet-state.js";
+import { checkQuietState } from "./checkers/quiet-state.js";
 import { whatIsUnfinished } from "./checkers/unfinished.js";
 import type { ClientNode } from "./cluster/client-node.js";
 import { SimCluster } from "./cluster/sim-cluster.js";
@@ -40,6 +41,8 @@ export interface SimulationReport {
 const STOP_MS_MAX = 120_000;
 /** And the cluster must have nothing left to do within this. */
 const QUIET_MS_MAX = 180_000;
+
+const SCRUB_MS_MAX = 600_000;
 
 /** One run: safety under faults, then everything is healed and must converge, then everything is looked at. */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
@@ -138,9 +141,9 @@ class Run {
     await this.#converge(cluster, injector);
     if (violations.all.length > 0) return total(injector);
     if (this.#plan.rotMs > 0) {
-      // There is no scrubber yet: whoever reads a rotten block has it repaired.
-      await simulator.run(checkSameReplicas(cluster, false), "all replicas to be read");
+      await simulator.run(scrubAll(cluster), "all servers to read everything", { timeoutMs: SCRUB_MS_MAX });
       await this.#converge(cluster, injector);
+      await simulator.run(checkDisks(cluster), "a look at the disks");
     }
     await simulator.run(checkQuietState(cluster), "a look at the quiet state");
     await this.#readBack(cluster);

@@ -33,12 +33,15 @@ export function place(registry: Registry, request: PlacementRequest): CsId[] {
   const usable = all.filter((server) => mayTakeReplicas(registry, server) && !isExcluded(server, request));
   const pauseMs = configNumber(registry, "mds.alloc.failed_pause");
   // A failure in the future was stamped by a clock that was wrong: it must not bar the server until then.
-  const isRested = ({ failedMs, flags }: CsRecord): boolean =>
-    !flags.includes("h") &&
-    (failedMs === 0 || failedMs > request.stampMs || failedMs + pauseMs <= request.stampMs);
+  const isRested = ({ failedMs }: CsRecord): boolean =>
+    failedMs === 0 || failedMs > request.stampMs || failedMs + pauseMs <= request.stampMs;
   const rested = usable.filter(isRested);
-  const chosen = placeAmong(registry, rested, request, prng);
-  // Servers that failed a moment ago, or whose disks got something wrong, are better than no writing at all.
+  // A disk that got something wrong is as good as none only while there are others enough.
+  const sound = rested.filter(({ flags }) => !flags.includes("h"));
+  const best = placeAmong(registry, sound, request, prng);
+  const isBest = best.length >= request.count || sound.length === rested.length;
+  const chosen = isBest ? best : placeAmong(registry, rested, request, prng);
+  // Servers that failed a moment ago are better than no writing at all.
   const needed = Math.min(request.count, request.policy.replicasMinimum - request.members.length);
   const result = chosen.length >= needed ? chosen : placeAmong(registry, usable, request, prng);
   return prng.shuffle(result);

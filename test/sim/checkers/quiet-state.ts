@@ -10,15 +10,15 @@ export async function checkQuietState(cluster: SimCluster): Promise<void> {
   await checkSameMetadata(cluster);
   const chunks = await allChunks(cluster);
   await checkDerivedTables(cluster, chunks);
-  await checkSameReplicas(cluster, true);
+  await checkSameReplicas(cluster);
 }
 
 /** All replicas of each chunk hold the same bytes, and each of them passes its checksums. */
-export async function checkSameReplicas(cluster: SimCluster, isComplaining: boolean): Promise<void> {
+async function checkSameReplicas(cluster: SimCluster): Promise<void> {
   const links = new Links(cluster);
   for (const chunk of await allChunks(cluster)) {
     const difference = await differenceIn(links, chunk);
-    if (difference !== undefined && isComplaining) cluster.violations.add("same replicas", difference);
+    if (difference !== undefined) cluster.violations.add("same replicas", difference);
   }
   links.close();
 }

@@ -147,6 +147,12 @@ describe("servers are chosen", () => {
     expect(place(tables, request({ policy }))).toHaveLength(3);
   });
 
+  test("not where a disk got something wrong, unless the wanted number could not be had", () => {
+    const tables = registry([{}, {}, {}, { flags: "h" }]);
+    expect(place(tables, request()).sort()).toEqual([1025, 1026, 1027]);
+    expect(place(tables, request({ count: 4 }))).toHaveLength(4);
+  });
+
   test("a failure stamped by a clock that was hours ahead does not bar a server", () => {
     const tables = registry([{}, {}, { failedMs: 10_000_000 }]);
     expect(place(tables, request())).toHaveLength(3);
