@@ -10,7 +10,8 @@ import {
   truncatedBlock,
   zeroEdges,
 } from "./merge-blocks.js";
-import type { StoredBlocks, StoredReplica } from "./store/stored-replica.js";
+import type { StoredReplica } from "./store/stored-replica.js";
+import type { StoredBlocks } from "./store/verify-blocks.js";
 
 /** What travels with a change and is not the core's business. */
 export interface Cargo {

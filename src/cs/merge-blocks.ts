@@ -1,6 +1,6 @@
 import { BLOCK_BYTES, blockChecksum } from "../chunk/index.js";
 import { ZERO_BLOCK_SUM } from "./store/checksum-page.js";
-import type { StoredBlocks } from "./store/stored-replica.js";
+import type { StoredBlocks } from "./store/verify-blocks.js";
 
 /** Bytes of whole blocks on their way to the disk and down the chain, with a checksum for each block. */
 export interface Payload {

@@ -25,7 +25,8 @@ import type { ReplicaEnvironment } from "./environment.js";
 import { Filling, type InTurn } from "./filling.js";
 import { Mending } from "./mending.js";
 import { blockRange, edgeBlocks, NO_PAYLOAD, type Payload } from "./merge-blocks.js";
-import type { StoredBlocks, StoredReplica } from "./store/stored-replica.js";
+import type { StoredReplica } from "./store/stored-replica.js";
+import type { StoredBlocks } from "./store/verify-blocks.js";
 import { Turns } from "./turns.js";
 
 const DONE: ChunkReply = { type: "done", body: {} };

@@ -21,19 +21,14 @@ import { ChunkData, corrupt, type StoreFiles } from "./chunk-data.js";
 import { ChunkSums } from "./chunk-sums.js";
 import { encodeRecord, type ReplicaRecord, recordKey } from "./replica-record.js";
 import { SyncGroup } from "./sync-group.js";
-import { damagedOf, withHoles } from "./verify-blocks.js";
+import { damagedOf, type StoredBlocks, withHoles } from "./verify-blocks.js";
+import { writtenRuns } from "./written-runs.js";
 
 export interface StoreContext extends StoreFiles {
   readonly kv: Kv;
   readonly clock: Clock;
   /** Replicas with dirty regions; they enter by themselves, the cleaner takes them out. */
   readonly dirtyReplicas: Set<StoredReplica>;
-}
-
-/** Whole blocks as they are stored. A block never written has checksum 0 and reads as zeros. */
-export interface StoredBlocks {
-  readonly bytes: Uint8Array;
-  readonly checksums: Uint8Array;
 }
 
 /** What `install` changes of a record. */
@@ -172,7 +167,7 @@ export class StoredReplica {
     const isTail = offset + lengthBytes >= this.#data.sizeBytes;
     // Cut off and made longer again, everything up to the end becomes a hole of the data file too.
     if (isTail) await this.#data.zero(offset, lengthBytes);
-    for (const [from, to] of this.#writtenRuns(offset, offset + lengthBytes)) {
+    for (const [from, to] of writtenRuns(this.#record.written, offset, offset + lengthBytes)) {
       const runs = isTail ? [] : dataRuns(this.#getSums(from / BLOCK_BYTES, (to - from) / BLOCK_BYTES));
       for (const { begin, end } of runs)
         await this.#data.zero(from + begin * BLOCK_BYTES, (end - begin) * BLOCK_BYTES);
@@ -190,7 +185,7 @@ export class StoredReplica {
     await this.write(offset, payload, checksums, endBytes);
     if (this.#data.sizeBytes > endBytes) await this.#data.resize(endBytes);
     const end = this.#record.chunkBytes;
-    for (const [from, to] of this.#writtenRuns(offset + payload.length, end)) {
+    for (const [from, to] of writtenRuns(this.#record.written, offset + payload.length, end)) {
       this.#setSums(from / BLOCK_BYTES, new Uint8Array(Math.ceil((4 * (to - from)) / BLOCK_BYTES)));
     }
   }
@@ -490,18 +485,5 @@ export class StoredReplica {
       visit(page, from, from + 4 * (end - block), 4 * (block - firstBlock));
       block = end;
     }
-  }
-
-  /** The parts of a range that lie in regions ever written. */
-  #writtenRuns(from: number, to: number): [from: number, to: number][] {
-    const runs: [number, number][] = [];
-    for (const region of this.#record.written) {
-      const start = Math.max(from, region * REGION_BYTES);
-      const end = Math.min(to, (region + 1) * REGION_BYTES);
-      const last = runs.at(-1);
-      if (last?.[1] === start) last[1] = Math.max(start, end);
-      else if (start < end) runs.push([start, end]);
-    }
-    return runs;
   }
 }

@@ -1,13 +1,13 @@
 import { BLOCK_BYTES, blockChecksum } from "../../chunk/index.js";
 
-/** Whole blocks and what their checksums should be; 0 for a block never written. */
-export interface CheckedBlocks {
+/** Whole blocks as they are stored. A block never written has checksum 0 and reads as zeros. */
+export interface StoredBlocks {
   readonly bytes: Uint8Array;
   readonly checksums: Uint8Array;
 }
 
 /** The numbers, from 0, of the blocks whose bytes do not match their checksums. */
-export function damagedOf({ bytes, checksums }: CheckedBlocks): number[] {
+export function damagedOf({ bytes, checksums }: StoredBlocks): number[] {
   const damaged: number[] = [];
   for (let block = 0; 4 * block < checksums.length; block++) {
     const expected = checksumAt(checksums, block);

@@ -1,5 +1,6 @@
 import { type ChainMember, type ChunkId, type ChunkMap, type CsId, chunkId } from "../../chunk/index.js";
 import { FILE_BYTES_MAX, type InodeNumber } from "../../meta/index.js";
+import { cappedFreeBytes } from "./capacity-cap.js";
 import { activeCount, deleteChunk, holdersOf } from "./chunk-index.js";
 import { requestDeletion } from "./chunk-settle.js";
 import { isWritable, startChunk, takeStep } from "./chunk-step.js";
@@ -25,6 +26,7 @@ export function allocateChunk(context: Context, inode: InodeRecord, index: numbe
   const existing = chunkAt(tables, inode.ino, index);
   if (existing !== undefined) return mapForWriting(context, existing);
   if ((index + 1) * inode.storage.chunkBytes > FILE_BYTES_MAX) return fail("file_too_large");
+  if (cappedFreeBytes(tables) === 0) return wait({ type: "space" });
   const policy = policyOf(inode);
   // The next number, but given out only if the chunk comes to be.
   const seed = (tables.counters.get()?.chunk ?? 0) + 1;

@@ -73,6 +73,14 @@ const DEFINITIONS = {
     max: 1_000_000_000,
     description: "MB; no new replicas on a chunk server with less free space than that",
   },
+  "mds.alloc.capacity_max": {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: 1_000_000_000_000,
+    description:
+      "MB; with more than that in files, not counting replicas, writers of new chunks wait; 0: no limit",
+  },
   "mds.alloc.strict_failure_domain": {
     kind: "switch",
     default: 1,

@@ -4,6 +4,7 @@ import {
   ROOT_INODE,
   type SpaceStatus,
 } from "../../meta/index.js";
+import { capacityCapBytes, cappedFreeBytes } from "./capacity-cap.js";
 import { clusterHealth } from "./cluster-health.js";
 import { domainOf } from "./failure-domain.js";
 import { totalsOf } from "./inodes.js";
@@ -22,8 +23,14 @@ export function spaceStatus(tables: Tables): SpaceStatus {
   return {
     totalBytes: sum(servers.map(({ totalBytes }) => totalBytes)),
     freeBytes: sum(servers.map(({ freeBytes }) => freeBytes)),
-    allocatableBytes: logicalBytes(tables, usable, ({ totalBytes }) => totalBytes),
-    allocatableFreeBytes: logicalBytes(tables, usable, (server) => usableBytes(tables, server)),
+    allocatableBytes: Math.min(
+      logicalBytes(tables, usable, ({ totalBytes }) => totalBytes),
+      capacityCapBytes(tables),
+    ),
+    allocatableFreeBytes: Math.min(
+      logicalBytes(tables, usable, (server) => usableBytes(tables, server)),
+      cappedFreeBytes(tables),
+    ),
   };
 }
 

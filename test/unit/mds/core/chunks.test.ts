@@ -51,6 +51,25 @@ describe("the first write of a chunk", () => {
     expect(one.tables.counters.get()?.chunk).toBe(0);
   });
 
+  test("waits while the files have as many bytes as the cluster may hold, and goes on when that is raised", () => {
+    const world = new ChunkWorld(2, { replicas: 2 });
+    const limit = (value: string): void =>
+      world.tables.config.put(
+        { name: "mds.alloc.capacity_max", value, sequence: 1 },
+        "mds.alloc.capacity_max",
+      );
+    world.written();
+    const totals = { fileCount: 1, inodeCount: 2, sizeBytes: 3_000_000, chunkCount: 1 };
+    world.tables.totals.put(totals);
+    limit("3");
+
+    expect(world.allocate(1)).toEqual({ type: "wait", key: { type: "space" } });
+    // What is there already is still written.
+    expect(codeOf(world.allocate(0))).toBe("ok");
+    limit("4");
+    expect(world.allocate(1)).toMatchObject({ type: "wait", key: { type: "chunk" } });
+  });
+
   test("waits for the chunk below the minimum, and asks for its repair", () => {
     const world = new ChunkWorld(2, { replicas: 2, replicasMinimum: 2 });
     const { chunkId, chain } = world.written();

@@ -51,6 +51,15 @@ describe("space", () => {
     });
   });
 
+  test("is no more than the limit that was set", () => {
+    const world = new ChunkWorld(3);
+    world.apply({
+      type: "setConfig",
+      body: { name: "mds.alloc.capacity_max", value: "1000", expectedSequence: undefined },
+    });
+    expect(spaceStatus(world.tables)).toMatchObject({ allocatableBytes: 1e9, allocatableFreeBytes: 1e9 });
+  });
+
   test("of offline and dropped servers is not promised", () => {
     const world = new ChunkWorld(3);
     world.apply({ type: "setCsActivity", body: { csId: csId(1025), activity: "offline" } });
