@@ -147,7 +147,7 @@ test(
     const flags = (await cluster.admin.status()).chunkServers.map((server) => server.flags);
     expect(flags.filter((flag) => flag === "h")).toHaveLength(1);
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 test(
@@ -221,7 +221,7 @@ test(
       expect(refused.status).toBe(1);
     }
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );
 
 test(
