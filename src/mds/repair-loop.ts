@@ -16,6 +16,8 @@ const QUEUE_PERIOD_MS = 100;
 /** Chunks looked at in one round, of each kind: what is urgent is found by the records, the rest comes later. */
 const PAGE = 1000;
 const STEPS_PER_ROUND = 200;
+/** Replicas in doubt that are settled in one round. */
+const SETTLED_PER_ROUND = 500;
 
 const NOTHING = { delayedCount: 0 } as const;
 
@@ -99,11 +101,9 @@ export class RepairLoop {
   }
 
   async #round(): Promise<Pick<RepairPlan, "delayedCount">> {
-    for (const step of this.#suspects.steps()) {
-      if (await this.#leadership.proposeQuietly({ type: "reconfigureChunk", body: step })) {
-        this.#suspects.settled(step.chunkId);
-      }
-    }
+    // All at once, as below: clients wait for what is in doubt, and a server that comes back may have thousands.
+    const settling = this.#suspects.steps().slice(0, SETTLED_PER_ROUND);
+    await Promise.all(settling.map((step) => this.#settleDoubt(step)));
     if (!this.#isDue) return NOTHING;
     this.#isDue = false;
     const records = await this.#candidates();
@@ -144,6 +144,11 @@ export class RepairLoop {
       },
       records,
     );
+  }
+
+  async #settleDoubt(body: ReconfigureChunk): Promise<void> {
+    if (await this.#leadership.proposeQuietly({ type: "reconfigureChunk", body }))
+      this.#suspects.settled(body.chunkId);
   }
 
   async #take(body: ReconfigureChunk): Promise<void> {
