@@ -146,7 +146,11 @@ export async function applyChange(stored: StoredReplica, change: Change, payload
   const { offset, lengthBytes, endBytes, kind } = change;
   const { bytes, checksums } = payload;
   if (kind === "write") return await stored.write(offset, bytes, checksums, endBytes);
-  if (kind === "truncate") return await stored.truncate(offset, bytes, checksums, endBytes);
+  if (kind === "truncate") {
+    await stored.truncate(offset, bytes, checksums, endBytes);
+    // Safe at once: the new size is, and no client knows afterwards that there is something to be synced here.
+    return await stored.sync();
+  }
   await stored.zero(offset, lengthBytes);
   if (bytes.length === 0) return;
   await stored.write(offset, bytes.subarray(0, BLOCK_BYTES), checksums.subarray(0, 4), endBytes);

@@ -3,7 +3,7 @@ import { CLIMATES } from "./faults/fault-plan.js";
 import { type SimulationReport, simulate } from "./simulation.js";
 
 /**
- * `npm run sim -- [--seed N] [--count K] [--minutes M] [--safety MS] [--climate NAME] [--buffered] [--trace]`: runs seeds one after the other, from the given one or
+ * `npm run sim -- [--seed N] [--count K] [--minutes M] [--processor-seconds S] [--safety MS] [--climate NAME] [--buffered] [--trace]`: runs seeds one after the other, from the given one or
  * from a random one; ends with status 1 at the first that fails, unless `--keep-going`.
  */
 const { values: flags } = parseArgs({
@@ -11,6 +11,7 @@ const { values: flags } = parseArgs({
     seed: { type: "string" },
     count: { type: "string" },
     minutes: { type: "string" },
+    "processor-seconds": { type: "string" },
     safety: { type: "string" },
     climate: { type: "string", default: "drawn" },
     buffered: { type: "boolean", default: false },
@@ -23,10 +24,12 @@ async function main(): Promise<number> {
   const first = flags.seed === undefined ? Math.floor(Date.now() % 1_000_000_000) : Number(flags.seed);
   const endMs =
     flags.minutes === undefined ? Number.POSITIVE_INFINITY : Date.now() + Number(flags.minutes) * 60_000;
+  const processorMsMax = Number(flags["processor-seconds"] ?? Number.POSITIVE_INFINITY) * 1000;
+  const isLimited = flags.minutes !== undefined || flags["processor-seconds"] !== undefined;
   const countMax =
     flags.count !== undefined
       ? Number(flags.count)
-      : flags.minutes !== undefined
+      : isLimited
         ? Number.POSITIVE_INFINITY
         : flags.seed !== undefined
           ? 1
@@ -34,7 +37,7 @@ async function main(): Promise<number> {
   const climate = CLIMATES[flags.climate];
   if (climate === undefined) throw new Error(`--climate is one of ${Object.keys(CLIMATES).join(", ")}`);
   let failed = 0;
-  for (let i = 0; i < countMax && Date.now() < endMs; i++) {
+  for (let i = 0; i < countMax && Date.now() < endMs && processorMs() < processorMsMax; i++) {
     const began = Date.now();
     const report = await simulate({
       seed: first + i,
@@ -49,6 +52,12 @@ async function main(): Promise<number> {
     if (!flags["keep-going"]) return 1;
   }
   return failed === 0 ? 0 : 1;
+}
+
+/** What this process has used, however many others there are on the machine. */
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 function print(report: SimulationReport, seconds: number): void {

@@ -202,6 +202,24 @@ test("an orderly restart of an idle member costs no new version", async () => {
   expectAll(await chain.contents(8192), expected, 3);
 });
 
+test("what was cut off stays so after the loss of power of all hosts at once, though nobody synced", async () => {
+  for (const seed of [5, 6, 7, 8]) {
+    const chain = await ChainWorld.of(seed, 2);
+    await chain.make();
+    await chain.run(chain.client.write(CHUNK, 0, filled(20_000, 1)), "a write");
+    await chain.run(chain.client.sync(CHUNK), "a sync");
+    await chain.run(chain.mds.reinstall(CHUNK, 0), "a truncation");
+    await chain.run(chain.mds.reinstall(CHUNK), "a version that cuts nothing");
+    for (const id of chain.csIds) chain.powerLoss(id);
+    for (const id of chain.csIds) await chain.start(id);
+    await chain.healed(2);
+    await chain.run(chain.client.write(CHUNK, 20_000, filled(10, 2)), "a write");
+    const expected = filled(20_010, 0);
+    expected.fill(2, 20_000);
+    expectAll(await chain.contents(20_010), expected, 2);
+  }
+});
+
 test("what was synced survives the loss of power of all hosts at once", async () => {
   const chain = await ChainWorld.of(11, 3);
   await chain.make();
