@@ -266,10 +266,9 @@ async function refuseEmptied(config: MdsConfig, disk: Disk, store: MetadataStore
 function withRepair(error: unknown, { identity, directory }: MdsConfig): unknown {
   const failure = failureOf(error);
   if (failure?.code !== "log_corrupt") return error;
-  const { clusterName, mdsId, address } = identity;
+  const { clusterName, mdsId } = identity;
   const detail =
     `${failure.detail}. This MDS stops rather than lie. While the others have a majority, replace it: ` +
-    `pstorage -c ${clusterName} rm-mds ${mdsId}; rm -r ${directory}; ` +
-    `pstorage -c ${clusterName} make-mds -a ${address} -r ${directory}`;
+    `pstorage -c ${clusterName} make-mds --replace ${mdsId} -r ${directory}`;
   return new StorageError({ code: "log_corrupt", detail }, error);
 }

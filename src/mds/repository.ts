@@ -71,6 +71,37 @@ export async function refuseExisting(disk: Disk, directory: string): Promise<voi
   }
 }
 
+/** What a repository consists of, identity first: without it the rest is none. `logs` stays for whoever asks why. */
+const PARTS = ["identity.json", "genesis.json", "member", "raft", "state"] as const;
+
+/**
+ * Removes what is left of a repository, but for its logs. A directory that holds anything else is not touched: `exists`. One that is
+ * not there is success.
+ */
+export async function wipeMdsRepository(disk: Disk, directory: string): Promise<void> {
+  const names = await listIfThere(disk, directory);
+  const known: readonly string[] = [...PARTS, ...PARTS.map((name) => `${name}.tmp`), "logs"];
+  const strange = names.find((name) => !known.includes(name));
+  if (strange !== undefined) {
+    throw storageError(
+      "exists",
+      `${directory} holds ${strange}, which is no part of a repository; choose another directory`,
+    );
+  }
+  for (const name of [...PARTS, ...PARTS.map((part) => `${part}.tmp`)]) {
+    if (names.includes(name)) await removeTree(disk, `${directory}/${name}`);
+  }
+  if (names.length > 0) await disk.syncDirectory(directory, "mds.repository.wipe");
+}
+
+/** A file, or a directory of files. */
+async function removeTree(disk: Disk, path: string): Promise<void> {
+  for (const name of await disk.list(path, "mds.repository.wipe").catch(() => [])) {
+    await disk.remove(`${path}/${name}`, "mds.repository.wipe");
+  }
+  await disk.remove(path, "mds.repository.wipe");
+}
+
 export async function loadMdsIdentity(disk: Disk, directory: string): Promise<MdsIdentity> {
   const path = `${directory}/identity.json`;
   const identity = parse(await read(disk, path), path) as Partial<MdsIdentity>;
@@ -141,7 +172,10 @@ async function read(disk: Disk, path: string): Promise<Uint8Array> {
     return await disk.readFile(path, "mds.repository.read");
   } catch (error) {
     if (failureOf(error)?.code !== "not_found") throw error;
-    throw storageError("not_found", `${path} is missing: no repository of a metadata server`);
+    throw storageError(
+      "not_found",
+      `${path} is missing: no repository of a metadata server; if one was lost here, replace it: make-mds --replace MDSID`,
+    );
   }
 }
 

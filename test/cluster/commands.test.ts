@@ -108,7 +108,10 @@ test("a second and a third MDS join, one after the other", async () => {
 
 test("make-mds refuses an address that the cluster knows, and a directory that is a repository", async () => {
   expectDone(await service("mds", 3, "stop"));
-  expectRefusal(await run(3, `make-mds -a ${addresses[2]} -r ${root(3)}/other`), "remove it first: rm-mds 3");
+  expectRefusal(
+    await run(3, `make-mds -a ${addresses[2]} -r ${root(3)}/other`),
+    "replace it: make-mds --replace 3",
+  );
   expectRefusal(await run(3, `make-mds -a ${addresses[2]} -r ${root(3)}/mds`), "already is a repository");
   expectDone(await service("mds", 3, "start"));
 });

@@ -87,27 +87,19 @@ async function refusalOfStart(kind: "mds" | "cs", host: number): Promise<string>
   return error.message;
 }
 
-/** The last `;`-separated commands of a message: what an operator would copy into a terminal. */
-function commandsIn(message: string): string[][] {
-  return [...message.matchAll(/(?:^|[:;] )((?:pstorage|rm) [^;]+)/g)].map((found) =>
-    (found[1] ?? "").trim().split(" "),
-  );
+/** Types the one command that the message names, as the operator of that host. */
+async function follow(message: string, host: number): Promise<void> {
+  const [, command = ""] = /: pstorage (-c \S+ make-mds --replace \d+ -r \S+)$/.exec(message.trim()) ?? [];
+  const result = await harness.run(command.split(" "), { host });
+  expect(result.errors).toBe("");
+  expect(result.status).toBe(0);
 }
 
-/** Does what the message says, as the operator of that host. */
-async function follow(message: string, host: number): Promise<void> {
-  const commands = commandsIn(message);
-  expect(commands.map(([program]) => program)).toEqual(["pstorage", "rm", "pstorage"]);
-  for (const [program, ...args] of commands) {
-    if (program === "rm") {
-      expect(args).toEqual(["-r", harness.lab.repository("mds", host)]);
-      await rm(args[1] ?? "", { recursive: true });
-      continue;
-    }
-    const result = await harness.run(args, { host });
-    expect(result.errors).toBe("");
-    expect(result.status).toBe(0);
-  }
+/** What is typed when nothing is left to say what to do. */
+async function replaceByHand(host: number, mdsId: number): Promise<void> {
+  const directory = harness.lab.repository("mds", host);
+  const result = await harness.run(["make-mds", "--replace", `${mdsId}`, "-r", directory], { host });
+  expect(result).toMatchObject({ errors: "", status: 0 });
 }
 
 async function expectThreeMds(): Promise<void> {
@@ -424,4 +416,44 @@ test(
     await expectRead(host);
   },
   TEST_MS,
+);
+
+test(
+  "an MDS whose disk is gone is replaced by one command, as the same place under a new id, also if it was begun before",
+  async () => {
+    const { lab } = harness;
+    const host = followerHost();
+    const { id, directory } = await lab.service("mds", host);
+    expect(
+      (await harness.run(["make-mds", "--replace", `${id}`, "-r", directory], { host })).errors,
+    ).toContain("is running");
+    await lab.stopOne("mds", host);
+    await rm(directory, { recursive: true });
+    expect(await refusalOfStart("mds", host)).toContain("make-mds --replace");
+    const other = await lab.service("mds", (host % 3) + 1);
+    expect(
+      (await harness.run(["make-mds", "--replace", `${id}`, "-r", other.directory], { host })).errors,
+    ).toContain(`is the repository of MDS#${other.id}`);
+    // As if the command had been interrupted in its middle.
+    expect((await harness.run(["rm-mds", `${id}`], { host: other.host })).errors).toBe("");
+    const again = await harness.run(["make-mds", "--replace", `${id}`, "-r", directory], { host });
+    expect(again.errors).toContain("give the address of the new one with -a");
+    const address = lab.mdsAddresses[host - 1] ?? "";
+    const made = await harness.run(["make-mds", "--replace", `${id}`, "-a", address, "-r", directory], {
+      host,
+    });
+    expect(made).toMatchObject({ errors: "", status: 0 });
+    await lab.startOne("mds", host);
+    await expectThreeMds();
+    expect((await lab.service("mds", host)).id).toBeGreaterThan(id);
+    await lab.stopOne("mds", host);
+    await rm(directory, { recursive: true });
+    await replaceByHand(
+      host,
+      (await harness.lab.status()).mdsServers.find((one) => one.address === address)?.mdsId ?? 0,
+    );
+    await lab.startOne("mds", host);
+    await expectThreeMds();
+  },
+  TIMEOUT_MS,
 );

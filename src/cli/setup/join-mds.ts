@@ -58,6 +58,6 @@ async function refuseKnownAddress(address: string, admin: Admin): Promise<void> 
   if (known === undefined) return;
   throw storageError(
     "exists",
-    `MDS#${known.mdsId} of the cluster is at ${address} already; if it is lost, remove it first: rm-mds ${known.mdsId}`,
+    `MDS#${known.mdsId} of the cluster is at ${address} already; if it is lost, replace it: make-mds --replace ${known.mdsId}`,
   );
 }
