@@ -45,6 +45,10 @@ export interface ReplicaReport {
   readonly suspect: boolean;
   /** It is or was suspect, and has not been filled since: the host itself went down, so that acknowledged but unsynced writes may be missing. */
   readonly hostCrashed: boolean;
+  /** Parts of it are still to be fetched, whatever it began with. */
+  readonly filling: boolean;
+  /** Its place in the chain of its version, from 0 at the head. */
+  readonly position: number;
 }
 
 /** Sent every `heartbeatMs`; a server that hears no answer stops serving on its own before it is given up. */
@@ -148,6 +152,8 @@ export interface Registered {
   readonly heartbeatMs: number;
   /** Without an answered heartbeat for that long the server stops serving. */
   readonly leaseMs: number;
+  /** Of the metadata: grows when they are recovered from a backup or a survivor. A server that met a higher one obeys no lower one. */
+  readonly epoch: number;
 }
 
 export type RegistryReply =

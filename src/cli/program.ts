@@ -7,7 +7,10 @@ import { defineFileInfo } from "./commands/chunk/file-info.js";
 import { defineRepair } from "./commands/chunk/repair.js";
 import { defineScrub } from "./commands/chunk/scrub.js";
 import { defineVerify } from "./commands/chunk/verify.js";
+import { defineBackup } from "./commands/cluster/backup.js";
 import { defineGetEvent } from "./commands/cluster/get-event.js";
+import { defineRecovery } from "./commands/cluster/recovery.js";
+import { defineRestore } from "./commands/cluster/restore.js";
 import { defineStat } from "./commands/cluster/stat.js";
 import { defineGetConfig } from "./commands/config/get.js";
 import { defineSetConfig } from "./commands/config/set.js";
@@ -32,6 +35,9 @@ const COMMANDS: readonly ((program: Command, invocation: Invocation) => void)[] 
   defineMakeCs,
   defineRmCs,
   defineRmMds,
+  defineBackup,
+  defineRestore,
+  defineRecovery,
   defineListServices,
   defineStat,
   defineGetEvent,

@@ -16,6 +16,7 @@ import type {
   GetEvents,
   GetFileChunks,
   MdsAdded,
+  RecoveryStatus,
   RemoveChunkServer,
   RemoveMds,
   RepairPreview,
@@ -24,6 +25,7 @@ import type {
   SetConfig,
 } from "../meta/index.js";
 import { ADMIN, type Rpc, type UnaryMethod } from "../rpc/index.js";
+import { type Backup, openBackup } from "./backup.js";
 import { MdsCandidates } from "./core/mds-candidates.js";
 import { afterMetadataFailure, pauseMs } from "./core/retry-policy.js";
 import { throwIfAborted, type WaitOptions, withinLimits } from "./waiting.js";
@@ -39,6 +41,9 @@ const TIMEOUT_MS = 30_000;
 /** How long one server may take to answer. */
 const ANSWER_MS = 10_000;
 const BACKOFF = { delayMsMin: 50, delayMsMax: 1000 };
+
+/** Asks one server. */
+type Attempt<Reply> = (address: string, signal: AbortSignal | undefined) => Promise<Reply>;
 
 /**
  * What operators ask of the cluster. Each call finds the leading MDS by itself, and gives up after 30 s unless told
@@ -79,6 +84,11 @@ export class Admin {
     return this.#call(ADMIN.removeChunkServer, request, options);
   }
 
+  /** How far the latest recovery of the metadata is. */
+  recovery(options?: WaitOptions): Promise<RecoveryStatus> {
+    return this.#call(ADMIN.getRecovery, {}, options);
+  }
+
   addMds(request: AddMds, options?: WaitOptions): Promise<MdsAdded> {
     return this.#call(ADMIN.addMds, request, options);
   }
@@ -109,15 +119,27 @@ export class Admin {
     return this.#call(ADMIN.previewRepairs, {}, options);
   }
 
+  /** All metadata as they are at one moment. The limits are for finding the leader; the data come as they are read. */
+  backup(options?: WaitOptions): Promise<Backup> {
+    return this.#find((address, signal) => openBackup(this.#world, address, signal), options);
+  }
+
   #call<Request, Reply>(
     method: UnaryMethod<Request, Reply>,
     request: Request,
     options: WaitOptions | undefined,
   ): Promise<Reply> {
+    return this.#find(
+      (address, signal) => this.#world.rpc.call(method, address, request, { deadlineMs: ANSWER_MS, signal }),
+      options,
+    );
+  }
+
+  #find<Reply>(attempt: Attempt<Reply>, options: WaitOptions | undefined): Promise<Reply> {
     const { clock, random } = this.#world;
     return withinLimits(clock, { timeoutMs: TIMEOUT_MS, ...options }, async (signal) => {
       for (let round = 1; ; round++) {
-        const outcome = await this.#tryEach(method, request, signal);
+        const outcome = await this.#tryEach(attempt, signal);
         if ("reply" in outcome) return outcome.reply;
         const chance = random.uint32() / 2 ** 32;
         const step = afterMetadataFailure(outcome.code, round, chance);
@@ -129,16 +151,15 @@ export class Admin {
   }
 
   /** One round over the servers: the first answer of one that leads, or how the last one failed. */
-  async #tryEach<Request, Reply>(
-    method: UnaryMethod<Request, Reply>,
-    request: Request,
+  async #tryEach<Reply>(
+    attempt: Attempt<Reply>,
     signal: AbortSignal | undefined,
   ): Promise<{ readonly reply: Reply } | { readonly error: unknown; readonly code: FailureCode }> {
     let last: { readonly error: unknown; readonly code: FailureCode } | undefined;
     this.#candidates.beginRound((addresses) => [...addresses]);
     for (let address = this.#candidates.next(); address !== undefined; address = this.#candidates.next()) {
       try {
-        const reply = await this.#world.rpc.call(method, address, request, { deadlineMs: ANSWER_MS, signal });
+        const reply = await attempt(address, signal);
         this.#candidates.leads(address);
         return { reply };
       } catch (error) {

@@ -1,5 +1,6 @@
 /** The library every consumer uses. `connect.ts` puts it together for a real program; see docs/client-library.md. */
 export { Admin, type AdminWorld } from "./admin.js";
+export type { Backup } from "./backup.js";
 export { BlockCache, type BlockCacheStatus } from "./block-cache.js";
 export type { CacheListener } from "./cache-listener.js";
 export { Cluster, type ClusterConfig } from "./cluster.js";

@@ -91,6 +91,10 @@ export class ChunkServer {
       heartbeat: () => this.#heartbeat(store, table, load),
       obey: (command) => obey(table, scrubber, command),
       ordered: (orders) => scrubber.obey(orders),
+      get epoch() {
+        return store.epoch;
+      },
+      noteEpoch: (epoch) => store.noteEpoch(epoch),
       attached: () => table.tellFilled(),
     });
     const cleaner = new Cleaner(clock, this.#limits, store, table);

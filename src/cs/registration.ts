@@ -28,6 +28,10 @@ export interface Registrant {
   obey(command: CsCommand): Promise<number>;
   /** The leader said how everything is to be read again. */
   ordered(orders: ScrubOrders): void;
+  /** The highest epoch of the metadata that was ever met. */
+  readonly epoch: number;
+  /** Remembers a higher one, safe from loss of power. */
+  noteEpoch(epoch: number): Promise<void>;
   /** The MDS has taken the inventory. */
   attached(): void;
 }
@@ -179,6 +183,7 @@ export class Registration {
     const body = await this.#registrant.registration();
     const reply = await this.#ask(client, { type: "register", body }, ATTACH_TIMEOUT_MS);
     if (reply.type !== "registered") throw storageError("malformed", "not an answer to a registration");
+    await this.#checkEpoch(reply.body.epoch);
     const replicas = this.#registrant.inventory();
     // The MDS counts from the moment it has everything.
     let sentAtMs = this.#clock.monotonicMs();
@@ -197,6 +202,20 @@ export class Registration {
     for (const [key, report] of this.#reports) this.#deliver(client, key, report);
     this.#registrant.attached();
     return heartbeatMs;
+  }
+
+  /** Metadata that were recovered take this server with them: whoever still holds the older ones may not decide any more. */
+  async #checkEpoch(epoch: number): Promise<void> {
+    const known = this.#registrant.epoch;
+    if (epoch > known) {
+      this.#log.warn("the metadata of the cluster were recovered", { epoch, known });
+      await this.#registrant.noteEpoch(epoch);
+    } else if (epoch < known) {
+      throw storageError(
+        "refused",
+        `the MDS at ${this.#finder.address} is of epoch ${epoch}, from before a recovery of the metadata (epoch ${known})`,
+      );
+    }
   }
 
   /** Heartbeats until one is not answered. */

@@ -74,7 +74,7 @@ export class ReplicaTable {
   /** For the MDS: what there is. */
   inventory(): ReplicaReport[] {
     return [...this.#entries.values()].map(({ replica: { stored, version }, filler }) => {
-      const { chunkId, needed, isSuspect, isHostCrashed } = stored.record;
+      const { chunkId, needed, isSuspect, isHostCrashed, chain } = stored.record;
       const isAbandoned = needed !== undefined && filler === undefined;
       return {
         chunkId,
@@ -82,6 +82,11 @@ export class ReplicaTable {
         syncing: needed === "all",
         suspect: isSuspect || isAbandoned,
         hostCrashed: isHostCrashed,
+        filling: needed !== undefined,
+        position: Math.max(
+          0,
+          chain.findIndex(({ csId }) => csId === this.#env.selfId),
+        ),
       };
     });
   }

@@ -3,12 +3,15 @@ import { storageError } from "../base/index.js";
 import { csId } from "../chunk/index.js";
 import type { AddMds, Config, Events, GetEvents, MdsAdded, RemoveMds } from "../meta/index.js";
 import { raftId } from "../raft/index.js";
-import { ADMIN, type Service } from "../rpc/index.js";
+import { ADMIN, BACKUP, type Service } from "../rpc/index.js";
+import { serveBackup } from "./backup-service.js";
 import { defineChunkDetails } from "./chunk-details.js";
 import { configEntries } from "./core/cluster-config.js";
 import type { Change } from "./core/command.js";
+import { epochOf } from "./core/epochs.js";
 import type { Leadership } from "./leadership.js";
 import { followMembership } from "./membership-loop.js";
+import { recoveryReport } from "./recovery-report.js";
 import { clusterStatus } from "./status-report.js";
 
 const EVENTS_PER_REPLY = 1000;
@@ -61,6 +64,8 @@ export class AdminService {
     service.unary(ADMIN.addMds, (request) => this.#addMds(request));
     service.unary(ADMIN.removeMds, (request) => this.#removeMds(request));
     defineChunkDetails(service, () => this.#current());
+    service.unary(ADMIN.getRecovery, async () => await recoveryReport(await this.#current()));
+    service.stream(BACKUP, (channel) => serveBackup(channel, () => this.#current()));
   }
 
   /** The leadership, at a moment at which it surely leads. */
@@ -89,7 +94,8 @@ export class AdminService {
       address: member.address,
       isVoter: member.role === "voter",
     }));
-    return { mdsId, clusterName: leadership.tables.cluster.get()?.name ?? "", members };
+    const clusterName = leadership.tables.cluster.get()?.name ?? "";
+    return { mdsId, clusterName, members, epoch: epochOf(leadership.tables) };
   }
 
   async #removeMds({ mdsId }: RemoveMds): Promise<Record<string, never>> {

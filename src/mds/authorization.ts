@@ -1,5 +1,12 @@
 import type { AuthorizationTable, Role } from "../auth/index.js";
-import { ADMIN, ENROLLMENT, METADATA_SESSION, openDataChannel, REGISTRY_ATTACH } from "../rpc/index.js";
+import {
+  ADMIN,
+  BACKUP,
+  ENROLLMENT,
+  METADATA_SESSION,
+  openDataChannel,
+  REGISTRY_ATTACH,
+} from "../rpc/index.js";
 import { RAFT_PEER } from "./raft-wire.js";
 
 const OPERATORS: readonly Role[] = ["admin", "client"];
@@ -18,12 +25,14 @@ export const MDS_AUTHORIZATION: AuthorizationTable = {
   [ADMIN.getChunk.path]: OPERATORS,
   [ADMIN.getFileChunks.path]: OPERATORS,
   [ADMIN.previewRepairs.path]: OPERATORS,
+  [ADMIN.getRecovery.path]: OPERATORS,
   [ADMIN.setConfig.path]: ["admin"],
   [ADMIN.addChunkServer.path]: ["admin"],
   [ADMIN.removeChunkServer.path]: ["admin"],
   [ADMIN.addMds.path]: ["admin"],
   [ADMIN.removeMds.path]: ["admin"],
   [ADMIN.beginScrub.path]: ["admin"],
+  [BACKUP.path]: ["admin"],
   [ENROLLMENT.start.path]: "anyone",
   [ENROLLMENT.finish.path]: "anyone",
 };

@@ -1,4 +1,4 @@
-import type { MdsIdentity } from "./repository.js";
+import type { MdsIdentity, RecoveryFile } from "./repository.js";
 
 /** Everything a metadata server is told at its start; what may change while it runs is cluster configuration. */
 export interface MdsConfig {
@@ -7,6 +7,8 @@ export interface MdsConfig {
   readonly directory: string;
   /** What the group shall begin with, on the very first start of the first server only. */
   readonly genesis?: Uint8Array | undefined;
+  /** What the metadata were recovered from, until the group has noted it. */
+  readonly recovery?: RecoveryFile | undefined;
 }
 
 /** `IP:PORT` of the MDS-to-MDS service to that of the service for clients and chunk servers. */

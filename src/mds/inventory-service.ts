@@ -1,5 +1,6 @@
 import type { ChunkId, CsId, ReplicaReport } from "../chunk/index.js";
 import type { ChunkAt, ReconfigureChunk } from "./core/command.js";
+import type { DoubtReport } from "./core/doubted-chunks.js";
 import { judgeReplica, type LostEvidence, type ReplicaVerdict } from "./core/inventory.js";
 import type { ChunkRecord } from "./core/records.js";
 import type { Leadership } from "./leadership.js";
@@ -18,6 +19,10 @@ export interface InventoryVerdicts {
   readonly suspects: ReadonlyMap<ChunkId, { readonly hostCrashed: boolean }>;
   /** What is to be thought of its replicas if they are lost, now or later. */
   readonly reservations: Reservations;
+  /** What it has of chunks in doubt. */
+  readonly doubted: ReadonlyMap<ChunkId, DoubtReport>;
+  /** Replicas that only the time before a recovery knew. */
+  readonly orphans: readonly ChunkAt[];
 }
 
 /** Compares what a server says it has with what the state says it should have. */
@@ -30,6 +35,8 @@ export async function judgeInventory(
   const useless: ChunkAt[] = [];
   const suspects = new Map<ChunkId, { hostCrashed: boolean }>();
   const reservations = new Map<ChunkId, Reservation>();
+  const doubted = new Map<ChunkId, DoubtReport>();
+  const orphans: ChunkAt[] = [];
   const reserve = ({ chunkId, installedVersion }: ChunkRecord, evidence: LostEvidence): void => {
     reservations.set(chunkId, { evidence, installedVersion });
   };
@@ -53,6 +60,12 @@ export async function judgeInventory(
         break;
       case "useless":
         useless.push({ chunkId, version });
+        break;
+      case "doubted":
+        doubted.set(chunkId, doubtReport(csId, report));
+        break;
+      case "orphan":
+        orphans.push({ chunkId, version });
     }
   }
   let after: ChunkId | undefined;
@@ -69,7 +82,20 @@ export async function judgeInventory(
     after = page.at(-1);
     if (page.length < PAGE) break;
   }
-  return { remove, useless, suspects, reservations };
+  return { remove, useless, suspects, reservations, doubted, orphans };
+}
+
+function doubtReport(csId: CsId, report: ReplicaReport): DoubtReport {
+  const { version, syncing, filling, suspect, hostCrashed, position } = report;
+  return {
+    csId,
+    version,
+    isComplete: !syncing && !filling,
+    beganEmpty: syncing,
+    isSuspect: suspect,
+    isHostCrashed: hostCrashed,
+    position,
+  };
 }
 
 /** Why the replica might not bring the chunk back; undefined: it has everything. */

@@ -17,6 +17,7 @@ import { CsLinks } from "./cs-links.js";
 import { LockDesk } from "./lock-desk.js";
 import { Maintenance } from "./maintenance.js";
 import type { Propose } from "./proposals.js";
+import type { RecoveredChunks } from "./recovered-chunks.js";
 import type { Replica } from "./replica.js";
 import { SessionHub } from "./session-hub.js";
 import { ChunkCensus } from "./status-report.js";
@@ -198,6 +199,11 @@ export class Leadership {
       const body = { ino, leaseSequence, to: "exclusive", ask } as const;
       this.sessions.push(sessionId, { type: "recallLease", body });
     });
+  }
+
+  /** What is known of chunks in doubt after a recovery of the metadata. */
+  get recovered(): RecoveredChunks {
+    return this.#maintenance.repair.recovered;
   }
 
   /** A server that may be believed to have a chunk's data. */

@@ -12,7 +12,7 @@ import { MDS_AUTHORIZATION, MDS_SERVER_ROLES } from "./authorization.js";
 import { MetadataServer } from "./metadata-server.js";
 import { processLoad } from "./process-load.js";
 import { RAFT_PEER } from "./raft-wire.js";
-import { loadGenesis, loadMdsIdentity } from "./repository.js";
+import { loadGenesis, loadMdsIdentity, loadRecovery } from "./repository.js";
 
 /**
  * The metadata daemon, `mdsd`. Under `PSTORAGE_ROOT` it needs the host's credential; everything else is in its
@@ -56,6 +56,7 @@ async function main(): Promise<void> {
     );
   }
   const genesis = await loadGenesis(world.disk, directory);
+  const recovery = await loadRecovery(world.disk, directory);
   const daemonLog = openLog({
     destination: flags.log ?? join(directory, "logs/log"),
     level,
@@ -89,7 +90,13 @@ async function main(): Promise<void> {
     applied: () => applied(),
   });
   const server = await MetadataServer.start(
-    { identity, directory, genesis },
+    {
+      identity,
+      directory,
+      genesis,
+      // One that was begun and not completed does not count.
+      recovery: recovery?.epoch === identity.epoch ? recovery : undefined,
+    },
     { ...world, rpc, log, load },
     halt,
   );

@@ -6,13 +6,15 @@ import type { Logger } from "../telemetry/index.js";
 import { AdminService } from "./admin-service.js";
 import { ClientService } from "./client-service.js";
 import { clientAddress, type MdsConfig } from "./config.js";
+import { epochOf } from "./core/epochs.js";
 import { defineEnrollment } from "./enrollment-service.js";
+import { completeRecovery } from "./epoch-work.js";
 import { Leadership, type MdsLoad } from "./leadership.js";
 import { Proposals } from "./proposals.js";
 import { RaftLink } from "./raft-link.js";
 import { RegistryService } from "./registry-service.js";
 import { REPLICA_DEFAULTS, Replica } from "./replica.js";
-import { forgetGenesis, noteMembership, wasMember } from "./repository.js";
+import { forgetGenesis, forgetRecovery, noteMembership, wasMember } from "./repository.js";
 import { encodeCommand } from "./store/command-codec.js";
 import { MetadataStore } from "./store/metadata-store.js";
 import { RaftLogStore } from "./store/raft-log.js";
@@ -80,6 +82,8 @@ export class MetadataServer {
       clusterId: identity.clusterId,
       id,
       hostOf: (member) => store.tables.mdsServers.get(member)?.hostId,
+      epoch: () => Math.max(identity.epoch ?? 0, epochOf(store.tables)),
+      onSuperseded: (epoch) => onHalt(superseded(config, epoch)),
     });
     const peers = identity.peers.map(({ mdsId, address }) => ({
       id: raftId(mdsId),
@@ -178,6 +182,8 @@ export class MetadataServer {
       if (!this.#isStill(term)) return;
       await this.#genesis();
       if (!this.#isStill(term)) return;
+      await this.#recover(term);
+      if (!this.#isStill(term)) return;
       const { clock, log, load } = this.#world;
       const propose = this.#proposals.propose;
       this.#leadership = new Leadership(
@@ -211,6 +217,23 @@ export class MetadataServer {
       });
     }
     if (genesis !== undefined) await forgetGenesis(this.#world.disk, directory);
+  }
+
+  /** Nobody is served before a recovery of the metadata is complete. */
+  async #recover(term: number): Promise<void> {
+    const { recovery, identity, directory } = this.#config;
+    const { clock, disk, log } = this.#world;
+    await completeRecovery(
+      {
+        clock,
+        log,
+        store: this.#store,
+        propose: this.#proposals.propose,
+        isStill: () => this.#isStill(term),
+      },
+      recovery && { ...recovery, mdsId: identity.mdsId, address: identity.address, hostId: identity.hostId },
+    );
+    if (recovery !== undefined && this.#isStill(term)) await forgetRecovery(disk, directory);
   }
 
   async #submit(command: Uint8Array): Promise<unknown> {
@@ -260,6 +283,16 @@ async function refuseEmptied(config: MdsConfig, disk: Disk, store: MetadataStore
   const isNew = store.appliedIndex() === 0 && !(await wasMember(disk, directory));
   if (isGenesisDue && isNew) return;
   throw storageError("log_corrupt", "the Raft log of this MDS is gone");
+}
+
+/** A peer is of a group that goes on without this server. */
+function superseded({ identity, directory }: MdsConfig, epoch: number): StorageError {
+  const { clusterName, mdsId } = identity;
+  return storageError(
+    "refused",
+    `the metadata of ${clusterName} were recovered (epoch ${epoch}) without MDS#${mdsId}: what it knows is of before, and it must ` +
+      `not come back. Put a new one in its place: pstorage -c ${clusterName} make-mds --replace ${mdsId} -r ${directory}`,
+  );
 }
 
 /** Adds what to do to a failure of the log. */

@@ -1,9 +1,8 @@
 import { assert, failureOf, type StorageError, storageError } from "../base/index.js";
 import type { Clock } from "../io/index.js";
 import type { Member, RaftId, RaftMessage, Snapshot } from "../raft/index.js";
-import type { Channel, Rpc, Service, wire } from "../rpc/index.js";
+import { ByteQueue, type Channel, type Rpc, type Service, type wire } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
-import { ByteQueue } from "./byte-queue.js";
 import { RAFT_PEER, raftMessageFromWire, raftMessageToWire } from "./raft-wire.js";
 import type { RaftTransport } from "./replica-api.js";
 
@@ -14,6 +13,8 @@ const REOPEN_DELAY_MS = 100;
 /** A snapshot's receiver that says nothing for that long after the last part has failed. */
 const SNAPSHOT_RESULT_MS = 120_000;
 const SNAPSHOT_PART_BYTES = 256 * 1024;
+/** What a person should know of. */
+const REFUSALS: readonly string[] = ["wrong_cluster", "unauthorized", "refused"];
 
 interface PeerState {
   readonly address: string;
@@ -31,6 +32,10 @@ export interface RaftLinkOptions {
   readonly log: Logger;
   /** The host on which that member was set up, if known: its certificate must be of that host. */
   readonly hostOf: (id: number) => string | undefined;
+  /** Of this node's metadata: nobody of another epoch is a member of its group. */
+  readonly epoch: () => number;
+  /** The group was recovered without this node, as a peer of a higher epoch says. */
+  readonly onSuperseded: (epoch: number) => void;
 }
 
 /**
@@ -121,7 +126,8 @@ export class RaftLink implements RaftTransport {
   }
 
   #envelope(content: wire.RaftEnvelope["content"]): wire.RaftEnvelope {
-    return { clusterId: this.#options.clusterId, from: this.#options.id, content };
+    const { clusterId, id, epoch } = this.#options;
+    return { clusterId, from: id, content, epoch: epoch() };
   }
 
   #channelTo(peer: PeerState): PeerChannel | undefined {
@@ -132,9 +138,9 @@ export class RaftLink implements RaftTransport {
     const channel = this.#options.rpc.open(RAFT_PEER, peer.address);
     peer.channel = channel;
     peer.isClogged = false;
-    channel.onMessage(() => undefined);
+    channel.onMessage(({ epoch }) => this.#noteEpoch(epoch));
     channel.onClose((failure) => {
-      if (failure?.code === "wrong_cluster" || failure?.code === "unauthorized") {
+      if (failure !== undefined && REFUSALS.includes(failure.code)) {
         this.#options.log.warn("a member refuses this one", {
           address: peer.address,
           failure: failure.message,
@@ -151,7 +157,8 @@ export class RaftLink implements RaftTransport {
       const timer = clock.after("mds.snapshot.result", SNAPSHOT_RESULT_MS, () =>
         reject(storageError("timed_out", "the receiver of a snapshot does not answer")),
       );
-      channel.onMessage(({ content }) => {
+      channel.onMessage(({ content, epoch }) => {
+        this.#noteEpoch(epoch);
         if (content.type !== "snapshotResult" || content.body.transfer !== transfer) return;
         timer.cancel();
         if (content.body.ok) resolve();
@@ -181,6 +188,9 @@ export class RaftLink implements RaftTransport {
           address: channel.peer.address,
           failure: refusal.message,
         });
+        // Anything that bears our epoch says why.
+        if (envelope.clusterId === this.#options.clusterId)
+          channel.send(this.#envelope({ type: "messages", body: { messages: [] } }));
         channel.close(refusal);
         return;
       }
@@ -188,14 +198,24 @@ export class RaftLink implements RaftTransport {
     });
   }
 
-  #refusalOf(channel: PeerChannel, { clusterId, from }: wire.RaftEnvelope): StorageError | undefined {
+  #noteEpoch(epoch: number): void {
+    if (epoch > this.#options.epoch() && !this.#isClosed) this.#options.onSuperseded(epoch);
+  }
+
+  #refusalOf(channel: PeerChannel, { clusterId, from, epoch }: wire.RaftEnvelope): StorageError | undefined {
     if (clusterId !== this.#options.clusterId)
       return storageError("wrong_cluster", "a metadata server of another cluster");
     const host = this.#options.hostOf(from);
     if (host !== undefined && host !== channel.peer.hostId) {
       return storageError("unauthorized", `the certificate is not of the host of MDS#${from}`);
     }
-    return undefined;
+    const own = this.#options.epoch();
+    if (epoch === own) return undefined;
+    this.#noteEpoch(epoch);
+    return storageError(
+      "refused",
+      `MDS#${from} is of epoch ${epoch} and MDS#${this.#options.id} of epoch ${own}: the group was recovered in between, and who was a member before is none any more`,
+    );
   }
 
   #receive(

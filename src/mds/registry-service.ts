@@ -13,6 +13,7 @@ import { leaveOut } from "./chunk-reports.js";
 import { damageEvent, scrubOrders } from "./core/bit-rot.js";
 import { isNews } from "./core/chunk-servers.js";
 import { configNumber } from "./core/cluster-config.js";
+import { epochOf } from "./core/epochs.js";
 import type { Leadership } from "./leadership.js";
 import { noteRefusal } from "./refusal-log.js";
 
@@ -136,7 +137,7 @@ class Attachment {
     leadership.links.expect(csId, connection);
     const heartbeatMs = configNumber(leadership.tables, "mds.wd.heartbeat_period");
     const leaseMs = configNumber(leadership.tables, "mds.wd.inactive_tout");
-    return { type: "registered", body: { heartbeatMs, leaseMs } };
+    return { type: "registered", body: { heartbeatMs, leaseMs, epoch: epochOf(leadership.tables) } };
   }
 
   async #heartbeat(leadership: Leadership, csId: CsId, heartbeat: CsHeartbeat): Promise<void> {

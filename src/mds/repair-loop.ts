@@ -8,6 +8,7 @@ import { planRepairs, type RepairPlan } from "./core/repair-plan.js";
 import { type InventoryVerdicts, judgeInventory, settleInventory } from "./inventory-service.js";
 import type { Leadership } from "./leadership.js";
 import { Evidence } from "./lost-evidence.js";
+import { RecoveredChunks } from "./recovered-chunks.js";
 import { Suspects } from "./suspects.js";
 
 const PERIOD_MS = 500;
@@ -27,6 +28,7 @@ export class RepairLoop {
   readonly #suspects: Suspects;
   readonly #beat: Heartbeat;
   readonly #evidence = new Evidence();
+  readonly #recovered: RecoveredChunks;
   /** Where the next page of a list begins, by list. */
   readonly #cursors = new Map<string, ChunkId>();
   #isDue = true;
@@ -36,6 +38,7 @@ export class RepairLoop {
     this.#leadership = leadership;
     const { clock, tables, links } = leadership;
     const evidenceOf = this.#evidence.of.bind(this.#evidence);
+    this.#recovered = new RecoveredChunks(leadership);
     this.#suspects = new Suspects({ clock, tables, links, evidenceOf });
     this.#beat = new Heartbeat(leadership.clock, "mds.repair", PERIOD_MS, () => this.#rounds());
   }
@@ -65,15 +68,17 @@ export class RepairLoop {
   }
 
   /** What the inventory said is known from now on. Called before the server takes commands. */
-  note(csId: CsId, { suspects, reservations }: InventoryVerdicts): void {
+  note(csId: CsId, { suspects, reservations, doubted, orphans }: InventoryVerdicts): void {
     this.#suspects.reported(csId, suspects);
     this.#evidence.reported(csId, reservations);
+    this.#recovered.reported(csId, doubted, orphans);
   }
 
   /** The server went away: what it had is open again. */
   forget(csId: CsId): void {
     this.#suspects.forget(csId);
     this.#evidence.forget(csId);
+    this.#recovered.forget(csId);
   }
 
   /** The replica there has everything now, whatever the inventory said. */
@@ -85,6 +90,11 @@ export class RepairLoop {
   refused(csId: CsId, record: ChunkRecord): void {
     this.#evidence.useless(csId, record);
     this.kick();
+  }
+
+  /** After a recovery of the metadata: what is still in doubt, and what only the lost time knew. */
+  get recovered(): RecoveredChunks {
+    return this.#recovered;
   }
 
   close(): void {
@@ -101,6 +111,7 @@ export class RepairLoop {
   }
 
   async #round(): Promise<Pick<RepairPlan, "delayedCount">> {
+    await this.#recovered.round();
     // All at once, as below: clients wait for what is in doubt, and a server that comes back may have thousands.
     const settling = this.#suspects.steps().slice(0, SETTLED_PER_ROUND);
     await Promise.all(settling.map((step) => this.#settleDoubt(step)));

@@ -6,6 +6,7 @@ import type { Disk } from "../io/index.js";
  *
  *     identity.json   which server of which cluster this is; written last, so that a half-made repository is none
  *     genesis.json    only until the first start of the first server: what the cluster shall begin with (secret)
+ *     recovery.json   only until the first start after a recovery: which epoch begins, and what it was recovered from
  *     member          there once this server has been a member of the group: its log must be there from then on
  *     raft/           LevelDB: the log of consensus
  *     state/          LevelDB: the metadata
@@ -23,6 +24,8 @@ export interface MdsIdentity {
   readonly isFirst: boolean;
   /** Of others: who was a member when it joined, so that it can answer the leader before it knows the log. */
   readonly peers: readonly MdsPeer[];
+  /** Of the group that it was made for; absent: 0. The metadata may be of a higher one. */
+  readonly epoch?: number | undefined;
 }
 
 export interface MdsPeer {
@@ -36,13 +39,27 @@ export interface GenesisFile {
   readonly secrets: string;
 }
 
+/** What a new repository begins with. */
+export interface RepositoryContents {
+  readonly genesis?: GenesisFile;
+  /** Its stores are there already, by a recovery. */
+  readonly isLoaded?: boolean;
+}
+
+/** What the first command of a recovered group says. */
+export interface RecoveryFile {
+  readonly epoch: number;
+  /** For people: what the metadata were recovered from. */
+  readonly source: string;
+}
+
 export async function createMdsRepository(
   disk: Disk,
   directory: string,
   identity: MdsIdentity,
-  genesis?: GenesisFile,
+  { genesis, isLoaded = false }: RepositoryContents = {},
 ): Promise<void> {
-  await refuseExisting(disk, directory);
+  if (!isLoaded) await refuseExisting(disk, directory);
   await disk.makeDirectory(directory, "mds.repository.create", 0o700);
   await disk.makeDirectory(`${directory}/logs`, "mds.repository.create");
   if (genesis !== undefined) {
@@ -72,7 +89,7 @@ export async function refuseExisting(disk: Disk, directory: string): Promise<voi
 }
 
 /** What a repository consists of, identity first: without it the rest is none. `logs` stays for whoever asks why. */
-const PARTS = ["identity.json", "genesis.json", "member", "raft", "state"] as const;
+const PARTS = ["identity.json", "genesis.json", "recovery.json", "member", "raft", "state"] as const;
 
 /**
  * Removes what is left of a repository, but for its logs. A directory that holds anything else is not touched: `exists`. One that is
@@ -111,7 +128,7 @@ export async function loadMdsIdentity(disk: Disk, directory: string): Promise<Md
       `${path} has format ${String(identity.formatVersion)}; this version knows 1`,
     );
   }
-  const { clusterId, clusterName, mdsId, hostId, address, isFirst, peers = [] } = identity;
+  const { clusterId, clusterName, mdsId, hostId, address, isFirst, peers = [], epoch = 0 } = identity;
   if (
     typeof clusterId !== "string" ||
     typeof clusterName !== "string" ||
@@ -119,11 +136,12 @@ export async function loadMdsIdentity(disk: Disk, directory: string): Promise<Md
     typeof hostId !== "string" ||
     typeof address !== "string" ||
     typeof isFirst !== "boolean" ||
+    typeof epoch !== "number" ||
     !Array.isArray(peers)
   ) {
     throw storageError("malformed", `${path} is damaged`);
   }
-  return { formatVersion: 1, clusterId, clusterName, mdsId, hostId, address, isFirst, peers };
+  return { formatVersion: 1, clusterId, clusterName, mdsId, hostId, address, isFirst, peers, epoch };
 }
 
 /** The genesis secrets, as long as they are waiting; undefined afterwards. */
@@ -145,6 +163,36 @@ export async function forgetGenesis(disk: Disk, directory: string): Promise<void
   await disk.syncDirectory(directory, "mds.repository.genesis");
 }
 
+/** The recovery that is to be begun, as long as it waits; undefined afterwards. */
+export async function loadRecovery(disk: Disk, directory: string): Promise<RecoveryFile | undefined> {
+  const path = `${directory}/recovery.json`;
+  try {
+    const file = parse(await disk.readFile(path, "mds.repository.read"), path) as Partial<RecoveryFile>;
+    const { epoch, source } = file;
+    if (typeof epoch !== "number" || typeof source !== "string")
+      throw storageError("malformed", `${path} is damaged`);
+    return { epoch, source };
+  } catch (error) {
+    if (failureOf(error)?.code === "not_found") return undefined;
+    throw error;
+  }
+}
+
+export async function saveRecovery(disk: Disk, directory: string, recovery: RecoveryFile): Promise<void> {
+  await disk.replaceFile(`${directory}/recovery.json`, json(recovery), "mds.repository.recovery");
+}
+
+/** After the epoch has begun: the metadata know it. */
+export async function forgetRecovery(disk: Disk, directory: string): Promise<void> {
+  await disk.remove(`${directory}/recovery.json`, "mds.repository.recovery");
+  await disk.syncDirectory(directory, "mds.repository.recovery");
+}
+
+/** The repository goes on as another member: only after a recovery. */
+export async function replaceIdentity(disk: Disk, directory: string, identity: MdsIdentity): Promise<void> {
+  await disk.replaceFile(`${directory}/identity.json`, json(identity), "mds.repository.identity");
+}
+
 /** Remembers that this server is a member of the group. */
 export async function noteMembership(disk: Disk, directory: string): Promise<void> {
   if (await wasMember(disk, directory)) return;
@@ -155,7 +203,7 @@ export async function wasMember(disk: Disk, directory: string): Promise<boolean>
   return (await disk.list(directory, "mds.repository.list")).includes("member");
 }
 
-function json(value: MdsIdentity | GenesisFile): Uint8Array {
+function json(value: MdsIdentity | GenesisFile | RecoveryFile): Uint8Array {
   return toUtf8(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 

@@ -162,6 +162,8 @@ export interface MdsAdded {
   readonly mdsId: number;
   readonly clusterName: string;
   readonly members: readonly MdsMember[];
+  /** Of the metadata: grows with every recovery of them. */
+  readonly epoch: number;
 }
 export interface MdsMember {
   readonly mdsId: number;
@@ -263,4 +265,26 @@ export interface RepairStep {
   readonly remove: readonly number[];
   readonly add: readonly number[];
   readonly reason: string;
+}
+
+/** What the latest recovery of the metadata has left to do, and what it cannot bring back. */
+export interface RecoveryStatus {
+  /** 0: they were never recovered; the rest is empty then. */
+  readonly epoch: number;
+  /** When it began. */
+  readonly wallMs: number;
+  /** What they were recovered from, for people. */
+  readonly source: string;
+  /** Chunks of which it is not known yet what the servers have. */
+  readonly doubtedCount: number;
+  /** CSIDs of servers that are neither heard nor removed: chunks may wait for them. */
+  readonly awaitedServers: readonly number[];
+  /** Of the chunks in doubt those of which nobody who was heard has anything. */
+  readonly missingCount: number;
+  /** Paths of files with such chunks, as far as they were looked for. */
+  readonly missingFiles: readonly string[];
+  /** Replicas of chunks that only the lost time knew, on servers that are here. */
+  readonly orphanCount: number;
+  /** Until when those are kept. */
+  readonly orphansUntilMs: number;
 }

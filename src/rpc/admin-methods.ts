@@ -14,6 +14,7 @@ import type {
   GetEvents,
   GetFileChunks,
   MdsAdded,
+  RecoveryStatus,
   RemoveChunkServer,
   RemoveMds,
   RepairPreview,
@@ -23,7 +24,7 @@ import type {
 } from "../meta/index.js";
 import { messageCodec } from "./codec.js";
 import * as wire from "./gen/messages.js";
-import type { Codec, UnaryMethod } from "./transport.js";
+import type { Codec, StreamMethod, UnaryMethod } from "./transport.js";
 
 /** A message without fields. */
 type Empty = Readonly<Record<string, never>>;
@@ -51,6 +52,7 @@ export const ADMIN = {
     messageCodec(wire.ChunkServerRemoval),
   ),
   addMds: method<AddMds, MdsAdded>("AddMds", messageCodec(wire.AddMds), messageCodec(wire.MdsAdded)),
+  getRecovery: method<Empty, RecoveryStatus>("GetRecovery", EMPTY, messageCodec(wire.RecoveryStatus)),
   removeMds: method<RemoveMds, Empty>("RemoveMds", messageCodec(wire.RemoveMds), EMPTY),
   beginScrub: method<BeginScrub, ScrubBegun>(
     "BeginScrub",
@@ -70,6 +72,13 @@ export const ADMIN = {
   ),
   previewRepairs: method<Empty, RepairPreview>("PreviewRepairs", EMPTY, messageCodec(wire.RepairPreview)),
 } as const;
+
+/** `backup`: one empty request; then a header, data, and the end. */
+export const BACKUP: StreamMethod<Empty, wire.BackupPart> = {
+  path: "/pstorage.Admin/Backup",
+  up: EMPTY,
+  down: messageCodec(wire.BackupPart),
+};
 
 function method<Request, Reply>(
   name: string,

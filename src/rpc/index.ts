@@ -1,5 +1,6 @@
 /** Typed calls between processes. `grpc/` and `inproc/` are for those who put a process together. */
-export { ADMIN } from "./admin-methods.js";
+export { ADMIN, BACKUP } from "./admin-methods.js";
+export { ByteQueue } from "./byte-queue.js";
 export { callDownCodec, callUpCodec } from "./call-codecs.js";
 export { CallClient, type CallClientOptions, type CallDown, type CallUp } from "./calls.js";
 export { CHUNK_CHANNEL, type ChunkAnswer, type ChunkCall } from "./chunk-methods.js";

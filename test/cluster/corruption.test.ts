@@ -455,5 +455,5 @@ test(
     await lab.startOne("mds", host);
     await expectThreeMds();
   },
-  TIMEOUT_MS,
+  TEST_MS,
 );

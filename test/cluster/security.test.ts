@@ -386,7 +386,7 @@ test(
         const channel = rpcWith(second).open(RAFT_PEER, leader.raft);
         channel.onMessage(() => undefined);
         channel.onClose((failure) => resolve(failure?.code ?? "closed"));
-        channel.send({ ...envelope, content: { type: "messages", body: { messages: [] } } });
+        channel.send({ ...envelope, epoch: 0, content: { type: "messages", body: { messages: [] } } });
       });
     expect(await speak({ clusterId, from: 2 })).toBe("wrong_cluster");
     expect(await speak({ clusterId: own.clusterId, from: 1 })).toBe("unauthorized");

@@ -81,7 +81,7 @@ test.each([
     const code = await new Promise<string>((resolve) => {
       const channel = rpc.open(RAFT_PEER, address);
       channel.onClose((failure) => resolve(failure?.code ?? "closed"));
-      channel.send({ clusterId, from: 1, content: { type: "messages", body: { messages: [] } } });
+      channel.send({ clusterId, from: 1, epoch: 0, content: { type: "messages", body: { messages: [] } } });
     });
     expect(code).toBe("unauthorized");
     const session = rpc.open(METADATA_SESSION, clientAddressOf(address));

@@ -67,7 +67,7 @@ export async function createCluster(
         isFirst: true,
         peers: [],
       },
-      { secrets: Buffer.from(encodeClusterSecrets(secrets)).toString("base64") },
+      { genesis: { secrets: Buffer.from(encodeClusterSecrets(secrets)).toString("base64") } },
     );
     undo.add(() => rm(credentialPath(files.root, clusterName), { force: true }));
     await saveCredential(world.disk, files.root, clusterName, issueTo(hostId, secrets, context));

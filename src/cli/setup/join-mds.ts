@@ -24,7 +24,7 @@ export async function joinMds(host: Host, mds: NewMds, admin: Admin): Promise<{ 
   const existedBefore = await directoryExists(host, directory);
   const { clusterId, hostId } = await ownCredential(host, clusterName);
   return await Undo.around(async (undo) => {
-    const { mdsId, members } = await admin.addMds({ address, hostId });
+    const { mdsId, members, epoch } = await admin.addMds({ address, hostId });
     undo.add(async () => void (await admin.removeMds({ mdsId })));
     undo.add(() => removeRepository(directory, existedBefore, ["identity.json", "logs"]));
     await createMdsRepository(world.disk, directory, {
@@ -35,6 +35,7 @@ export async function joinMds(host: Host, mds: NewMds, admin: Admin): Promise<{ 
       hostId,
       address,
       isFirst: false,
+      epoch,
       peers: members
         .filter((member) => member.mdsId !== mdsId)
         .map(({ mdsId: id, address: at }) => ({ mdsId: id, address: at })),

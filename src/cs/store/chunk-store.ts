@@ -41,13 +41,20 @@ export class ChunkStore {
   readonly #replicas = new Map<ChunkId, StoredReplica>();
   /** Replicas with pages in memory, least recently used first. */
   readonly #recent = new Set<StoredReplica>();
+  #epoch: number;
   #closing: Promise<void> | undefined;
 
-  private constructor(context: StoreContext, identity: CsIdentity, incarnation: number, lastEnd: LastEnd) {
+  private constructor(
+    context: StoreContext,
+    identity: CsIdentity,
+    { incarnation, epoch }: Pick<RunState, "incarnation" | "epoch">,
+    lastEnd: LastEnd,
+  ) {
     this.#context = context;
     this.identity = identity;
     this.incarnation = incarnation;
     this.lastEnd = lastEnd;
+    this.#epoch = epoch;
   }
 
   /** Refuses what is not a directory of this cluster and format; after a crash, makes checksums right first. */
@@ -66,17 +73,28 @@ export class ChunkStore {
       const lastEnd = lastEndOf(last, disk.bootId());
       const incarnation = last.incarnation + 1;
       // Until the records say what a crash of the host left behind, this must: the boot is still the last process's.
-      await writeRunState(disk, paths, { bootId: last.bootId, incarnation, isClean: false });
+      const running = { incarnation, isClean: false, epoch: last.epoch };
+      await writeRunState(disk, paths, { ...running, bootId: last.bootId });
       const files = new OpenFiles(disk);
       const context = { disk, paths, files, kv, clock, dirtyReplicas: new Set<StoredReplica>() };
-      const store = new ChunkStore(context, identity, incarnation, lastEnd);
+      const store = new ChunkStore(context, identity, running, lastEnd);
       await store.#load();
-      await writeRunState(disk, paths, { bootId: disk.bootId(), incarnation, isClean: false });
+      await writeRunState(disk, paths, { ...running, bootId: disk.bootId() });
       return store;
     } catch (error) {
       await kv.close();
       throw error;
     }
+  }
+
+  /** The highest epoch of the cluster's metadata that was ever met. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  async noteEpoch(epoch: number): Promise<void> {
+    this.#epoch = Math.max(this.#epoch, epoch);
+    if (this.#closing === undefined) await this.#writeRunState(false);
   }
 
   get replicas(): Iterable<StoredReplica> {
@@ -162,7 +180,7 @@ export class ChunkStore {
   }
 
   async #close(isClean: boolean): Promise<void> {
-    const { disk, paths, files, kv } = this.#context;
+    const { files, kv } = this.#context;
     await files.close();
     const isAllClean = isClean && [...this.#replicas.values()].every((replica) => replica.dirty.count === 0);
     // The last batches dropped the marks without a sync: this one makes them safe from loss of power.
@@ -171,7 +189,13 @@ export class ChunkStore {
     if (isAllClean) await kv.batch([put], { sync: true, label: "cs.record.stamp" });
     await kv.close();
     if (!isAllClean) return;
-    await writeRunState(disk, paths, { bootId: disk.bootId(), incarnation: this.incarnation, isClean: true });
+    await this.#writeRunState(true);
+  }
+
+  #writeRunState(isClean: boolean): Promise<void> {
+    const { disk, paths } = this.#context;
+    const bootId = disk.bootId();
+    return writeRunState(disk, paths, { bootId, incarnation: this.incarnation, isClean, epoch: this.#epoch });
   }
 
   async #load(): Promise<void> {
@@ -226,7 +250,7 @@ async function readRunState(disk: Disk, paths: StorePaths): Promise<RunState> {
     return decodeRunState(await disk.readFile(paths.runState, "cs.state.read"));
   } catch (error) {
     if (!hasCode(error, "not_found")) throw error;
-    return { bootId: "", incarnation: 0, isClean: false };
+    return { bootId: "", incarnation: 0, isClean: false, epoch: 0 };
   }
 }
 

@@ -8,6 +8,8 @@ export interface RunState {
   readonly incarnation: number;
   /** It ended in order: nothing is dirty. */
   readonly isClean: boolean;
+  /** The highest epoch of the cluster's metadata that was ever met; 0: they were never recovered. */
+  readonly epoch: number;
 }
 
 /** How the last process ended, as far as it matters to the data. */
@@ -19,14 +21,14 @@ export function encodeRunState(state: RunState): Uint8Array {
 
 /** A damaged file is taken for a crash of the host long ago: that distrusts most. */
 export function decodeRunState(bytes: Uint8Array): RunState {
-  const unknown: RunState = { bootId: "", incarnation: 0, isClean: false };
+  const unknown: RunState = { bootId: "", incarnation: 0, isClean: false, epoch: 0 };
   try {
     const value: unknown = JSON.parse(fromUtf8(bytes));
     if (typeof value !== "object" || value === null) return unknown;
-    const { bootId, incarnation, isClean } = value as Record<string, unknown>;
+    const { bootId, incarnation, isClean, epoch } = value as Record<string, unknown>;
     if (typeof bootId !== "string" || typeof incarnation !== "number" || typeof isClean !== "boolean")
       return unknown;
-    return { bootId, incarnation, isClean };
+    return { bootId, incarnation, isClean, epoch: typeof epoch === "number" ? epoch : 0 };
   } catch {
     // Not JSON: see above.
     return unknown;

@@ -94,6 +94,7 @@ function current({ tables }: Context, { chunkId, version }: ChunkAt): ChunkRecor
 /** Why this step must not be taken, or undefined. */
 function refusalOf(context: Context, record: ChunkRecord, body: ReconfigureChunk): string | undefined {
   const { remove, add, revive, areSurplus } = body;
+  if (record.doubt !== undefined) return "the chunk is in doubt";
   const staying = record.chain.filter(({ csId }) => !remove.includes(csId));
   const active = staying.filter(({ syncing }) => !syncing).length;
   if (revive !== undefined) return refusalOfRevival(record, revive, add);

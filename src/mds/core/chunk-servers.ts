@@ -6,6 +6,7 @@ import { configNumber } from "./cluster-config.js";
 import { watchHealth } from "./cluster-health.js";
 import type { AddCs, AdoptReplicas, Outcome, RegisterCsChange, UpdateCs } from "./command.js";
 import { type Context, done, fail, nextNumber, recordEvent } from "./context.js";
+import { isLostServer } from "./epochs.js";
 import type { CsActivity, CsRecord } from "./records.js";
 
 /** The registry of chunk servers. Ids are never used twice; a dropped one is banned for ever. */
@@ -16,23 +17,7 @@ export function addCs(context: Context, { hostId, location, tier }: AddCs): Outc
   if (refusal !== undefined) return fail("invalid", refusal);
   return watchHealth(context, () => {
     const id = csId(nextNumber(context, "cs"));
-    const record: CsRecord = {
-      csId: id,
-      hostId,
-      location,
-      tier,
-      address: "",
-      incarnation: 0,
-      activity: "inactive",
-      activitySinceMs: context.stampMs,
-      failedMs: 0,
-      administration: "normal",
-      totalBytes: 0,
-      freeBytes: 0,
-      replicaCount: 0,
-      flags: "",
-    };
-    context.tables.chunkServers.put(record, id);
+    context.tables.chunkServers.put(newServer(id, { hostId, location, tier }, context.stampMs), id);
     recordEvent(context, { system: "CS", severity: "info", message: `CS#${id} was added on host ${hostId}` });
     context.effects.push({ type: "chunkServersChanged" });
     return done(id);
@@ -41,7 +26,7 @@ export function addCs(context: Context, { hostId, location, tier }: AddCs): Outc
 
 /** A server has come, or come again. Reconnections of one process bear the same incarnation. */
 export function registerCs(context: Context, body: RegisterCsChange): Outcome {
-  const server = context.tables.chunkServers.get(body.csId);
+  const server = context.tables.chunkServers.get(body.csId) ?? serverOfLostTime(context, body);
   const name = `CS#${body.csId}`;
   if (server === undefined) return fail("not_found", `there is no ${name} in this cluster`);
   if (server.administration === "dropped") {
@@ -59,6 +44,14 @@ export function registerCs(context: Context, body: RegisterCsChange): Outcome {
     serversChanged(context);
     return done();
   });
+}
+
+/** Added in the time that a recovery of the metadata lost: it is what it says it is, if its certificate is of its host. */
+function serverOfLostTime(
+  { tables, stampMs }: Context,
+  { csId: id, hostId, location, tier }: RegisterCsChange,
+): CsRecord | undefined {
+  return isLostServer(tables, id) ? newServer(id, { hostId, location, tier }, stampMs) : undefined;
 }
 
 /** What a heartbeat changed. A failure letter takes the server out of placement, until the letter is gone. */
@@ -155,6 +148,25 @@ export function adoptReplicas(context: Context, { csId: id, unknown }: AdoptRepl
 export function quantized({ totalBytes, freeBytes }: CsSpace): CsSpace {
   const unit = Math.max(1, Math.min(2 ** 30, Math.floor(totalBytes / 100)));
   return { totalBytes, freeBytes: Math.floor(freeBytes / unit) * unit };
+}
+
+function newServer(id: CsId, { hostId, location, tier }: AddCs, stampMs: number): CsRecord {
+  return {
+    csId: id,
+    hostId,
+    location,
+    tier,
+    address: "",
+    incarnation: 0,
+    activity: "inactive",
+    activitySinceMs: stampMs,
+    failedMs: 0,
+    administration: "normal",
+    totalBytes: 0,
+    freeBytes: 0,
+    replicaCount: 0,
+    flags: "",
+  };
 }
 
 /** Not `h`: single blocks that rotted are mended; placement prefers servers without it. */

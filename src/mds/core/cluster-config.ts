@@ -125,6 +125,22 @@ const DEFINITIONS = {
     max: 600_000,
     description: "ms; a client that is silent for longer loses its session, its leases and its opens",
   },
+  "mds.recovery.orphan_tout": {
+    kind: "integer",
+    default: 7 * DAY_MS,
+    min: 0,
+    max: 3650 * DAY_MS,
+    description:
+      "ms; after a recovery of the metadata, replicas of chunks that only the lost time knew are kept for that long",
+  },
+  "mds.recovery.settle_time": {
+    kind: "integer",
+    default: 30_000,
+    min: 0,
+    max: DAY_MS,
+    description:
+      "ms; after a recovery, how long to wait for chunk servers that the metadata do not know before an older replica is believed",
+  },
   "mds.log.level": {
     kind: "choice",
     default: "info",

@@ -41,7 +41,12 @@ export type Change =
       readonly type: "removeCs";
       readonly body: { readonly csId: CsId; readonly force: boolean; readonly cancel: boolean };
     }
-  | { readonly type: "adoptReplicas"; readonly body: AdoptReplicas };
+  | { readonly type: "adoptReplicas"; readonly body: AdoptReplicas }
+  // Recovery of the metadata.
+  | { readonly type: "beginEpoch"; readonly body: BeginEpoch }
+  | { readonly type: "doubtChunks"; readonly body: { readonly chunks: readonly ChunkId[] } }
+  | { readonly type: "finishEpoch"; readonly body: { readonly epoch: number } }
+  | { readonly type: "confirmChunk"; readonly body: ConfirmChunk };
 
 export interface Genesis {
   readonly clusterId: string;
@@ -125,6 +130,27 @@ export interface UpdateCs {
 export interface AdoptReplicas {
   readonly csId: CsId;
   readonly unknown: readonly ChunkAt[];
+}
+
+/** The group begins anew with one member, out of older metadata. */
+export interface BeginEpoch {
+  readonly epoch: number;
+  readonly mdsId: number;
+  readonly address: string;
+  readonly hostId: string;
+  /** What they were recovered from, for people. */
+  readonly source: string;
+}
+/** What the servers have of a chunk in doubt. All lists empty: nothing, of a chunk that was never written. */
+export interface ConfirmChunk extends ChunkAt {
+  /** The newest version of a complete replica. */
+  readonly foundVersion: ChunkVersion;
+  /** Complete replicas of that version, head first. */
+  readonly active: readonly CsId[];
+  /** To be filled from them, keeping what they have. */
+  readonly refill: readonly CsId[];
+  /** Servers with replicas that are of no use any more. */
+  readonly stale: readonly CsId[];
 }
 
 /** What applying a command gives to whoever proposed it. */

@@ -10,7 +10,7 @@ export function genesis(context: Context, body: Genesis): Outcome {
   const { tables, stampMs } = context;
   if (tables.cluster.get() !== undefined) return fail("refused", "the cluster exists already");
   const { clusterId, name, secrets, address, hostId } = body;
-  tables.cluster.put({ clusterId, name, createdMs: stampMs, secrets });
+  tables.cluster.put({ clusterId, name, createdMs: stampMs, secrets, epochs: [] });
   tables.counters.put({
     inode: ROOT_INODE,
     chunk: 0,

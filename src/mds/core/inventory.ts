@@ -2,6 +2,7 @@ import type { CsId, ReplicaReport } from "../../chunk/index.js";
 import { presenceOf } from "./chunk-states.js";
 import { positionOf } from "./chunk-step.js";
 import type { ReconfigureChunk } from "./command.js";
+import { isOrphan } from "./epochs.js";
 import type { ChunkRecord } from "./records.js";
 import type { Tables } from "./tables.js";
 
@@ -13,16 +14,19 @@ import type { Tables } from "./tables.js";
  * - `behind`: a member whose replica is older or less complete than the state believes: it must be left out.
  * - `lost`: complete, and able to bring the chunk back if no member is left: `planRevival`.
  * - `useless`: nobody needs it: `adoptReplicas`.
+ * - `doubted`: the record itself is in doubt after a recovery: `planConfirmation`.
+ * - `orphan`: of a chunk that only the time before a recovery knew; kept for a while.
  */
-export type ReplicaVerdict = "current" | "suspect" | "behind" | "lost" | "useless";
+export type ReplicaVerdict = "current" | "suspect" | "behind" | "lost" | "useless" | "doubted" | "orphan";
 
 export function judgeReplica(
-  tables: Pick<Tables, "chunks">,
+  tables: Pick<Tables, "chunks" | "cluster">,
   csId: CsId,
   report: ReplicaReport,
 ): ReplicaVerdict {
   const record = tables.chunks.get(report.chunkId);
-  if (record === undefined) return "useless";
+  if (record === undefined) return isOrphan(tables, report.chunkId) ? "orphan" : "useless";
+  if (record.doubt !== undefined) return "doubted";
   const member = record.chain.find((other) => other.csId === csId);
   if (member !== undefined) {
     if (member.create) return "current";
@@ -88,7 +92,7 @@ export function planRevival(
   record: ChunkRecord,
   evidenceOf: (csId: CsId) => LostEvidence,
 ): ReconfigureChunk | undefined {
-  if (record.chain.length > 0) return undefined;
+  if (record.chain.length > 0 || record.doubt !== undefined) return undefined;
   const known = knownLost(tables, record, evidenceOf);
   const revive = chooseRevived(known);
   if (revive === undefined) return undefined;

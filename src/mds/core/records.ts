@@ -24,6 +24,31 @@ export interface ClusterRecord {
   readonly createdMs: number;
   /** Opaque here: certificate authority and password verifier, as `auth/` encodes them. */
   readonly secrets: Uint8Array;
+  /** Of the recovery that the group comes from; whoever has met a higher one obeys no lower one. Absent: 0, never recovered. */
+  readonly epoch?: number | undefined;
+  /** All recoveries, oldest first. */
+  readonly epochs: readonly EpochRecord[];
+}
+
+/**
+ * The metadata were taken back to an earlier moment: from a backup, or to what one survivor of the group knew. What was done between
+ * that moment and the disaster is unknown, but leaves traces on chunk servers: ids in these ranges.
+ */
+export interface EpochRecord {
+  /** Seconds since 2020 at the recovery, and greater than all before. */
+  readonly epoch: number;
+  /** When it began, leader's stamp. */
+  readonly wallMs: number;
+  /** `a backup of ...` or `the state of MDS#2`, for people. */
+  readonly source: string;
+  /** Chunk ids that may have been given out in the time that was lost: greater than `chunkAfter`, up to `chunkLast`. */
+  readonly chunkAfter: number;
+  readonly chunkLast: number;
+  /** The same for CSIDs. */
+  readonly csAfter: number;
+  readonly csLast: number;
+  /** Every chunk is in doubt and every old session over: the group may serve. */
+  readonly isReady: boolean;
 }
 
 /** The last number given out of each kind. */
@@ -167,6 +192,11 @@ export interface ChunkRecord {
   readonly chain: readonly ReplicaRecord[];
   /** To be carried out with the installation under way. */
   readonly truncateBytes?: number | undefined;
+  /**
+   * The record comes from before a recovery, and the servers may be further than it: the chain is empty until it is known what
+   * they have (`doubted-chunks.ts`). `virgin`: nobody had ever written the chunk when the record was made.
+   */
+  readonly doubt?: "written" | "virgin" | undefined;
   /**
    * Members that dropped out since the last installed version, and have everything that was ever acknowledged: no
    * map of a later version was given to anybody. Empty while `installed`. Only they can bring the chunk back if the

@@ -5,7 +5,9 @@ import { sweepChunks } from "./chunk-sweep.js";
 import { setConfig } from "./cluster-config.js";
 import type { Change, Command, Outcome } from "./command.js";
 import { type Context, done, fail, recordEvent } from "./context.js";
+import { confirmChunk, doubtChunks } from "./doubted-chunks.js";
 import type { Effect } from "./effects.js";
+import { beginEpoch, finishEpoch } from "./epochs.js";
 import { genesis } from "./genesis.js";
 import { addMds, removeMds } from "./mds-servers.js";
 import { mutate } from "./mutations.js";
@@ -90,6 +92,14 @@ function carryOut(context: Context, change: Change): Outcome {
       return removeCs(context, change.body);
     case "adoptReplicas":
       return adoptReplicas(context, change.body);
+    case "beginEpoch":
+      return beginEpoch(context, change.body);
+    case "doubtChunks":
+      return doubtChunks(context, change.body.chunks);
+    case "finishEpoch":
+      return finishEpoch(context, change.body.epoch);
+    case "confirmChunk":
+      return confirmChunk(context, change.body);
     default:
       return unreachable(change);
   }

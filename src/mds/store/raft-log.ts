@@ -82,11 +82,40 @@ export class RaftLogStore implements LogReader {
   /** Writes the first entry of a new group: this member alone. Refuses on anything but a new store. */
   static async bootstrap(kv: Kv, id: RaftId, address: string): Promise<void> {
     if (!RaftLogStore.isNew(kv)) throw storageError("refused", "the Raft log already belongs to a group");
-    const membership: Membership = { members: [{ id, address, role: "voter" }] };
-    const genesis: Entry = { index: 1, term: 1, type: "membership", data: encodeMembership(membership) };
+    const data = encodeMembership(alone(id, address));
+    const genesis: Entry = { index: 1, term: 1, type: "membership", data };
     const hardState: HardState = { term: 1, vote: undefined, commit: 1 };
     const changes = [putEntry(genesis), put(HARD_STATE_KEY, encodeHardState(hardState))];
     await kv.batch(changes, { sync: true, label: "mds.raft.bootstrap" });
+  }
+
+  /** As `bootstrap`, of a member that has the state up to that entry already. */
+  static async beginAfter(
+    kv: Kv,
+    { index, term }: Pick<SnapshotMeta, "index" | "term">,
+    id: RaftId,
+    address: string,
+  ): Promise<void> {
+    if (!RaftLogStore.isNew(kv)) throw storageError("refused", "the Raft log already belongs to a group");
+    const start: SnapshotMeta = { index, term, membership: alone(id, address) };
+    const changes = [
+      put(START_KEY, encodeMeta(start)),
+      put(HARD_STATE_KEY, encodeHardState({ term, vote: undefined, commit: index })),
+    ];
+    await kv.batch(changes, { sync: true, label: "mds.raft.recover" });
+  }
+
+  /**
+   * Makes this the log of a new group with one member, which has everything that is in it: nobody else decides any more what of it is
+   * committed. Only when the majority of the old group is lost for good.
+   */
+  async beginAnew(id: RaftId, address: string): Promise<void> {
+    const index = this.#lastIndex + 1;
+    const term = Math.max(this.#hardState.term, this.termAt(this.#lastIndex) ?? 0) + 1;
+    const data = encodeMembership(alone(id, address));
+    const entry: Entry = { index, term, type: "membership", data };
+    const hardState: HardState = { term, vote: id, commit: index };
+    await this.persist([{ snapshot: undefined, hardState, entries: [entry] }], true);
   }
 
   get hardState(): HardState {
@@ -203,6 +232,11 @@ export class RaftLogStore implements LogReader {
 export function corruptEntry(index: number, what: string): StorageError {
   const detail = `Raft log entry ${index} ${what}, although it was committed or later entries are intact`;
   return storageError("log_corrupt", detail);
+}
+
+/** A group of one. */
+function alone(id: RaftId, address: string): Membership {
+  return { members: [{ id, address, role: "voter" }] };
 }
 
 function put(key: Uint8Array, value: Uint8Array): KvChange {

@@ -863,6 +863,263 @@ export const AwaitLock: wire.MessageType<AwaitLock> = {
   decode: decodeAwaitLock,
 };
 
+export interface BackupEnd {
+  /** Bytes of data before. */
+  readonly length: number;
+}
+
+function encodeBackupEnd(message: BackupEnd, writer: wire.Writer): void {
+  if (message.length !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.length));
+  }
+}
+
+function decodeBackupEnd(reader: wire.Reader): BackupEnd {
+  let $length = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $length = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    length: $length,
+  };
+}
+
+/** How {@link BackupEnd} travels. */
+export const BackupEnd: wire.MessageType<BackupEnd> = {
+  name: "BackupEnd",
+  encode: encodeBackupEnd,
+  decode: decodeBackupEnd,
+};
+
+/** What a backup is of; also the header of a backup file. */
+export interface BackupHeader {
+  readonly formatVersion: number;
+  readonly clusterId: string;
+  readonly clusterName: string;
+  /** When it was begun, by the leader's clock, ms since 1970. */
+  readonly wallMs: number;
+  /** The last entry of the log that it contains, and its term. */
+  readonly index: number;
+  readonly term: number;
+  /** Of the metadata: see ClusterRecord. */
+  readonly epoch: number;
+}
+
+function encodeBackupHeader(message: BackupHeader, writer: wire.Writer): void {
+  if (message.formatVersion !== 0) {
+    writer.uint32(8).uint32(message.formatVersion);
+  }
+  if (message.clusterId !== "") {
+    writer.uint32(18).string(message.clusterId);
+  }
+  if (message.clusterName !== "") {
+    writer.uint32(26).string(message.clusterName);
+  }
+  if (message.wallMs !== 0) {
+    writer.uint32(33).double(message.wallMs);
+  }
+  if (message.index !== 0) {
+    writer.uint32(40).uint64(wire.safe(message.index));
+  }
+  if (message.term !== 0) {
+    writer.uint32(48).uint64(wire.safe(message.term));
+  }
+  if (message.epoch !== 0) {
+    writer.uint32(56).uint64(wire.safe(message.epoch));
+  }
+}
+
+function decodeBackupHeader(reader: wire.Reader): BackupHeader {
+  let $formatVersion = 0;
+  let $clusterId = "";
+  let $clusterName = "";
+  let $wallMs = 0;
+  let $index = 0;
+  let $term = 0;
+  let $epoch = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $formatVersion = reader.uint32();
+        break;
+      case 18:
+        $clusterId = wire.text(reader);
+        break;
+      case 26:
+        $clusterName = wire.text(reader);
+        break;
+      case 33:
+        $wallMs = reader.double();
+        break;
+      case 40:
+        $index = wire.uint64(reader);
+        break;
+      case 48:
+        $term = wire.uint64(reader);
+        break;
+      case 56:
+        $epoch = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    formatVersion: $formatVersion,
+    clusterId: $clusterId,
+    clusterName: $clusterName,
+    wallMs: $wallMs,
+    index: $index,
+    term: $term,
+    epoch: $epoch,
+  };
+}
+
+/** How {@link BackupHeader} travels. */
+export const BackupHeader: wire.MessageType<BackupHeader> = {
+  name: "BackupHeader",
+  encode: encodeBackupHeader,
+  decode: decodeBackupHeader,
+};
+
+export interface BackupPart {
+  readonly content:
+    | { readonly type: "header"; readonly body: BackupHeader }
+    /** Of a snapshot as docs/on-disk-format.md describes it. */
+    | { readonly type: "data"; readonly body: Uint8Array }
+    | { readonly type: "end"; readonly body: BackupEnd };
+}
+
+function encodeBackupPart(message: BackupPart, writer: wire.Writer): void {
+  const body = message.content;
+  switch (body.type) {
+    case "header":
+      writer.uint32(10).fork();
+      encodeBackupHeader(body.body, writer);
+      writer.ldelim();
+      break;
+    case "data":
+      writer.uint32(18).bytes(body.body);
+      break;
+    case "end":
+      writer.uint32(26).fork();
+      encodeBackupEnd(body.body, writer);
+      writer.ldelim();
+      break;
+  }
+}
+
+function decodeBackupPart(reader: wire.Reader): BackupPart {
+  let $content: BackupPart["content"] | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $content = { type: "header", body: wire.nested(reader, decodeBackupHeader) };
+        break;
+      case 18:
+        $content = { type: "data", body: reader.bytes() };
+        break;
+      case 26:
+        $content = { type: "end", body: wire.nested(reader, decodeBackupEnd) };
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    content: wire.present($content, "BackupPart"),
+  };
+}
+
+/** How {@link BackupPart} travels. */
+export const BackupPart: wire.MessageType<BackupPart> = {
+  name: "BackupPart",
+  encode: encodeBackupPart,
+  decode: decodeBackupPart,
+};
+
+/** The metadata come from a backup or from one survivor: the group begins anew with one member. */
+export interface BeginEpochChange {
+  readonly epoch: number;
+  /** Of the one member. */
+  readonly mdsId: number;
+  readonly address: string;
+  readonly hostId: string;
+  /** For people. */
+  readonly source: string;
+}
+
+function encodeBeginEpochChange(message: BeginEpochChange, writer: wire.Writer): void {
+  if (message.epoch !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.epoch));
+  }
+  if (message.mdsId !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.mdsId));
+  }
+  if (message.address !== "") {
+    writer.uint32(26).string(message.address);
+  }
+  if (message.hostId !== "") {
+    writer.uint32(34).string(message.hostId);
+  }
+  if (message.source !== "") {
+    writer.uint32(42).string(message.source);
+  }
+}
+
+function decodeBeginEpochChange(reader: wire.Reader): BeginEpochChange {
+  let $epoch = 0;
+  let $mdsId = 0;
+  let $address = "";
+  let $hostId = "";
+  let $source = "";
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $epoch = wire.uint64(reader);
+        break;
+      case 16:
+        $mdsId = wire.uint64(reader);
+        break;
+      case 26:
+        $address = wire.text(reader);
+        break;
+      case 34:
+        $hostId = wire.text(reader);
+        break;
+      case 42:
+        $source = wire.text(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    epoch: $epoch,
+    mdsId: $mdsId,
+    address: $address,
+    hostId: $hostId,
+    source: $source,
+  };
+}
+
+/** How {@link BeginEpochChange} travels. */
+export const BeginEpochChange: wire.MessageType<BeginEpochChange> = {
+  name: "BeginEpochChange",
+  encode: encodeBeginEpochChange,
+  decode: decodeBeginEpochChange,
+};
+
 /** A chunk server reads everything it has again from now on. */
 export interface BeginScrub {
   /** 0: every one that is there. */
@@ -1989,6 +2246,8 @@ export interface ChunkRecord {
   readonly lost: readonly LostReplica[];
   /** Servers that may hold useless data of this chunk. */
   readonly leftovers: readonly number[];
+  /** The record comes from before a recovery: `written`, or `virgin` if nobody had ever written the chunk. */
+  readonly doubt?: string | undefined;
 }
 
 function encodeChunkRecord(message: ChunkRecord, writer: wire.Writer): void {
@@ -2031,6 +2290,9 @@ function encodeChunkRecord(message: ChunkRecord, writer: wire.Writer): void {
     for (const item of message.leftovers) writer.uint64(wire.safe(item));
     writer.ldelim();
   }
+  if (message.doubt !== undefined) {
+    writer.uint32(98).string(message.doubt);
+  }
 }
 
 function decodeChunkRecord(reader: wire.Reader): ChunkRecord {
@@ -2045,6 +2307,7 @@ function decodeChunkRecord(reader: wire.Reader): ChunkRecord {
   let $truncateBytes: number | undefined;
   const $lost: LostReplica[] = [];
   const $leftovers: number[] = [];
+  let $doubt: string | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -2084,6 +2347,9 @@ function decodeChunkRecord(reader: wire.Reader): ChunkRecord {
       case 90:
         wire.packed(reader, $leftovers, (reader) => wire.uint64(reader));
         break;
+      case 98:
+        $doubt = wire.text(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -2100,6 +2366,7 @@ function decodeChunkRecord(reader: wire.Reader): ChunkRecord {
     truncateBytes: $truncateBytes,
     lost: $lost,
     leftovers: $leftovers,
+    doubt: $doubt,
   };
 }
 
@@ -2319,6 +2586,10 @@ export interface ClusterRecord {
   readonly createdMs: number;
   /** Certificate authority and password verifier, as src/auth encodes them. */
   readonly secrets: Uint8Array;
+  /** Of the recovery that the group comes from. Absent: 0. */
+  readonly epoch?: number | undefined;
+  /** All recoveries, oldest first. */
+  readonly epochs: readonly EpochRecord[];
 }
 
 function encodeClusterRecord(message: ClusterRecord, writer: wire.Writer): void {
@@ -2334,6 +2605,14 @@ function encodeClusterRecord(message: ClusterRecord, writer: wire.Writer): void 
   if (message.secrets.length !== 0) {
     writer.uint32(34).bytes(message.secrets);
   }
+  if (message.epoch !== undefined) {
+    writer.uint32(40).uint64(wire.safe(message.epoch));
+  }
+  for (const item of message.epochs) {
+    writer.uint32(50).fork();
+    encodeEpochRecord(item, writer);
+    writer.ldelim();
+  }
 }
 
 function decodeClusterRecord(reader: wire.Reader): ClusterRecord {
@@ -2341,6 +2620,8 @@ function decodeClusterRecord(reader: wire.Reader): ClusterRecord {
   let $name = "";
   let $createdMs = 0;
   let $secrets: Uint8Array = wire.EMPTY;
+  let $epoch: number | undefined;
+  const $epochs: EpochRecord[] = [];
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -2356,6 +2637,12 @@ function decodeClusterRecord(reader: wire.Reader): ClusterRecord {
       case 34:
         $secrets = reader.bytes();
         break;
+      case 40:
+        $epoch = wire.uint64(reader);
+        break;
+      case 50:
+        wire.push($epochs, wire.nested(reader, decodeEpochRecord));
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -2365,6 +2652,8 @@ function decodeClusterRecord(reader: wire.Reader): ClusterRecord {
     name: $name,
     createdMs: $createdMs,
     secrets: $secrets,
+    epoch: $epoch,
+    epochs: $epochs,
   };
 }
 
@@ -2621,7 +2910,11 @@ export interface Command {
     | { readonly type: "updateCs"; readonly body: UpdateCsChange }
     | { readonly type: "setCsActivity"; readonly body: SetCsActivityChange }
     | { readonly type: "removeCs"; readonly body: RemoveCsChange }
-    | { readonly type: "adoptReplicas"; readonly body: AdoptReplicasChange };
+    | { readonly type: "adoptReplicas"; readonly body: AdoptReplicasChange }
+    | { readonly type: "beginEpoch"; readonly body: BeginEpochChange }
+    | { readonly type: "doubtChunks"; readonly body: DoubtChunksChange }
+    | { readonly type: "finishEpoch"; readonly body: FinishEpochChange }
+    | { readonly type: "confirmChunk"; readonly body: ConfirmChunkChange };
 }
 
 function encodeCommand(message: Command, writer: wire.Writer): void {
@@ -2735,6 +3028,26 @@ function encodeCommand(message: Command, writer: wire.Writer): void {
       encodeAdoptReplicasChange(body.body, writer);
       writer.ldelim();
       break;
+    case "beginEpoch":
+      writer.uint32(322).fork();
+      encodeBeginEpochChange(body.body, writer);
+      writer.ldelim();
+      break;
+    case "doubtChunks":
+      writer.uint32(330).fork();
+      encodeDoubtChunksChange(body.body, writer);
+      writer.ldelim();
+      break;
+    case "finishEpoch":
+      writer.uint32(338).fork();
+      encodeFinishEpochChange(body.body, writer);
+      writer.ldelim();
+      break;
+    case "confirmChunk":
+      writer.uint32(346).fork();
+      encodeConfirmChunkChange(body.body, writer);
+      writer.ldelim();
+      break;
   }
 }
 
@@ -2809,6 +3122,18 @@ function decodeCommand(reader: wire.Reader): Command {
         break;
       case 178:
         $change = { type: "adoptReplicas", body: wire.nested(reader, decodeAdoptReplicasChange) };
+        break;
+      case 322:
+        $change = { type: "beginEpoch", body: wire.nested(reader, decodeBeginEpochChange) };
+        break;
+      case 330:
+        $change = { type: "doubtChunks", body: wire.nested(reader, decodeDoubtChunksChange) };
+        break;
+      case 338:
+        $change = { type: "finishEpoch", body: wire.nested(reader, decodeFinishEpochChange) };
+        break;
+      case 346:
+        $change = { type: "confirmChunk", body: wire.nested(reader, decodeConfirmChunkChange) };
         break;
       default:
         wire.skip(reader, tag);
@@ -3039,6 +3364,106 @@ export const ConfigRecord: wire.MessageType<ConfigRecord> = {
   name: "ConfigRecord",
   encode: encodeConfigRecord,
   decode: decodeConfigRecord,
+};
+
+/** What the servers have of a chunk in doubt is known. */
+export interface ConfirmChunkChange {
+  readonly chunkId: number;
+  /** Of the record. */
+  readonly version: number;
+  /** The newest that was found. */
+  readonly foundVersion: number;
+  /** Complete replicas of that version, head first. */
+  readonly active: readonly number[];
+  /** To be filled from them, keeping what they have. */
+  readonly refill: readonly number[];
+  /** Servers with older replicas. */
+  readonly stale: readonly number[];
+}
+
+function encodeConfirmChunkChange(message: ConfirmChunkChange, writer: wire.Writer): void {
+  if (message.chunkId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.chunkId));
+  }
+  if (message.version !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.version));
+  }
+  if (message.foundVersion !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.foundVersion));
+  }
+  if (message.active.length !== 0) {
+    writer.uint32(34).fork();
+    for (const item of message.active) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
+  if (message.refill.length !== 0) {
+    writer.uint32(42).fork();
+    for (const item of message.refill) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
+  if (message.stale.length !== 0) {
+    writer.uint32(50).fork();
+    for (const item of message.stale) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
+}
+
+function decodeConfirmChunkChange(reader: wire.Reader): ConfirmChunkChange {
+  let $chunkId = 0;
+  let $version = 0;
+  let $foundVersion = 0;
+  const $active: number[] = [];
+  const $refill: number[] = [];
+  const $stale: number[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $chunkId = wire.uint64(reader);
+        break;
+      case 16:
+        $version = wire.uint64(reader);
+        break;
+      case 24:
+        $foundVersion = wire.uint64(reader);
+        break;
+      case 32:
+        wire.push($active, wire.uint64(reader));
+        break;
+      case 34:
+        wire.packed(reader, $active, (reader) => wire.uint64(reader));
+        break;
+      case 40:
+        wire.push($refill, wire.uint64(reader));
+        break;
+      case 42:
+        wire.packed(reader, $refill, (reader) => wire.uint64(reader));
+        break;
+      case 48:
+        wire.push($stale, wire.uint64(reader));
+        break;
+      case 50:
+        wire.packed(reader, $stale, (reader) => wire.uint64(reader));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    chunkId: $chunkId,
+    version: $version,
+    foundVersion: $foundVersion,
+    active: $active,
+    refill: $refill,
+    stale: $stale,
+  };
+}
+
+/** How {@link ConfirmChunkChange} travels. */
+export const ConfirmChunkChange: wire.MessageType<ConfirmChunkChange> = {
+  name: "ConfirmChunkChange",
+  encode: encodeConfirmChunkChange,
+  decode: decodeConfirmChunkChange,
 };
 
 /** The last number given out of each kind. */
@@ -4360,6 +4785,46 @@ export const DirectoryEntry: wire.MessageType<DirectoryEntry> = {
   decode: decodeDirectoryEntry,
 };
 
+/** These chunks may be further than their records. */
+export interface DoubtChunksChange {
+  readonly chunks: readonly number[];
+}
+
+function encodeDoubtChunksChange(message: DoubtChunksChange, writer: wire.Writer): void {
+  if (message.chunks.length !== 0) {
+    writer.uint32(10).fork();
+    for (const item of message.chunks) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
+}
+
+function decodeDoubtChunksChange(reader: wire.Reader): DoubtChunksChange {
+  const $chunks: number[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        wire.push($chunks, wire.uint64(reader));
+        break;
+      case 10:
+        wire.packed(reader, $chunks, (reader) => wire.uint64(reader));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    chunks: $chunks,
+  };
+}
+
+/** How {@link DoubtChunksChange} travels. */
+export const DoubtChunksChange: wire.MessageType<DoubtChunksChange> = {
+  name: "DoubtChunksChange",
+  encode: encodeDoubtChunksChange,
+  decode: decodeDoubtChunksChange,
+};
+
 export interface DropChunksChange {
   readonly ino: number;
   readonly indexes: readonly number[];
@@ -4812,6 +5277,109 @@ export const Entry: wire.MessageType<Entry> = {
   name: "Entry",
   encode: encodeEntry,
   decode: decodeEntry,
+};
+
+/** The metadata were taken back to an earlier moment. */
+export interface EpochRecord {
+  /** Seconds since 2020 at the recovery, and greater than all before. */
+  readonly epoch: number;
+  /** When it began. */
+  readonly wallMs: number;
+  /** For people: what they were recovered from. */
+  readonly source: string;
+  /** Ids that may have been given out in the time that was lost: greater than `after`, up to `last`. */
+  readonly chunkAfter: number;
+  readonly chunkLast: number;
+  readonly csAfter: number;
+  readonly csLast: number;
+  /** Every chunk is in doubt and every old session over. */
+  readonly isReady: boolean;
+}
+
+function encodeEpochRecord(message: EpochRecord, writer: wire.Writer): void {
+  if (message.epoch !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.epoch));
+  }
+  if (message.wallMs !== 0) {
+    writer.uint32(17).double(message.wallMs);
+  }
+  if (message.source !== "") {
+    writer.uint32(26).string(message.source);
+  }
+  if (message.chunkAfter !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.chunkAfter));
+  }
+  if (message.chunkLast !== 0) {
+    writer.uint32(40).uint64(wire.safe(message.chunkLast));
+  }
+  if (message.csAfter !== 0) {
+    writer.uint32(48).uint64(wire.safe(message.csAfter));
+  }
+  if (message.csLast !== 0) {
+    writer.uint32(56).uint64(wire.safe(message.csLast));
+  }
+  if (message.isReady) {
+    writer.uint32(64).bool(message.isReady);
+  }
+}
+
+function decodeEpochRecord(reader: wire.Reader): EpochRecord {
+  let $epoch = 0;
+  let $wallMs = 0;
+  let $source = "";
+  let $chunkAfter = 0;
+  let $chunkLast = 0;
+  let $csAfter = 0;
+  let $csLast = 0;
+  let $isReady = false;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $epoch = wire.uint64(reader);
+        break;
+      case 17:
+        $wallMs = reader.double();
+        break;
+      case 26:
+        $source = wire.text(reader);
+        break;
+      case 32:
+        $chunkAfter = wire.uint64(reader);
+        break;
+      case 40:
+        $chunkLast = wire.uint64(reader);
+        break;
+      case 48:
+        $csAfter = wire.uint64(reader);
+        break;
+      case 56:
+        $csLast = wire.uint64(reader);
+        break;
+      case 64:
+        $isReady = reader.bool();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    epoch: $epoch,
+    wallMs: $wallMs,
+    source: $source,
+    chunkAfter: $chunkAfter,
+    chunkLast: $chunkLast,
+    csAfter: $csAfter,
+    csLast: $csLast,
+    isReady: $isReady,
+  };
+}
+
+/** How {@link EpochRecord} travels. */
+export const EpochRecord: wire.MessageType<EpochRecord> = {
+  name: "EpochRecord",
+  encode: encodeEpochRecord,
+  decode: decodeEpochRecord,
 };
 
 export interface EventRecord {
@@ -5303,6 +5871,41 @@ export const FilesystemStatistics: wire.MessageType<FilesystemStatistics> = {
   name: "FilesystemStatistics",
   encode: encodeFilesystemStatistics,
   decode: decodeFilesystemStatistics,
+};
+
+/** Everything that a recovery has to do before the group may serve is done. */
+export interface FinishEpochChange {
+  readonly epoch: number;
+}
+
+function encodeFinishEpochChange(message: FinishEpochChange, writer: wire.Writer): void {
+  if (message.epoch !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.epoch));
+  }
+}
+
+function decodeFinishEpochChange(reader: wire.Reader): FinishEpochChange {
+  let $epoch = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $epoch = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    epoch: $epoch,
+  };
+}
+
+/** How {@link FinishEpochChange} travels. */
+export const FinishEpochChange: wire.MessageType<FinishEpochChange> = {
+  name: "FinishEpochChange",
+  encode: encodeFinishEpochChange,
+  decode: decodeFinishEpochChange,
 };
 
 export interface FinishRecoveryChange {
@@ -7065,6 +7668,8 @@ export interface MdsAdded {
   readonly mdsId: number;
   readonly clusterName: string;
   readonly members: readonly MdsMember[];
+  /** Of the metadata. */
+  readonly epoch: number;
 }
 
 function encodeMdsAdded(message: MdsAdded, writer: wire.Writer): void {
@@ -7079,12 +7684,16 @@ function encodeMdsAdded(message: MdsAdded, writer: wire.Writer): void {
     encodeMdsMember(item, writer);
     writer.ldelim();
   }
+  if (message.epoch !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.epoch));
+  }
 }
 
 function decodeMdsAdded(reader: wire.Reader): MdsAdded {
   let $mdsId = 0;
   let $clusterName = "";
   const $members: MdsMember[] = [];
+  let $epoch = 0;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -7097,6 +7706,9 @@ function decodeMdsAdded(reader: wire.Reader): MdsAdded {
       case 26:
         wire.push($members, wire.nested(reader, decodeMdsMember));
         break;
+      case 32:
+        $epoch = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -7105,6 +7717,7 @@ function decodeMdsAdded(reader: wire.Reader): MdsAdded {
     mdsId: $mdsId,
     clusterName: $clusterName,
     members: $members,
+    epoch: $epoch,
   };
 }
 
@@ -7971,6 +8584,8 @@ export interface RaftEnvelope {
   readonly clusterId: string;
   /** The member that sends; must be the one that the certificate and the membership say. */
   readonly from: number;
+  /** Of the sender's metadata: see ClusterRecord. Members of another epoch are refused. */
+  readonly epoch: number;
   readonly content:
     /** Ordinary messages, in the order they were produced. */
     | { readonly type: "messages"; readonly body: RaftMessages }
@@ -8019,11 +8634,15 @@ function encodeRaftEnvelope(message: RaftEnvelope, writer: wire.Writer): void {
       writer.ldelim();
       break;
   }
+  if (message.epoch !== 0) {
+    writer.uint32(64).uint64(wire.safe(message.epoch));
+  }
 }
 
 function decodeRaftEnvelope(reader: wire.Reader): RaftEnvelope {
   let $clusterId = "";
   let $from = 0;
+  let $epoch = 0;
   let $content: RaftEnvelope["content"] | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
@@ -8033,6 +8652,9 @@ function decodeRaftEnvelope(reader: wire.Reader): RaftEnvelope {
         break;
       case 16:
         $from = reader.uint32();
+        break;
+      case 64:
+        $epoch = wire.uint64(reader);
         break;
       case 26:
         $content = { type: "messages", body: wire.nested(reader, decodeRaftMessages) };
@@ -8056,6 +8678,7 @@ function decodeRaftEnvelope(reader: wire.Reader): RaftEnvelope {
   return {
     clusterId: $clusterId,
     from: $from,
+    epoch: $epoch,
     content: wire.present($content, "RaftEnvelope"),
   };
 }
@@ -8781,6 +9404,127 @@ export const RecoveryRecord: wire.MessageType<RecoveryRecord> = {
   decode: decodeRecoveryRecord,
 };
 
+/** What the latest recovery of the metadata has left to do, and what it cannot bring back. */
+export interface RecoveryStatus {
+  /** 0: they were never recovered; the rest is empty then. */
+  readonly epoch: number;
+  /** When the recovery began, ms since 1970. */
+  readonly wallMs: number;
+  /** What the metadata were recovered from, for people. */
+  readonly source: string;
+  /** Chunks of which it is not known yet what the servers have. */
+  readonly doubtedCount: number;
+  /** Chunk servers that are neither heard nor removed: chunks may wait for them. */
+  readonly awaitedServers: readonly number[];
+  /** Of the chunks in doubt those of which nobody who was heard has anything. */
+  readonly missingCount: number;
+  /** Paths of files with such chunks, as far as they were looked for. */
+  readonly missingFiles: readonly string[];
+  /** Replicas of chunks that only the lost time knew, on servers that are here. */
+  readonly orphanCount: number;
+  /** Until when those are kept, ms since 1970. */
+  readonly orphansUntilMs: number;
+}
+
+function encodeRecoveryStatus(message: RecoveryStatus, writer: wire.Writer): void {
+  if (message.epoch !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.epoch));
+  }
+  if (message.wallMs !== 0) {
+    writer.uint32(17).double(message.wallMs);
+  }
+  if (message.source !== "") {
+    writer.uint32(26).string(message.source);
+  }
+  if (message.doubtedCount !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.doubtedCount));
+  }
+  if (message.awaitedServers.length !== 0) {
+    writer.uint32(42).fork();
+    for (const item of message.awaitedServers) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
+  if (message.missingCount !== 0) {
+    writer.uint32(48).uint64(wire.safe(message.missingCount));
+  }
+  for (const item of message.missingFiles) {
+    writer.uint32(58).string(item);
+  }
+  if (message.orphanCount !== 0) {
+    writer.uint32(64).uint64(wire.safe(message.orphanCount));
+  }
+  if (message.orphansUntilMs !== 0) {
+    writer.uint32(73).double(message.orphansUntilMs);
+  }
+}
+
+function decodeRecoveryStatus(reader: wire.Reader): RecoveryStatus {
+  let $epoch = 0;
+  let $wallMs = 0;
+  let $source = "";
+  let $doubtedCount = 0;
+  const $awaitedServers: number[] = [];
+  let $missingCount = 0;
+  const $missingFiles: string[] = [];
+  let $orphanCount = 0;
+  let $orphansUntilMs = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $epoch = wire.uint64(reader);
+        break;
+      case 17:
+        $wallMs = reader.double();
+        break;
+      case 26:
+        $source = wire.text(reader);
+        break;
+      case 32:
+        $doubtedCount = wire.uint64(reader);
+        break;
+      case 40:
+        wire.push($awaitedServers, wire.uint64(reader));
+        break;
+      case 42:
+        wire.packed(reader, $awaitedServers, (reader) => wire.uint64(reader));
+        break;
+      case 48:
+        $missingCount = wire.uint64(reader);
+        break;
+      case 58:
+        wire.push($missingFiles, wire.text(reader));
+        break;
+      case 64:
+        $orphanCount = wire.uint64(reader);
+        break;
+      case 73:
+        $orphansUntilMs = reader.double();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    epoch: $epoch,
+    wallMs: $wallMs,
+    source: $source,
+    doubtedCount: $doubtedCount,
+    awaitedServers: $awaitedServers,
+    missingCount: $missingCount,
+    missingFiles: $missingFiles,
+    orphanCount: $orphanCount,
+    orphansUntilMs: $orphansUntilMs,
+  };
+}
+
+/** How {@link RecoveryStatus} travels. */
+export const RecoveryStatus: wire.MessageType<RecoveryStatus> = {
+  name: "RecoveryStatus",
+  encode: encodeRecoveryStatus,
+  decode: decodeRecoveryStatus,
+};
+
 export interface RegisterCs {
   readonly clusterId: string;
   readonly csId: number;
@@ -8984,6 +9728,8 @@ export interface Registered {
   readonly heartbeatMs: number;
   /** Without an answered heartbeat for that long the server stops serving. */
   readonly leaseMs: number;
+  /** Of the MDS's metadata: see ClusterRecord. */
+  readonly epoch: number;
 }
 
 function encodeRegistered(message: Registered, writer: wire.Writer): void {
@@ -8993,11 +9739,15 @@ function encodeRegistered(message: Registered, writer: wire.Writer): void {
   if (message.leaseMs !== 0) {
     writer.uint32(16).uint32(message.leaseMs);
   }
+  if (message.epoch !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.epoch));
+  }
 }
 
 function decodeRegistered(reader: wire.Reader): Registered {
   let $heartbeatMs = 0;
   let $leaseMs = 0;
+  let $epoch = 0;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -9007,6 +9757,9 @@ function decodeRegistered(reader: wire.Reader): Registered {
       case 16:
         $leaseMs = reader.uint32();
         break;
+      case 24:
+        $epoch = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -9014,6 +9767,7 @@ function decodeRegistered(reader: wire.Reader): Registered {
   return {
     heartbeatMs: $heartbeatMs,
     leaseMs: $leaseMs,
+    epoch: $epoch,
   };
 }
 
@@ -9929,6 +10683,10 @@ export interface ReplicaReport {
   readonly suspect: boolean;
   /** It is or was suspect, and has not been filled since: the host went down too, so that unsynced writes may be missing. */
   readonly hostCrashed: boolean;
+  /** Parts of it are still to be fetched, whatever it began with. */
+  readonly filling: boolean;
+  /** Its place in its chain, from 0 at the head. */
+  readonly position: number;
 }
 
 function encodeReplicaReport(message: ReplicaReport, writer: wire.Writer): void {
@@ -9947,6 +10705,12 @@ function encodeReplicaReport(message: ReplicaReport, writer: wire.Writer): void 
   if (message.hostCrashed) {
     writer.uint32(40).bool(message.hostCrashed);
   }
+  if (message.filling) {
+    writer.uint32(48).bool(message.filling);
+  }
+  if (message.position !== 0) {
+    writer.uint32(56).uint32(message.position);
+  }
 }
 
 function decodeReplicaReport(reader: wire.Reader): ReplicaReport {
@@ -9955,6 +10719,8 @@ function decodeReplicaReport(reader: wire.Reader): ReplicaReport {
   let $syncing = false;
   let $suspect = false;
   let $hostCrashed = false;
+  let $filling = false;
+  let $position = 0;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -9973,6 +10739,12 @@ function decodeReplicaReport(reader: wire.Reader): ReplicaReport {
       case 40:
         $hostCrashed = reader.bool();
         break;
+      case 48:
+        $filling = reader.bool();
+        break;
+      case 56:
+        $position = reader.uint32();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -9983,6 +10755,8 @@ function decodeReplicaReport(reader: wire.Reader): ReplicaReport {
     syncing: $syncing,
     suspect: $suspect,
     hostCrashed: $hostCrashed,
+    filling: $filling,
+    position: $position,
   };
 }
 

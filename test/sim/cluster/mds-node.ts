@@ -45,7 +45,7 @@ export class MdsNode extends SimNode {
       this.host.disk,
       DIRECTORY,
       { formatVersion: 1, clusterId, clusterName, mdsId, hostId, address, isFirst, peers },
-      genesis,
+      genesis === undefined ? {} : { genesis },
     );
   }
 

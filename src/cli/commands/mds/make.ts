@@ -8,6 +8,7 @@ import { parseId } from "../../output.js";
 import { readPassword } from "../../password.js";
 import { createCluster, FIRST_MDS_ID } from "../../setup/create-cluster.js";
 import { joinMds } from "../../setup/join-mds.js";
+import { type Recovered, recoverCluster } from "../../setup/recover-cluster.js";
 import { replaceMds } from "../../setup/replace-mds.js";
 
 interface Flags {
@@ -18,6 +19,9 @@ interface Flags {
   readonly P?: boolean;
   readonly bootstrap?: string;
   readonly replace?: string;
+  readonly recover?: boolean;
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
 }
 
 /** `make-mds`: with -I a new cluster and its first MDS, otherwise one more MDS for a cluster. */
@@ -35,7 +39,17 @@ export function defineMakeMds(program: Command, invocation: Invocation): void {
       "--replace <MDSID>",
       "in place of this server, which is lost: it is removed, with what is left of it in the directory",
     )
+    .option(
+      "--recover",
+      "when the majority is lost for good: begin a new group with the server in the directory, alone",
+    )
+    .option("--dry-run", "with --recover: only look, and tell how far its log goes")
+    .option("--force", "with --recover: although a majority may be there; what the others know is lost")
     .action((flags: Flags) => {
+      if (flags.recover === true) return recover(invocation, flags);
+      if (flags.force === true || flags.dryRun === true) {
+        throw storageError("invalid", "--force and --dry-run go with --recover");
+      }
       if (flags.init === true) return makeFirst(invocation, flags);
       return flags.replace === undefined
         ? makeAnother(invocation, flags)
@@ -114,4 +128,35 @@ function refusePassword({ p, P }: Flags): void {
     "invalid",
     "only a new cluster (-I) is given a password; this host is authenticated by auth-node",
   );
+}
+
+async function recover(invocation: Invocation, flags: Flags): Promise<void> {
+  const { clusterName, host } = invocation;
+  const given = [flags.init, flags.address, flags.replace, flags.bootstrap, flags.p, flags.P];
+  if (given.some((value) => value !== undefined)) {
+    throw storageError(
+      "invalid",
+      "--recover takes what the directory says: give it with -r, and nothing else",
+    );
+  }
+  const directory = repositoryDirectory(flags.repository);
+  const isForced = flags.force === true;
+  const isDry = flags.dryRun === true;
+  if (isForced && !isDry) {
+    invocation.terminal.printError(
+      "--force: if a majority of the old group is there, the cluster is taken from it, and what only it knows is lost\n",
+    );
+  }
+  const recovered = await recoverCluster(host, { clusterName, directory, isForced, isDry });
+  if (!invocation.isQuiet || isDry) invocation.printLines(recoveryLines(recovered));
+}
+
+function recoveryLines({ survivorId, last, lines, made }: Recovered): string[] {
+  const found = [...lines, `the log of MDS#${survivorId} ends with entry ${last.index} of term ${last.term}`];
+  if (made === undefined) return found;
+  return [
+    ...found,
+    `MDS#${made.mdsId} at ${made.address} begins a new group; start it: pstorage-mdsd start`,
+    "see docs/operating/disaster.md for what to look after",
+  ];
 }

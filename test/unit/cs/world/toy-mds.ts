@@ -77,7 +77,7 @@ export class ToyMds {
             self = request.body.csId;
             this.attached.set(self, { registration: request.body, calls });
             const { heartbeatMs, leaseMs } = this;
-            return { type: "registered", body: { heartbeatMs, leaseMs } };
+            return { type: "registered", body: { heartbeatMs, leaseMs, epoch: 0 } };
           }
           return self === undefined ? OK : this.#heard(self, request);
         });

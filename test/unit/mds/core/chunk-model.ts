@@ -1,39 +1,22 @@
 import { expect } from "vitest";
 import { Prng } from "../../../../src/base/index.js";
-import type { ChunkId, ChunkVersion, CsId } from "../../../../src/chunk/index.js";
+import type { ChunkId, CsId } from "../../../../src/chunk/index.js";
 import type { Change, Outcome, ReconfigureChunk } from "../../../../src/mds/core/command.js";
 import { type LostEvidence, planSuspects } from "../../../../src/mds/core/inventory.js";
 import type { ChunkRecord, ReplicaRecord } from "../../../../src/mds/core/records.js";
 import { planRepairs } from "../../../../src/mds/core/repair-plan.js";
 import type { InodeNumber, SessionId } from "../../../../src/meta/index.js";
+import {
+  confirmAll,
+  forgetTruncated,
+  type OldMap,
+  type Replica,
+  register,
+  type Server,
+  type Write,
+} from "./chunk-model-servers.js";
 import { CoreWorld, codeOf } from "./core-world.js";
 import { verifyConsistency } from "./verify-consistency.js";
-
-/** A write: a number for what it wrote, and where. */
-interface Write {
-  readonly id: number;
-  readonly offset: number;
-}
-
-/** What a server has of a chunk. */
-interface Replica {
-  version: ChunkVersion;
-  readonly writes: Map<number, Write>;
-  isSuspect: boolean;
-}
-
-interface Server {
-  readonly csId: CsId;
-  isUp: boolean;
-  readonly replicas: Map<ChunkId, Replica>;
-}
-
-/** A map that a client once got, and may use as long as it likes. */
-interface OldMap {
-  readonly chunkId: ChunkId;
-  readonly version: ChunkVersion;
-  readonly members: readonly CsId[];
-}
 
 const REPEATED: readonly string[] = ["reconfigureChunk", "chunkInstalled", "replicaSynced", "adoptReplicas"];
 export const CHUNK_BYTES = 4096;
@@ -57,6 +40,8 @@ export class ChunkModel {
   readonly #cuts = new Map<ChunkId, { readonly offset: number; readonly lastWrite: number }[]>();
   readonly #past: Change[] = [];
   #nextWrite = 1;
+  #backup: ReturnType<CoreWorld["tables"]["dump"]> = {};
+  #backupServers: ReadonlySet<CsId> = new Set();
   #destroyedCount = 0;
 
   constructor(seed: number, serverCount: number, replicas: number) {
@@ -118,6 +103,50 @@ export class ChunkModel {
     }
   }
 
+  /** A backup of the metadata. */
+  backUp(): void {
+    this.#backup = this.world.tables.dump();
+    this.#backupServers = new Set(this.servers.keys());
+  }
+
+  /**
+   * The metadata are lost, and the backup is all there is. Servers come back in any order, those that it does not know as well; those
+   * that were destroyed are given up. What is confirmed before all are heard must be as true as what is confirmed then.
+   */
+  recover(epoch: number): { readonly early: number; readonly late: number } {
+    const { tables } = this.world;
+    const living = new Set(this.#chunks().map(({ chunkId }) => chunkId));
+    tables.restore(this.#backup);
+    this.#maps = [];
+    this.#cuts.clear();
+    const member = { mdsId: 1_000_000, address: "10.0.0.9:2510", hostId: "h9" };
+    expect(codeOf(this.#apply({ type: "beginEpoch", body: { epoch, ...member, source: "a test" } }))).toBe(
+      "done",
+    );
+    this.#apply({ type: "doubtChunks", body: { chunks: this.#chunks().map(({ chunkId }) => chunkId) } });
+    verifyConsistency(tables.dump());
+    forgetTruncated(this.#chunks(), this.#acknowledged);
+    const heard = new Set<CsId>();
+    let early = 0;
+    for (const server of this.#prng.shuffle([...this.servers.values()])) {
+      register(this.world, server);
+      heard.add(server.csId);
+      early += confirmAll(this.world, this.servers, heard, false);
+    }
+    for (const csId of this.#backupServers) {
+      if (this.servers.has(csId)) continue;
+      this.#apply({ type: "removeCs", body: { csId, force: true, cancel: false } });
+    }
+    const late = confirmAll(this.world, this.servers, heard, true);
+    for (const { chunkId, doubt } of this.#chunks()) {
+      const isLost = doubt !== undefined && living.has(chunkId);
+      const count = this.#acknowledged.get(chunkId)?.size ?? 0;
+      expect(isLost && count > 0, `chunk ${chunkId} with ${count} writes is not found`).toBe(false);
+    }
+    this.check();
+    return { early, late };
+  }
+
   /** How much there is to lose. */
   get acknowledgedCount(): number {
     return [...this.#acknowledged.values()].reduce((sum, writes) => sum + writes.size, 0);
@@ -126,6 +155,7 @@ export class ChunkModel {
   check(): void {
     verifyConsistency(this.world.tables.dump());
     for (const record of this.#chunks()) {
+      if (record.doubt !== undefined) continue;
       const active = record.chain.filter(({ syncing }) => !syncing);
       for (const { csId } of active)
         this.#checkComplete(record, csId, record.installed ? "member" : "next member");
@@ -141,6 +171,8 @@ export class ChunkModel {
   checkHealed(): void {
     this.check();
     for (const record of this.#chunks()) {
+      // Deleted in the time that a recovery lost: nobody has it.
+      if (record.doubt !== undefined) continue;
       expect(record.installed, `chunk ${record.chunkId} is usable`).toBe(true);
       const wanted = Math.min(record.policy.replicas, this.servers.size);
       expect(record.chain.filter(({ syncing }) => !syncing).length).toBe(wanted);
@@ -265,19 +297,25 @@ export class ChunkModel {
     return ids.length === 0 ? undefined : this.#prng.pick(ids);
   }
 
-  #install(record: ChunkRecord, { csId, create }: ReplicaRecord): "done" | "down" | "refused" {
+  #install(record: ChunkRecord, { csId, create, syncing }: ReplicaRecord): "done" | "down" | "refused" {
+    const position = record.chain.findIndex((member) => member.csId === csId);
     const server = this.servers.get(csId);
     if (server?.isUp !== true) return "down";
     const replica = server.replicas.get(record.chunkId);
     if (replica?.version === record.version) return "done";
     if (create) {
-      server.replicas.set(record.chunkId, { version: record.version, writes: new Map(), isSuspect: false });
+      const empty = { writes: new Map(), isSuspect: false, isFilling: syncing, beganEmpty: syncing };
+      server.replicas.set(record.chunkId, { ...empty, version: record.version, position });
       return "done";
     }
     if (replica === undefined) return "refused";
     expect(replica.version, "versions only grow").toBeLessThan(record.version);
     replica.version = record.version;
     replica.isSuspect = false;
+    replica.isFilling = syncing;
+    // One that goes on to be filled under a newer version began as it began.
+    replica.beganEmpty = syncing && replica.beganEmpty;
+    replica.position = position;
     const end = record.truncateBytes;
     if (end !== undefined) {
       for (const { id, offset } of replica.writes.values()) if (offset >= end) replica.writes.delete(id);
@@ -334,6 +372,8 @@ export class ChunkModel {
     const isUp = this.servers.get(target.csId)?.isUp === true;
     if (!isUp || source?.version !== record.version || replica?.version !== record.version) return;
     for (const write of source.writes.values()) replica.writes.set(write.id, write);
+    replica.isFilling = false;
+    replica.beganEmpty = false;
     this.#apply({ type: "replicaSynced", body: { ...at(record), csId: target.csId } });
   }
 

@@ -44,6 +44,13 @@ export class MemoryTables implements Tables {
     }
     return result;
   }
+
+  /** Goes back to what `dump` gave. */
+  restore(dump: ReturnType<MemoryTables["dump"]>): void {
+    for (const [name, table] of Object.entries(this)) {
+      if (table instanceof MemoryTable) table.replace(dump[name] ?? []);
+    }
+  }
 }
 
 /** One table; listing yields a picture of the moment it was asked for, in key order. */
@@ -82,6 +89,11 @@ export class MemoryTable<Key extends readonly unknown[], Value> implements Small
   /** What tests may do beyond what the core may: list every table. */
   entries(): [readonly unknown[], Value][] {
     return this.#sorted([]).map(({ key, value }) => [key, value]);
+  }
+
+  replace(entries: readonly (readonly [key: readonly unknown[], value: Value])[]): void {
+    this.#records.clear();
+    for (const [key, value] of entries) this.#records.set(textOf(key), { key, value });
   }
 
   #sorted(prefix: readonly unknown[]): { readonly key: readonly unknown[]; readonly value: Value }[] {

@@ -270,6 +270,8 @@ describe("what a returning server has", () => {
     syncing: false,
     suspect: false,
     hostCrashed: false,
+    filling: false,
+    position: 0,
     ...change,
   });
 
