@@ -89,7 +89,17 @@ export async function refuseExisting(disk: Disk, directory: string): Promise<voi
 }
 
 /** What a repository consists of, identity first: without it the rest is none. `logs` stays for whoever asks why. */
-const PARTS = ["identity.json", "genesis.json", "recovery.json", "member", "raft", "state"] as const;
+const PARTS = [
+  "identity.json",
+  "genesis.json",
+  "recovery.json",
+  "member",
+  "raft",
+  "state",
+  // Left behind by a daemon that had to end at once.
+  "raft.sock",
+  "session.sock",
+] as const;
 
 /**
  * Removes what is left of a repository, but for its logs. A directory that holds anything else is not touched: `exists`. One that is
