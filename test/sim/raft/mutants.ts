@@ -42,8 +42,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "acknowledges entries before they are on disk",
     file: "following.ts",
-    find: "node.outboxAfterPersist.push({ ...reply, rejected: false, index: lastNew",
-    replace: "node.outbox.push({ ...reply, rejected: false, index: lastNew",
+    find: "node.outboxAfterPersist.push(accepting(reply, lastNew))",
+    replace: "node.outbox.push(accepting(reply, lastNew))",
     foundBy: 37,
   },
   {

@@ -63,6 +63,8 @@ export class SimNode {
   #restore: SnapshotMeta | undefined;
   /** Tells the sender how the restore under way ended. */
   #restoreDone: ((ok: boolean) => void) | undefined;
+  /** Senders of snapshots that came while it was stopped. Its end is the end of their connections. */
+  readonly #arriving = new Set<(ok: boolean) => void>();
   /** Who promised a vote for which term, and the terms in which a leader asked for an election. */
   #promises = new Map<number, Set<RaftId>>();
   #askedInTerm = 0;
@@ -152,6 +154,8 @@ export class SimNode {
     this.#restoring = undefined;
     this.#restoreDone?.(false);
     this.#restoreDone = undefined;
+    for (const done of this.#arriving) done(false);
+    this.#arriving.clear();
     this.#promises.clear();
     this.#paused = undefined;
     for (const { done } of [...this.#proposals.values(), ...this.#reads.values()]) done(undefined);
@@ -218,7 +222,10 @@ export class SimNode {
     takesMs: number,
     done: (ok: boolean) => void,
   ): void {
+    if (this.raft === undefined) return done(false);
+    this.#arriving.add(done);
     this.#run((raft) => {
+      this.#arriving.delete(done);
       if (this.#restoring !== undefined) return done(false);
       if (!raft.wantsSnapshot(message)) {
         raft.step(message, this.nowMs);
