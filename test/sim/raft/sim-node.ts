@@ -222,7 +222,10 @@ export class SimNode {
     takesMs: number,
     done: (ok: boolean) => void,
   ): void {
-    if (this.raft === undefined) return done(false);
+    if (this.raft === undefined) {
+      done(false);
+      return;
+    }
     this.#arriving.add(done);
     this.#run((raft) => {
       this.#arriving.delete(done);
