@@ -93,6 +93,11 @@ export class Replica {
     return this.#failure;
   }
 
+  /** Nothing is taken any more: it failed, is being removed, or gives way to a successor. */
+  get isEnded(): boolean {
+    return this.#chain.isEnded;
+  }
+
   /** Payload bytes in memory. */
   get cargoBytes(): number {
     return this.#cargoes.bytes;

@@ -340,6 +340,23 @@ test("a replica is deleted under its version or a newer one, never under an olde
   expect(await chain.run(chain.host(id).disk.list("/cs/chunks/4d", "test"), "a list")).toEqual([]);
 });
 
+test("a replica whose removal takes long is not cleaned meanwhile, and leaves nothing behind", async () => {
+  const chain = await ChainWorld.of(21, 2, { cleanIdleMs: 200 });
+  await chain.make();
+  await chain.run(chain.client.write(CHUNK, 0, filled(4096, 1)), "a write");
+  const id = member(chain, 1);
+  const host = chain.host(id);
+  host.diskFaults.add({ label: "cs.file.remove", skip: 1, effect: "hang" });
+  const body = { chunkId: CHUNK, version: chunkVersion(1) };
+  const remove = () => chain.run(chain.mds.command(id, { type: "deleteReplica", body }), "the removal");
+  expect((await remove()).failure?.code).toBe("timed_out");
+  host.diskFaults.clear();
+
+  expect((await remove()).failure).toBeUndefined();
+  await chain.runFor(3000);
+  expect(await chain.run(host.disk.list("/cs/chunks/4d", "test"), "a list")).toEqual([]);
+});
+
 test("an install that is repeated is answered as before, an older one is refused", async () => {
   const chain = await ChainWorld.of(17, 2);
   await chain.make();
