@@ -39,7 +39,7 @@ export class Cleaner {
         this.#store.dirtyReplicas.delete(stored);
         continue;
       }
-      // It is being removed, or its successor is about to go on with the same files.
+      // Its files are about to go, or to be its successor's.
       if (replica.isEnded) continue;
       const regions = stored.dirty.cleanable(idleSinceMs);
       if (regions.length > 0) await replica.clean(regions);

@@ -51,6 +51,7 @@ export class Replica {
   /** Disk operations under way. */
   readonly #disk = new Activity();
   #failure: Failure | undefined;
+  #isEnded = false;
   /** Where the newest install said to cut. */
   #truncateBytes: number | undefined;
 
@@ -93,9 +94,9 @@ export class Replica {
     return this.#failure;
   }
 
-  /** Nothing is taken any more: it failed, is being removed, or gives way to a successor. */
+  /** It is being removed, or gives way to a successor. */
   get isEnded(): boolean {
-    return this.#chain.isEnded;
+    return this.#isEnded;
   }
 
   /** Payload bytes in memory. */
@@ -186,6 +187,7 @@ export class Replica {
 
   /** Everything waiting fails; resolves when the disk is left alone. */
   async end(failure: Failure): Promise<void> {
+    this.#isEnded = true;
     this.#run(this.#chain.end(failure));
     this.#turns.refuseAll(new StorageError(failure));
     await this.quiet();

@@ -87,11 +87,6 @@ export class ReplicaChain {
     return this.#chain.length - 1 - this.#chain.findIndex(({ csId }) => csId === this.#selfId);
   }
 
-  /** Nothing is taken any more. */
-  get isEnded(): boolean {
-    return this.#isEnded;
-  }
-
   get isHead(): boolean {
     return this.#chain[0]?.csId === this.#selfId;
   }
