@@ -182,7 +182,9 @@ export class ChunkServer {
       damageFound: (chunkId, offset, outcome) => this.#damage.found(chunkId, offset, outcome),
       diskFailed: (code) => {
         // H: the disk failed. A full disk is no failure of it, and damage is told as such.
-        if (code !== "no_space" && code !== "chunk_corrupt") this.#flags.add("H");
+        if (code === "no_space" || code === "chunk_corrupt") return;
+        this.#flags.add("H");
+        void store.distrust();
       },
     };
   }

@@ -1,4 +1,4 @@
-import { StorageError, storageError, toUtf8 } from "../../base/index.js";
+import { failureOf, StorageError, storageError, toUtf8 } from "../../base/index.js";
 import type { ChainMember, ChunkId, ChunkVersion } from "../../chunk/index.js";
 import type { Clock, Disk, DiskSpace, Kv } from "../../io/index.js";
 import { Bitmap } from "../core/bitmap.js";
@@ -7,7 +7,14 @@ import { type CsIdentity, decodeIdentity } from "./identity.js";
 import { OpenFiles } from "./open-files.js";
 import { StorePaths } from "./paths.js";
 import { decodeRecord, RECORD_RANGE } from "./replica-record.js";
-import { decodeRunState, encodeRunState, type LastEnd, lastEndOf, type RunState } from "./run-state.js";
+import {
+  decodeRunState,
+  encodeRunState,
+  type LastEnd,
+  lastEndOf,
+  NO_BOOT,
+  type RunState,
+} from "./run-state.js";
 import { type StoreContext, StoredReplica } from "./stored-replica.js";
 
 /** Pages of checksums kept in memory for clean regions: 1 KiB for each MiB of data. */
@@ -42,6 +49,9 @@ export class ChunkStore {
   /** Replicas with pages in memory, least recently used first. */
   readonly #recent = new Set<StoredReplica>();
   #epoch: number;
+  #isDistrusted = false;
+  /** Run states are written one after the other: the last one tells the truth. */
+  #runStates: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -95,6 +105,21 @@ export class ChunkStore {
   async noteEpoch(epoch: number): Promise<void> {
     this.#epoch = Math.max(this.#epoch, epoch);
     if (this.#closing === undefined) await this.#writeRunState(false);
+  }
+
+  /**
+   * The disk failed at something: the page cache may show bytes that it never took, and drop them without a word (a failed
+   * fsync). So the next process takes this one's end for a crash of the host: what is dirty is distrusted as lost. Resolves
+   * when that is written, or cannot be on such a disk.
+   */
+  async distrust(): Promise<void> {
+    if (this.#isDistrusted) return;
+    this.#isDistrusted = true;
+    try {
+      await this.#writeRunState(false);
+    } catch (error) {
+      if (failureOf(error) === undefined) throw error;
+    }
   }
 
   get replicas(): Iterable<StoredReplica> {
@@ -182,20 +207,27 @@ export class ChunkStore {
   async #close(isClean: boolean): Promise<void> {
     const { files, kv } = this.#context;
     await files.close();
-    const isAllClean = isClean && [...this.#replicas.values()].every((replica) => replica.dirty.count === 0);
+    const isNothingDirty = [...this.#replicas.values()].every((replica) => replica.dirty.count === 0);
+    const isAllClean = isClean && !this.#isDistrusted && isNothingDirty;
     // The last batches dropped the marks without a sync: this one makes them safe from loss of power.
     const stamp = toUtf8(String(this.incarnation));
     const put = { type: "put", key: STAMP_KEY, value: stamp } as const;
     if (isAllClean) await kv.batch([put], { sync: true, label: "cs.record.stamp" });
     await kv.close();
-    if (!isAllClean) return;
-    await this.#writeRunState(true);
+    if (isAllClean) await this.#writeRunState(true);
+    // Whoever wrote the last one hears whether it failed.
+    else await this.#runStates.catch(() => undefined);
   }
 
   #writeRunState(isClean: boolean): Promise<void> {
     const { disk, paths } = this.#context;
-    const bootId = disk.bootId();
-    return writeRunState(disk, paths, { bootId, incarnation: this.incarnation, isClean, epoch: this.#epoch });
+    const { incarnation } = this;
+    const write = (): Promise<void> => {
+      const bootId = this.#isDistrusted ? NO_BOOT : disk.bootId();
+      return writeRunState(disk, paths, { bootId, incarnation, isClean, epoch: this.#epoch });
+    };
+    this.#runStates = this.#runStates.then(write, write);
+    return this.#runStates;
   }
 
   async #load(): Promise<void> {
@@ -250,7 +282,7 @@ async function readRunState(disk: Disk, paths: StorePaths): Promise<RunState> {
     return decodeRunState(await disk.readFile(paths.runState, "cs.state.read"));
   } catch (error) {
     if (!hasCode(error, "not_found")) throw error;
-    return { bootId: "", incarnation: 0, isClean: false, epoch: 0 };
+    return { bootId: NO_BOOT, incarnation: 0, isClean: false, epoch: 0 };
   }
 }
 

@@ -2,7 +2,7 @@ import { fromUtf8, toUtf8 } from "../../base/index.js";
 
 /** What the last process on this directory left behind. */
 export interface RunState {
-  /** Boot of the host it ran in. */
+  /** Boot of the host it ran in; `NO_BOOT` if what is in the host's memory is not to be trusted, whether it has booted since or not. */
   readonly bootId: string;
   /** Grows by one with every start. */
   readonly incarnation: number;
@@ -11,6 +11,9 @@ export interface RunState {
   /** The highest epoch of the cluster's metadata that was ever met; 0: they were never recovered. */
   readonly epoch: number;
 }
+
+/** No host has this one. */
+export const NO_BOOT = "";
 
 /** How the last process ended, as far as it matters to the data. */
 export type LastEnd = "clean" | "process_crash" | "host_crash";
@@ -21,7 +24,7 @@ export function encodeRunState(state: RunState): Uint8Array {
 
 /** A damaged file is taken for a crash of the host long ago: that distrusts most. */
 export function decodeRunState(bytes: Uint8Array): RunState {
-  const unknown: RunState = { bootId: "", incarnation: 0, isClean: false, epoch: 0 };
+  const unknown: RunState = { bootId: NO_BOOT, incarnation: 0, isClean: false, epoch: 0 };
   try {
     const value: unknown = JSON.parse(fromUtf8(bytes));
     if (typeof value !== "object" || value === null) return unknown;

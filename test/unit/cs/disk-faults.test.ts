@@ -1,4 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { fromUtf8 } from "../../../src/base/index.js";
+import type { CsId } from "../../../src/chunk/index.js";
+import { CHUNK, ChainWorld } from "./world/chain-world.js";
 import { randomRun } from "./world/random-run.js";
 
 /** Every label of a disk operation that a server uses while it serves (those of its start and of repairs have their own tests). */
@@ -69,4 +72,20 @@ test("every label that a server uses while it serves has a test here", async () 
     (label) => !elsewhere.test(label) && !LABELS.some((known) => known === label),
   );
   expect(untested).toEqual([]);
+});
+
+test("a failed sync is remembered on the disk: what the page cache shows after it may never have been written", async () => {
+  const chain = await ChainWorld.of(1, 2);
+  await chain.make();
+  await chain.run(chain.client.write(CHUNK, 0, new Uint8Array(4096).fill(1)), "a write");
+  const { disk, diskFaults } = chain.host(chain.csIds[1] as CsId);
+  const bootId = async () =>
+    JSON.parse(fromUtf8(await chain.run(disk.readFile("/cs/state.json", "test"), "a read"))).bootId;
+  expect(await bootId()).toBe(disk.bootId());
+
+  diskFaults.add({ label: "cs.data.sync", effect: "io_error", times: 1 });
+  await chain.run(chain.client.sync(CHUNK), "a sync");
+  await chain.runFor(100);
+
+  expect(await bootId()).toBe("");
 });

@@ -137,6 +137,28 @@ test("what a crash of the host may have taken is missing until the replica was f
   expect(replica.record.suspectRegions.has(2), "what it was to fetch differs from others").toBe(true);
 });
 
+test("after the disk failed, the next process distrusts what was dirty as if the host had crashed", async () => {
+  const world = await StoreWorld.made(22);
+  const store = await world.open();
+  await world.write(await world.create(store), 0, filled(4096, 5));
+  await world.run(Promise.all([store.noteEpoch(3), store.distrust(), store.noteEpoch(4)]));
+  world.host.crash();
+  const after = await world.open();
+
+  expect(after.lastEnd).toBe("host_crash");
+  expect(after.epoch).toBe(4);
+  expect(find(after).record.isHostCrashed).toBe(true);
+});
+
+test("an orderly stop after the disk failed is none", async () => {
+  const world = await StoreWorld.made(23);
+  const store = await world.open();
+  await world.run(store.distrust());
+  await world.run(store.close(true));
+
+  expect((await world.open()).lastEnd).toBe("host_crash");
+});
+
 test("an orderly stop leaves nothing to distrust", async () => {
   const world = await StoreWorld.made(6);
   const store = await world.open();
