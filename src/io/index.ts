@@ -4,3 +4,4 @@ export type { Disk, DiskFile, DiskSpace } from "./disk.js";
 export type { Kv, KvChange, KvEntry, KvRange } from "./kv.js";
 export type { Connection, Listener, Net } from "./net.js";
 export type { Random } from "./random.js";
+export { StreamReader, type StreamReaderEvents, uint32 } from "./stream-reader.js";

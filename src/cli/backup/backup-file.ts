@@ -1,5 +1,6 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { concatBytes, equalBytes, storageError, toUtf8 } from "../../base/index.js";
+import { StreamReader, uint32 } from "../../io/index.js";
 import { decodeMessage, encodeMessage, wire } from "../../rpc/index.js";
 
 /**
@@ -45,9 +46,13 @@ export interface BackupReader {
 
 /** Reads the beginning of such a stream. Fails with `malformed`, or with `unsupported` on a later format. */
 export async function openBackupStream(source: AsyncIterable<Uint8Array>): Promise<BackupReader> {
-  const reader = new Reader(source);
+  const hash = createHash("sha256");
+  const reader = new StreamReader(source, {
+    taken: (part) => hash.update(part),
+    endedEarly: () => malformed("it ends too early"),
+  });
   if (!equalBytes(await reader.take(MAGIC.length), MAGIC)) throw malformed("it does not begin as one");
-  const length = readUint32(await reader.take(4));
+  const length = await reader.takeUint32();
   if (length > HEADER_BYTES_MAX) throw malformed("a length is out of range");
   const header = decodeMessage(wire.BackupHeader, await reader.take(length));
   if (header.formatVersion !== FORMAT_VERSION) {
@@ -56,74 +61,19 @@ export async function openBackupStream(source: AsyncIterable<Uint8Array>): Promi
       `the backup has format ${header.formatVersion}; this version knows ${FORMAT_VERSION}`,
     );
   }
-  return { header, bytes: parts(reader) };
+  return { header, bytes: parts(reader, hash) };
 }
 
-async function* parts(reader: Reader): AsyncGenerator<Uint8Array> {
+async function* parts(reader: StreamReader, hash: Hash): AsyncGenerator<Uint8Array> {
   for (;;) {
-    const length = readUint32(await reader.take(4));
+    const length = await reader.takeUint32();
     if (length === 0) break;
     if (length > PART_BYTES_MAX) throw malformed("a length is out of range");
     yield await reader.take(length);
   }
-  const expected = reader.digest();
+  const expected = hash.copy().digest();
   if (!equalBytes(await reader.take(SHA_BYTES), expected)) throw malformed("its checksum is wrong");
   if (!(await reader.isAtEnd())) throw malformed("something follows its end");
-}
-
-/** Takes given numbers of bytes off a stream, and hashes what it gave. */
-class Reader {
-  readonly #iterator: AsyncIterator<Uint8Array>;
-  readonly #hash = createHash("sha256");
-  #rest: Uint8Array = new Uint8Array(0);
-
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#iterator = source[Symbol.asyncIterator]();
-  }
-
-  async take(length: number): Promise<Uint8Array> {
-    const taken: Uint8Array[] = [];
-    let missing = length;
-    while (missing > 0) {
-      if (this.#rest.length === 0 && !(await this.#more())) throw malformed("it ends too early");
-      const piece = this.#rest.subarray(0, missing);
-      this.#rest = this.#rest.subarray(piece.length);
-      missing -= piece.length;
-      taken.push(piece);
-    }
-    const bytes = concatBytes(...taken);
-    this.#hash.update(bytes);
-    return bytes;
-  }
-
-  /** Of everything taken so far. */
-  digest(): Uint8Array {
-    return this.#hash.copy().digest();
-  }
-
-  async isAtEnd(): Promise<boolean> {
-    return this.#rest.length === 0 && !(await this.#more());
-  }
-
-  async #more(): Promise<boolean> {
-    for (;;) {
-      const next = await this.#iterator.next();
-      if (next.done === true) return false;
-      if (next.value.length === 0) continue;
-      this.#rest = next.value;
-      return true;
-    }
-  }
-}
-
-function uint32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
-  return bytes;
-}
-
-function readUint32(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
 }
 
 function malformed(what: string): Error {

@@ -1,5 +1,5 @@
 import { concatBytes, crc32, equalBytes, storageError, toUtf8 } from "../../base/index.js";
-import type { KvEntry } from "../../io/index.js";
+import { type KvEntry, StreamReader, uint32 } from "../../io/index.js";
 import { decodeMessage, encodeMessage, wire } from "../../rpc/index.js";
 import type { Applied } from "./level-tables.js";
 
@@ -52,7 +52,13 @@ export async function* decodeSnapshot(
   bytes: AsyncIterable<Uint8Array>,
   expected: Applied,
 ): AsyncGenerator<KvEntry> {
-  const reader = new StreamReader(bytes);
+  let crc = 0;
+  const reader = new StreamReader(bytes, {
+    taken: (part) => {
+      crc = crc32(part, crc);
+    },
+    endedEarly: () => malformed("it ends too early"),
+  });
   if (!equalBytes(await reader.take(MAGIC.length), MAGIC)) throw malformed("it does not begin as one");
   const headerBytes = await reader.take(await takeLength(reader, KEY_BYTES_MAX));
   const header = decodeMessage(wire.SnapshotHeader, headerBytes);
@@ -61,84 +67,21 @@ export async function* decodeSnapshot(
     throw malformed("it is of another entry of the log");
   }
   for (;;) {
-    const keyLength = readUint32(await reader.take(4));
+    const keyLength = await reader.takeUint32();
     if (keyLength === END_MARK) break;
     if (keyLength > KEY_BYTES_MAX) throw malformed("a length is out of range");
     const valueLength = await takeLength(reader, VALUE_BYTES_MAX);
     yield { key: await reader.take(keyLength), value: await reader.take(valueLength) };
   }
-  const crc = reader.crc;
-  if (readUint32(await reader.take(4)) !== crc) throw malformed("its checksum is wrong");
+  const sum = crc;
+  if ((await reader.takeUint32()) !== sum) throw malformed("its checksum is wrong");
   if (!(await reader.isAtEnd())) throw malformed("something follows its end");
 }
 
 async function takeLength(reader: StreamReader, max: number): Promise<number> {
-  const length = readUint32(await reader.take(4));
+  const length = await reader.takeUint32();
   if (length > max) throw malformed("a length is out of range");
   return length;
-}
-
-/** Takes given numbers of bytes off a stream. */
-class StreamReader {
-  readonly #iterator: AsyncIterator<Uint8Array>;
-  #parts: Uint8Array[] = [];
-  #available = 0;
-  #crc = 0;
-
-  constructor(bytes: AsyncIterable<Uint8Array>) {
-    this.#iterator = bytes[Symbol.asyncIterator]();
-  }
-
-  /** Of everything taken so far. */
-  get crc(): number {
-    return this.#crc;
-  }
-
-  async take(length: number): Promise<Uint8Array> {
-    while (this.#available < length) {
-      const next = await this.#iterator.next();
-      if (next.done === true) throw malformed("it ends too early");
-      this.#parts.push(next.value);
-      this.#available += next.value.length;
-    }
-    const taken = this.#cut(length);
-    this.#crc = crc32(taken, this.#crc);
-    return taken;
-  }
-
-  async isAtEnd(): Promise<boolean> {
-    while (this.#available === 0) {
-      const next = await this.#iterator.next();
-      if (next.done === true) return true;
-      this.#available += next.value.length;
-    }
-    return false;
-  }
-
-  #cut(length: number): Uint8Array {
-    const taken: Uint8Array[] = [];
-    let missing = length;
-    while (missing > 0) {
-      const part = this.#parts[0] ?? new Uint8Array(0);
-      taken.push(part.subarray(0, missing));
-      if (part.length > missing) this.#parts[0] = part.subarray(missing);
-      else this.#parts.shift();
-      missing -= Math.min(missing, part.length);
-    }
-    this.#available -= length;
-    // A copy: what arrived may be a piece of a larger buffer.
-    return concatBytes(...taken);
-  }
-}
-
-function uint32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
-  return bytes;
-}
-
-function readUint32(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
 }
 
 function malformed(what: string): Error {
