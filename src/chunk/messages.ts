@@ -156,6 +156,8 @@ export interface InstallChunk extends Addressed {
    * before fetches everything all the same.
    */
   readonly keepContents: boolean;
+  /** With `create`: the chunk begins with these bytes instead, which are durable before the answer. At most a block. */
+  readonly contents?: Uint8Array | undefined;
 }
 
 /** Forgets a replica of exactly that version or older; a missing one is success. */

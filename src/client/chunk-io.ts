@@ -11,6 +11,7 @@ import type { Clock, Random } from "../io/index.js";
 import type { ChunkAnswer } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import type { ChunkClient, ChunkClients } from "./chunk-client.js";
+import { seekInline } from "./core/inline-image.js";
 import type { Use } from "./core/lease-rules.js";
 import type { KnownChunk } from "./core/map-cache.js";
 import { chooseReplica } from "./core/replica-choice.js";
@@ -67,7 +68,12 @@ export class ChunkIo {
 
   /** The bytes, or undefined if the chunk was never written: zeros. */
   read(slice: ChunkSlice, signal?: AbortSignal): Promise<Uint8Array | undefined> {
-    return this.#query(slice.index, signal, (member, known) => this.#readFrom(member, known, slice, signal));
+    return this.#query(
+      slice.index,
+      signal,
+      (inline) => readInline(inline, slice),
+      (member, known) => this.#readFrom(member, known, slice, signal),
+    );
   }
 
   /**
@@ -75,18 +81,25 @@ export class ChunkIo {
    * chunk if there is none. Undefined if the chunk was never written.
    */
   seek(index: number, offset: number, isHole: boolean, signal?: AbortSignal): Promise<number | undefined> {
-    return this.#query(index, signal, async (member, { map: { chunkId, version } }) => {
-      const request: ChunkRequest = { type: "seek", body: { chunkId, version, offset, isHole } };
-      const { reply } = await this.#server(member).call({ request, payload: NOTHING }, 0, IO_MS, signal);
-      if (reply.type !== "place") throw storageError("io_error", "a seek was answered by something else");
-      return reply.body.offset;
-    });
+    const what = isHole ? "hole" : "data";
+    return this.#query(
+      index,
+      signal,
+      (inline) => seekInline(inline, what, offset),
+      async (member, { map: { chunkId, version } }) => {
+        const request: ChunkRequest = { type: "seek", body: { chunkId, version, offset, isHole } };
+        const { reply } = await this.#server(member).call({ request, payload: NOTHING }, 0, IO_MS, signal);
+        if (reply.type !== "place") throw storageError("io_error", "a seek was answered by something else");
+        return reply.body.offset;
+      },
+    );
   }
 
-  /** What some replica answers; undefined if the chunk was never written. */
+  /** What some replica answers, or follows from what the MDS keeps; undefined if the chunk was never written. */
   async #query<T>(
     index: number,
     signal: AbortSignal | undefined,
+    ofInline: (bytes: Uint8Array) => T | undefined,
     ask: (member: ChainMember, known: MappedChunk) => Promise<T>,
   ): Promise<T | undefined> {
     const { lease, chunks } = this.#file;
@@ -96,7 +109,7 @@ export class ChunkIo {
       await this.#ready("read", signal);
       const known = await this.#find(index, signal);
       if (known === undefined) continue;
-      if (!isMapped(known)) return undefined;
+      if (!isMapped(known)) return known.inline && ofInline(known.inline);
       const member = this.#chooseReplica(known, failed);
       if (member === undefined) {
         await this.#noReplicaLeft(known, failed, progress, signal);
@@ -134,7 +147,8 @@ export class ChunkIo {
       await this.#ready("write", signal);
       const known = await this.#find(slice.index, signal);
       if (known === undefined) continue;
-      if (!isMapped(known)) return false;
+      // What the MDS keeps is moved into a chunk first.
+      if (!isMapped(known) && known.inline === undefined) return false;
       break;
     }
     await this.#change(slice, NOTHING, "write", signal, (target, id) => ({
@@ -339,6 +353,12 @@ export class ChunkIo {
   #server(member: ChainMember): ChunkClient {
     return this.#world.servers.at(member.address);
   }
+}
+
+function readInline(bytes: Uint8Array, { offsetInChunk, lengthBytes }: ChunkSlice): Uint8Array {
+  const result = new Uint8Array(lengthBytes);
+  result.set(bytes.subarray(offsetInChunk, offsetInChunk + lengthBytes));
+  return result;
 }
 
 type WriteUse = "write" | "writeBack";

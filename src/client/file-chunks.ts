@@ -17,12 +17,22 @@ const FETCH_COUNT = 64;
 /** Says of a report that no member failed: the map only seems to be out of date. */
 const NOBODY: CsId = csId(0);
 
+/** What a question for maps came to. */
+interface Fetched {
+  /** There is a chunk at the index, or perhaps one: ask again. */
+  readonly isFound: boolean;
+  /** The contents of a file that has no chunks yet, if the MDS keeps them. */
+  readonly inline: Uint8Array | undefined;
+}
+
 export interface FileChunksWorld {
   readonly clock: Clock;
   readonly random: Random;
   readonly session: Session;
   /** The present lease of the file. */
   readonly lease: () => LeaseGrant;
+  /** Small contents that are kept here must be at the MDS before a chunk is asked for, which takes them over. */
+  readonly beforeAllocating: () => Promise<void>;
 }
 
 /** Where the chunks of one open file are: asks the MDS, each question once at a time, and keeps the answers. */
@@ -32,6 +42,7 @@ export class FileChunks {
   readonly #cache = new MapCache();
   /** Questions under way, by what they ask. */
   readonly #asking = new Map<string, Promise<void>>();
+  readonly #fetching = new Map<number, Promise<Fetched>>();
 
   constructor(world: FileChunksWorld, ino: InodeNumber) {
     this.#world = world;
@@ -52,13 +63,12 @@ export class FileChunks {
       const known = this.#cache.get(index);
       if (known !== undefined) return known;
       await this.#pause(attempt, signal);
-      if (mayKeepHoles(this.#world.lease().kind)) {
-        await this.#once(`find ${index}`, signal, () => this.#fetch(index));
-        continue;
-      }
+      const mayKeep = mayKeepHoles(this.#world.lease().kind);
       // Where others may write too, only an answer to a question asked from here on says that nothing is there.
-      const found = await abortable(this.#fetch(index), signal);
-      if (!found) return { index, map: undefined, isCurrent: true };
+      const asking = mayKeep ? this.#fetchOnce(index) : this.#fetch(index);
+      const { isFound, inline } = await abortable(asking, signal);
+      if (inline !== undefined || !(mayKeep || isFound))
+        return { index, map: undefined, inline: index === 0 ? inline : undefined, isCurrent: true };
     }
   }
 
@@ -101,15 +111,17 @@ export class FileChunks {
     });
   }
 
-  /** True if the chunk was ever written. */
-  async #fetch(index: number): Promise<boolean> {
+  async #fetch(index: number): Promise<Fetched> {
     const { session, lease } = this.#world;
     const { epoch, changeCount } = this.#cache;
     const reply = await session.query(
       { type: "getChunkMaps", body: { ino: this.#ino, firstIndex: index, count: FETCH_COUNT } },
       { urgency: "patient", isBound: true },
     );
-    const { maps } = bodyOf(reply, "chunkMaps");
+    const { maps, inline } = bodyOf(reply, "chunkMaps");
+    // Asked before something here changed, it may be joined by one who knows of the change.
+    const isStale = mayKeepHoles(lease().kind) && changeCount !== this.#cache.changeCount;
+    if (inline !== undefined) return { isFound: isStale, inline: isStale ? undefined : inline };
     const found = new Set(maps.map((map) => map.index));
     if (mayKeepHoles(lease().kind)) {
       const indexes = Array.from({ length: FETCH_COUNT }, (_, i) => index + i);
@@ -119,11 +131,20 @@ export class FileChunks {
       );
     }
     for (const map of maps) this.#cache.put(map, epoch);
-    return found.has(index);
+    return { isFound: found.has(index), inline };
+  }
+
+  #fetchOnce(index: number): Promise<Fetched> {
+    const known = this.#fetching.get(index);
+    if (known !== undefined) return known;
+    const fetching = this.#fetch(index).finally(() => this.#fetching.delete(index));
+    this.#fetching.set(index, fetching);
+    return fetching;
   }
 
   async #allocate(index: number): Promise<void> {
-    const { session, lease } = this.#world;
+    const { session, lease, beforeAllocating } = this.#world;
+    await beforeAllocating();
     const { epoch } = this.#cache;
     const { sequence: leaseSequence } = lease();
     const reply = await session.mutate(

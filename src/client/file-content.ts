@@ -1,15 +1,16 @@
-import type { StorageError } from "../base/index.js";
+import { type StorageError, storageError } from "../base/index.js";
 import { sliceRange } from "../chunk/index.js";
 import type { Attributes } from "../meta/index.js";
 import type { BlockCache } from "./block-cache.js";
 import type { CacheListener } from "./cache-listener.js";
 import { ChunkIo, type ChunkIoFile, type ChunkIoWorld } from "./chunk-io.js";
+import type { InlineImage } from "./core/inline-image.js";
 import { ioSlices } from "./core/io-slices.js";
 import type { SyncTracker } from "./core/sync-tracker.js";
 import { FileBlockCache } from "./file-block-cache.js";
 import type { FileSize } from "./file-size.js";
 import { ReadAhead, type ReadAheadMemory } from "./read-ahead.js";
-import type { Room } from "./waiting.js";
+import { abortable, type Room } from "./waiting.js";
 import { WriteBehind, type WriteBehindLimits } from "./write-behind.js";
 
 export interface FileContentWorld extends ChunkIoWorld {
@@ -26,6 +27,7 @@ export interface ContentFile extends ChunkIoFile {
   readonly size: FileSize;
   readonly syncs: SyncTracker;
   readonly chunkBytes: () => number;
+  readonly image: InlineImage;
 }
 
 /** Of one request that makes zeros. */
@@ -86,6 +88,11 @@ export class FileContent {
     signal?: AbortSignal,
   ): Promise<Uint8Array> {
     const end = offset + lengthBytes;
+    const { image, lease } = this.#file;
+    while (image.isKnown) {
+      if (lease.isReady("read")) return image.read(offset, lengthBytes);
+      await lease.ready("read", signal);
+    }
     for (let attempt = 1; !this.#behind.isEmpty; attempt++) {
       const gap = this.#behind.gap(offset, end);
       const result = new Uint8Array(lengthBytes);
@@ -114,6 +121,7 @@ export class FileContent {
    * nobody else has the file open for writing; every other one when all replicas have them.
    */
   async write(offset: number, bytes: Uint8Array, isBuffered: boolean, signal?: AbortSignal): Promise<void> {
+    if (await this.#writeSmall(offset, bytes, isBuffered, signal)) return;
     for (let done = 0; done < bytes.length; ) {
       const piece = isBuffered
         ? bytes.subarray(done, done + this.#behind.pieceAt(offset + done, bytes.length - done))
@@ -128,6 +136,7 @@ export class FileContent {
 
   /** Makes the range read as zeros; nothing is stored where nothing was. */
   async zero(begin: number, end: number, signal?: AbortSignal): Promise<void> {
+    if (await this.#changeImage((image) => image.zero(begin, end), signal)) return;
     await this.#behind.drain(begin, end, signal);
     const slices = sliceRange(begin, end - begin, this.#file.chunkBytes(), ZERO_BYTES_MAX);
     await allDone(
@@ -158,6 +167,11 @@ export class FileContent {
 
   /** Where data, or a hole, begin in a range of the file; its end if nowhere. */
   async seek(what: "data" | "hole", begin: number, end: number, signal?: AbortSignal): Promise<number> {
+    const { image, lease } = this.#file;
+    while (image.isKnown) {
+      if (lease.isReady("read")) return Math.min(end, image.seek(what, begin) ?? end);
+      await lease.ready("read", signal);
+    }
     await this.drain(begin, end, signal);
     const chunkBytes = this.#file.chunkBytes();
     for (let at = begin; at < end; ) {
@@ -174,11 +188,13 @@ export class FileContent {
   /** The lease is lost: what was accepted and has not arrived never will. */
   drop(failure: StorageError): void {
     if (!this.#behind.isEmpty) this.#kept?.doubt();
+    if (this.#file.image.forget()) this.#behind.lost(failure);
     this.#behind.drop(failure);
   }
 
   /** The file was cut there, or made longer: what was read ahead beyond is not so any more. */
   cut(sizeBytes: number): void {
+    this.#file.image.cut(sizeBytes);
     this.#changed(sizeBytes, Number.MAX_SAFE_INTEGER);
   }
 
@@ -203,16 +219,77 @@ export class FileContent {
     this.#behind.dispose();
   }
 
+  /** The contents are not kept here any more; the MDS has them. */
+  async leaveImage(): Promise<void> {
+    const { image, size, lease } = this.#file;
+    while (image.isDirty && lease.kind === "exclusive") await size.report();
+    image.forget();
+  }
+
+  /** Writes into contents that are kept here; false if they are not, or not any more because they grow. */
+  async #writeSmall(
+    offset: number,
+    bytes: Uint8Array,
+    isBuffered: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { image, size, lease } = this.#file;
+    const end = offset + bytes.length;
+    if (bytes.length === 0) return true;
+    const change = (): number => {
+      size.wroteUpTo(end, bytes.length);
+      return image.write(offset, bytes);
+    };
+    while (image.isKnown) {
+      if (!image.fits(end)) {
+        await this.leaveImage();
+        return false;
+      }
+      if (!isBuffered) return await this.#changeImage(change, signal);
+      if (!lease.isReady("write")) await lease.ready("write", signal);
+      // From here on nothing is awaited: a recall finds the change either not made, or here.
+      else if (lease.kind !== "exclusive") return false;
+      else {
+        change();
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Changes contents that are kept here, and resolves when the MDS has the change. False if they are not kept here. */
+  async #changeImage(
+    change: (image: InlineImage) => number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { image, size, lease } = this.#file;
+    while (image.isKnown) {
+      await lease.ready("write", signal);
+      if (!image.isKnown || lease.kind !== "exclusive") return false;
+      if (!lease.tryEnterWrite("write")) continue;
+      const mark = change(image);
+      // Not given up while it is on its way, as with every write.
+      await abortable(
+        size.report().finally(() => lease.leaveWrite()),
+        signal,
+      );
+      if (!image.isTold(mark)) throw storageError("lease_lost", "the lease was lost during a write");
+      return true;
+    }
+    return false;
+  }
+
   /** False if the lease does not allow to keep it here. */
   async #put(offset: number, piece: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
     const { lease, size } = this.#file;
     for (;;) {
       if (!lease.isReady("write")) await lease.ready("write", signal);
-      if (lease.kind !== "exclusive") return false;
+      // A lease that came meanwhile may have brought the contents.
+      if (lease.kind !== "exclusive" || this.#file.image.isKnown) return false;
       const waiting = this.#behind.reserve(piece.length, signal);
       if (waiting !== undefined) await waiting;
       // From here on nothing is awaited: a recall finds the bytes either not here, or in the buffer.
-      if (lease.isReady("write") && lease.kind === "exclusive") {
+      if (lease.isReady("write") && lease.kind === "exclusive" && !this.#file.image.isKnown) {
         this.#behind.put(offset, piece);
         size.wroteUpTo(offset + piece.length, piece.length);
         return true;

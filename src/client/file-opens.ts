@@ -1,6 +1,6 @@
 import { failureOf } from "../base/index.js";
 import type { Clock } from "../io/index.js";
-import type { Access, Attributes, InodeNumber } from "../meta/index.js";
+import type { Access, Attributes, InodeNumber, Opened } from "../meta/index.js";
 import type { Logger } from "../telemetry/index.js";
 import type { FileLease } from "./file-lease.js";
 import { bodyOf } from "./replies.js";
@@ -24,6 +24,21 @@ const LIFT_MS = 10_000;
 
 const ACCESSES = ["read", "write", "exclusive"] as const;
 
+/** What the opens need of their file. */
+export interface OpensOwner {
+  readonly unsaid: Unsaid;
+  /** What the MDS says when it knows that this session may not write any more. */
+  readonly writingEnded: (attributes: Attributes) => void;
+  /** A lease came with an open that was made for it. */
+  readonly granted: (opened: Pick<Opened, "lease" | "attributes" | "inline">) => void;
+}
+
+/** Opens that no handle needs. */
+export interface Surplus {
+  readonly closes: readonly Access[];
+  readonly epoch: number;
+}
+
 /** How often one inode is open, here and for all the MDS knows. */
 export class FileOpens {
   readonly #world: FileOpensWorld;
@@ -31,20 +46,22 @@ export class FileOpens {
   readonly #lease: FileLease;
   readonly #unsaid: Unsaid;
   readonly #writingEnded: (attributes: Attributes) => void;
+  readonly #granted: (opened: Pick<Opened, "lease" | "attributes" | "inline">) => void;
   /** Handles here. */
   readonly #handles: Record<Access, number> = { read: 0, write: 0, exclusive: 0 };
   /** Opens of this session that the MDS knows of. */
   readonly #opens: Record<Access, number> = { read: 0, write: 0, exclusive: 0 };
   #liftedMs: number;
+  /** Grows when all opens are gone at once. */
+  #epoch = 0;
 
-  /** `writingEnded` is told what the MDS says when it knows that this session may not write any more. */
   constructor(
     world: FileOpensWorld,
     ino: InodeNumber,
     lease: FileLease,
-    unsaid: Unsaid,
-    writingEnded: (attributes: Attributes) => void,
+    { unsaid, writingEnded, granted }: OpensOwner,
   ) {
+    this.#granted = granted;
     this.#world = world;
     this.#unsaid = unsaid;
     this.#writingEnded = writingEnded;
@@ -84,6 +101,27 @@ export class FileOpens {
     await Promise.all(ACCESSES.map((access) => this.#balance(access)));
   }
 
+  /** What no handle needs is about to be closed at the MDS by somebody else: `ended` or `remain` says how that went. */
+  takeSurplus(): Surplus {
+    const closes: Access[] = [];
+    for (const access of ACCESSES) {
+      for (; this.#opens[access] > this.#handles[access]; this.#opens[access]--) closes.push(access);
+    }
+    return { closes, epoch: this.#epoch };
+  }
+
+  /** They are closed; the MDS said so with these attributes, if the file is still there. */
+  ended({ closes }: Surplus, attributes: Attributes | undefined): void {
+    const endedWriting = closes.some((access) => access !== "read");
+    const isWriter = this.#opens.write + this.#opens.exclusive > 0;
+    if (endedWriting && !isWriter && attributes !== undefined) this.#writingEnded(attributes);
+  }
+
+  /** They are as open as they were. */
+  remain({ closes, epoch }: Surplus): void {
+    if (epoch === this.#epoch) for (const access of closes) this.#opens[access]++;
+  }
+
   /** As what another handle may be counted without a word to the MDS, which knows of such an open. */
   reusable(access: Access): Access | undefined {
     if (access === "exclusive") return undefined;
@@ -98,6 +136,7 @@ export class FileOpens {
 
   /** A new session began: the MDS knows nothing of these opens. */
   sessionLost(): void {
+    this.#epoch++;
     this.#opens.read = 0;
     this.#opens.write = 0;
     this.#opens.exclusive = 0;
@@ -109,10 +148,10 @@ export class FileOpens {
       (id) => ({ type: "open", body: { id, ino: this.#ino, access: "read" } }),
       { urgency: "patient", repeat: "new-session" },
     );
-    const { attributes, lease } = bodyOf(reply, "opened");
+    const opened = bodyOf(reply, "opened");
     this.#liftedMs = this.#world.clock.monotonicMs();
     this.#opens.read++;
-    this.#lease.granted(lease, attributes);
+    this.#granted(opened);
     await this.#balance("read");
   }
 

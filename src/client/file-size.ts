@@ -2,19 +2,23 @@ import { failureOf, storageError } from "../base/index.js";
 import { BLOCK_BYTES } from "../chunk/index.js";
 import type { Clock, Timer } from "../io/index.js";
 import {
+  type Access,
   type Attributes,
+  type InlineContents,
   type InodeNumber,
   isLaterTime,
   type LeaseGrant,
-  type MetadataReply,
   type RecallLease,
+  type SettleResult,
   type Timestamp,
 } from "../meta/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { checkRange } from "./core/file-range.js";
+import type { InlineImage } from "./core/inline-image.js";
 import { knowsSize } from "./core/lease-rules.js";
 import { type SizeReport, SizeTracker } from "./core/size-tracker.js";
 import type { FileLease } from "./file-lease.js";
+import type { FileReports } from "./file-reports.js";
 import { bodyOf } from "./replies.js";
 import type { Session } from "./session.js";
 import { Turn } from "./waiting.js";
@@ -23,6 +27,7 @@ export interface FileSizeWorld {
   readonly clock: Clock;
   readonly log: Logger;
   readonly session: Session;
+  readonly reports: FileReports;
   /** The MDS has taken over a report: before anything here is taken for reported. */
   readonly onReported: (attributes: Attributes) => void;
 }
@@ -31,12 +36,17 @@ export interface FileSizeWorld {
 export interface SizedFile {
   readonly ino: InodeNumber;
   readonly lease: FileLease;
+  /** Told together with the size. */
+  readonly image: InlineImage;
   /** A write went on under a shared lease: others may have gone since. */
   readonly sharedWrite: () => void;
 }
 
 /** Size and times that only this client knows are told to the MDS after this long. */
 const REPORT_MS = 3000;
+/** With contents that wait here: after this long at the latest, at the same moments for all files, so that they go together. */
+const CONTENTS_MS = 1000;
+const MOMENT_MS = 250;
 
 /**
  * Size and times of one open file. Under an exclusive lease they are known here, and reported now and then; under a
@@ -63,10 +73,10 @@ export class FileSize {
     return this.#tracker.sizeBytes;
   }
 
-  /** Size or times are known here only, and may be told. */
+  /** Size, times or contents are known here only, and may be told. */
   get isUnsaid(): boolean {
     const { kind } = this.#file.lease;
-    return this.#tracker.isDirty && (kind === "exclusive" || kind === "shared");
+    return this.#isDirty && (kind === "exclusive" || kind === "shared");
   }
 
   /** What the MDS says, with what only this client knows yet. */
@@ -136,9 +146,9 @@ export class FileSize {
   /** Under an exclusive lease: remembers what is to be reported, and sees to it that it is. */
   wroteUpTo(end: number, writtenBytes: number): void {
     this.#tracker.wrote(end, this.#now(), writtenBytes);
-    this.#reportTimer ??= this.#world.clock.after("client.report", REPORT_MS, () => {
+    this.#reportTimer ??= this.#world.clock.after("client.report", this.#delayMs, () => {
       this.#reportTimer = undefined;
-      this.report().catch((error) => {
+      this.report(false).catch((error) => {
         const failure = failureOf(error);
         if (failure === undefined) throw error;
         if (failure.code === "closed") return;
@@ -148,10 +158,19 @@ export class FileSize {
     });
   }
 
-  /** Tells the MDS what it does not know. */
-  async report(): Promise<void> {
-    if (!this.#tracker.isDirty) return;
-    await this.#turn.take(() => this.#report());
+  /** Tells the MDS what it does not know, with the contents if they are known here. */
+  async report(isUrgent = true): Promise<void> {
+    if (this.#isDirty) await this.#turn.take(() => this.#report(isUrgent));
+  }
+
+  /** Tells the MDS what it does not know, and in the same breath that these opens are over. Undefined: nothing was told. */
+  async settle(takeCloses: () => readonly Access[]): Promise<SettleResult | undefined> {
+    return await this.#turn.take(async () => {
+      const { lease } = this.#file;
+      if (lease.kind === "shared") await this.#report(false);
+      if (lease.isLost) return undefined;
+      return await this.#tell(lease.grant.sequence, takeCloses(), false);
+    });
   }
 
   /**
@@ -159,21 +178,22 @@ export class FileSize {
    * without bytes. The time of modification is reported a little later.
    */
   async secure(): Promise<void> {
-    if (this.#tracker.isSizeUntold || this.#file.lease.kind !== "exclusive") await this.report();
+    const isUntold = this.#tracker.isSizeUntold || this.#file.image.isDirty;
+    if (isUntold || this.#file.lease.kind !== "exclusive") await this.report();
   }
 
   /** The MDS cuts the file, or makes it longer. */
-  async truncate(sizeBytes: number, done: () => void): Promise<void> {
+  async truncate(sizeBytes: number, done: (inline: InlineContents | undefined) => void): Promise<void> {
     const { ino } = this.#file;
     await this.#turn.take(async () => {
-      await this.#report();
+      await this.#report(true);
       const reply = await this.#world.session.mutate(
         (id) => ({ type: "truncate", body: { id, ino, sizeBytes } }),
         { urgency: "patient" },
       );
-      const { attributes } = bodyOf(reply, "entry");
+      const { attributes, inline } = bodyOf(reply, "entry");
       this.#tracker.set(attributes.sizeBytes, attributes.mtime);
-      done();
+      done(inline);
     });
   }
 
@@ -251,19 +271,52 @@ export class FileSize {
     return attributes;
   }
 
+  get #delayMs(): number {
+    if (!this.#file.image.isKnown) return REPORT_MS;
+    return CONTENTS_MS - (this.#world.clock.monotonicMs() % MOMENT_MS);
+  }
+
+  get #isDirty(): boolean {
+    return this.#tracker.isDirty || this.#file.image.isDirty;
+  }
+
   /** Only in turn. */
-  async #report(): Promise<void> {
+  async #report(isUrgent: boolean): Promise<void> {
     const { lease } = this.#file;
-    while (this.#tracker.isDirty) {
+    while (this.#isDirty) {
       if (lease.isLost) throw storageError("lease_lost", "size and times of the last writes are lost");
       const { kind, sequence } = lease.grant;
       // Reported by the answer to a recall, or nothing to be reported by who only reads.
       if (kind !== "exclusive" && kind !== "shared") return;
+      if (kind === "exclusive") {
+        await this.#tell(sequence, [], isUrgent);
+        continue;
+      }
       const report = this.#tracker.report();
       // Where others write too the size known here may be too large by now; it was reported when it grew.
-      const sizeBytes = kind === "exclusive" ? report.sizeBytes : 0;
-      if (await this.#send(sequence, { ...report, sizeBytes })) this.#tracker.confirmed(report);
+      if (await this.#send(sequence, { ...report, sizeBytes: 0 })) this.#tracker.confirmed(report);
     }
+  }
+
+  /** Everything that an exclusive holder knows. Only in turn. Undefined as in `#underLease`. */
+  async #tell(
+    leaseSequence: number,
+    closes: readonly Access[],
+    isUrgent: boolean,
+  ): Promise<SettleResult | undefined> {
+    const { ino, image, lease } = this.#file;
+    const isNews = this.#isDirty && lease.kind === "exclusive";
+    const inline = image.report();
+    const report = this.#tracker.report();
+    const { sizeBytes, mtime, writtenBytes } = report;
+    const told = { sizeBytes, mtime, writtenBytes, inline: inline?.bytes };
+    const settlement = { ino, leaseSequence, report: isNews ? told : undefined, closes };
+    const result = await this.#underLease(leaseSequence, this.#world.reports.send(settlement, isUrgent));
+    if (result === undefined) return undefined;
+    if (result.attributes !== undefined) this.#world.onReported(result.attributes);
+    if (isNews) this.#tracker.confirmed(report);
+    if (inline !== undefined) image.confirmed(inline);
+    return result;
   }
 
   /** False if the lease of that sequence is not the present one any more: look how things are, and report again. */
@@ -282,10 +335,7 @@ export class FileSize {
   }
 
   /** Undefined if the lease of that sequence is not the present one any more. */
-  async #underLease(
-    leaseSequence: number,
-    answer: Promise<MetadataReply>,
-  ): Promise<MetadataReply | undefined> {
+  async #underLease<T>(leaseSequence: number, answer: Promise<T>): Promise<T | undefined> {
     try {
       return await answer;
     } catch (error) {

@@ -5,25 +5,32 @@ import {
   FILE_BYTES_MAX,
   type InodeNumber,
   type LeaseGrant,
+  type Opened,
 } from "../meta/index.js";
 import { checkRange } from "./core/file-range.js";
+import { InlineImage } from "./core/inline-image.js";
 import { mayKeepHoles } from "./core/lease-rules.js";
 import type { SyncTracker } from "./core/sync-tracker.js";
 import { FileChunks } from "./file-chunks.js";
 import { FileContent, type FileContentWorld } from "./file-content.js";
 import { FileLease } from "./file-lease.js";
-import { FileOpens } from "./file-opens.js";
+import { FileOpens, type Surplus } from "./file-opens.js";
+import type { FileReports } from "./file-reports.js";
 import { FileSize } from "./file-size.js";
 import { RangeTurns } from "./range-turns.js";
 import type { Session } from "./session.js";
 
 export interface OpenFileWorld extends FileContentWorld {
   readonly session: Session;
+  readonly reports: FileReports;
   /** The file cannot be used any more; who opens the inode next begins anew. */
   readonly onLost: (file: OpenFile) => void;
   /** What the MDS says after it was told of size and times. */
   readonly onReported: (attributes: Attributes) => void;
 }
+
+/** What came with a lease. */
+type Granted = Pick<Opened, "lease" | "attributes" | "inline">;
 
 /**
  * One inode as this session has it open, whatever the number of its handles: its lease, maps, size, and what is under
@@ -37,6 +44,7 @@ export class OpenFile {
   readonly #syncs: SyncTracker;
   readonly #content: FileContent;
   readonly #turns = new RangeTurns();
+  readonly #image = new InlineImage();
   readonly #opens: FileOpens;
   readonly #size: FileSize;
   #attributes: Attributes;
@@ -52,24 +60,28 @@ export class OpenFile {
       whenUsable: (signal) => session.whenUsable(signal),
       reacquire: () => this.#opens.openOnceMore(),
       comesDown: async (from, to) => world.leaseComesDown?.(this.ino, from, to),
-      drain: () => this.#content.drain(0, FILE_BYTES_MAX),
+      drain: () => this.#handOver(),
       report: (recall) => this.#size.answerRecall(recall),
       changed: (from, to, news) => this.#leaseChanged(from, to, news),
       lost: () => this.#leaseLost(),
     });
     const writingEnded = (told: Attributes): void => this.#content.writingEnded(told);
     const unsaid = {
-      isEmpty: () => this.#content.isSettled && !this.#size.isUnsaid,
+      isEmpty: () => this.#isAllSaid,
       say: () => this.flush(),
     };
-    this.#opens = new FileOpens(world, this.ino, this.lease, unsaid, writingEnded);
-    const sized = { ino: this.ino, lease: this.lease, sharedWrite: () => this.#opens.liftSometimes() };
+    const granted = (opened: Granted): void => this.#granted(opened);
+    this.#opens = new FileOpens(world, this.ino, this.lease, { unsaid, writingEnded, granted });
+    const image = this.#image;
+    const sized = { ino: this.ino, lease: this.lease, image, sharedWrite: () => this.#opens.liftSometimes() };
     this.#size = new FileSize(world, sized, attributes);
-    this.chunks = new FileChunks({ ...world, lease: () => this.lease.grant }, this.ino);
+    const beforeAllocating = (): Promise<void> => this.#content.leaveImage();
+    this.chunks = new FileChunks({ ...world, lease: () => this.lease.grant, beforeAllocating }, this.ino);
     this.#content = new FileContent(world, {
       lease: this.lease,
       chunks: this.chunks,
       size: this.#size,
+      image,
       syncs,
       chunkBytes: () => this.#chunkBytes,
     });
@@ -79,14 +91,19 @@ export class OpenFile {
     return this.#opens.handleCount;
   }
 
+  /** The MDS knows everything that may still be told. */
+  get #isAllSaid(): boolean {
+    return this.#content.isSettled && !this.#size.isUnsaid;
+  }
+
   get #chunkBytes(): number {
     return this.#attributes.storage.chunkBytes;
   }
 
   /** A handle was opened: the MDS said so. */
-  opened(access: Access, grant: LeaseGrant, attributes: Attributes): void {
+  opened(access: Access, opened: Granted): void {
     this.#opens.opened(access);
-    this.lease.granted(grant, attributes);
+    this.#granted(opened);
   }
 
   /** As what another handle may be counted without asking the MDS, if that is so. */
@@ -108,7 +125,9 @@ export class OpenFile {
   /** The MDS hears what it does not know yet, of the contents and of closed handles. */
   async settle(): Promise<void> {
     try {
-      await this.flush();
+      await this.#content.drain(0, FILE_BYTES_MAX);
+      await this.#settleTogether();
+      await this.report();
     } finally {
       await this.#opens.settle();
     }
@@ -224,11 +243,14 @@ export class OpenFile {
       if (this.#opens.isWriter) await this.lease.ready("write", signal);
       // What was accepted for bytes that go must not arrive after they have gone.
       await this.#content.drain(sizeBytes, FILE_BYTES_MAX, signal);
-      await this.#size.truncate(sizeBytes, () => {
+      const { sequence } = this.lease.grant;
+      await this.#size.truncate(sizeBytes, (inline) => {
         const firstGone = Math.ceil(sizeBytes / this.#chunkBytes);
         this.chunks.cache.forgetFrom(firstGone);
         this.#syncs.forgetFrom(firstGone);
         this.#content.cut(sizeBytes);
+        const isSame = this.lease.kind === "exclusive" && this.lease.grant.sequence === sequence;
+        if (isSame && sizeBytes === 0) this.#image.emptied(inline);
       });
     });
   }
@@ -270,13 +292,46 @@ export class OpenFile {
     this.#content.dispose();
   }
 
+  /** The lease is about to come down: the MDS hears of what only this client knows of the contents. */
+  async #handOver(): Promise<void> {
+    await this.#content.drain(0, FILE_BYTES_MAX);
+    if (this.#image.isDirty) await this.report();
+  }
+
+  /** The last report and the closes in one. What is not done by that is left to others. */
+  async #settleTogether(): Promise<void> {
+    let surplus: Surplus = { closes: [], epoch: 0 };
+    let isTold = false;
+    try {
+      // What was accepted since would be lost with the open that it needs: then others see to it.
+      const result = await this.#size.settle(() => {
+        if (this.#content.isSettled) surplus = this.#opens.takeSurplus();
+        return surplus.closes;
+      });
+      isTold = result !== undefined;
+      if (isTold) this.#opens.ended(surplus, result?.attributes);
+    } finally {
+      if (!isTold) this.#opens.remain(surplus);
+    }
+  }
+
+  #granted({ lease, attributes, inline }: Granted): void {
+    this.lease.granted(lease, attributes);
+    const { kind, sequence } = this.lease.grant;
+    if (sequence !== lease.sequence) return;
+    this.#image.granted(sequence, mayKeepHoles(kind) ? inline : undefined);
+  }
+
   #leaseChanged(from: LeaseGrant, to: LeaseGrant, attributes: Attributes): void {
     this.#attributes = attributes;
     this.#size.leaseChanged(from, attributes);
     this.#content.leaseChanged(attributes);
     const { cache } = this.chunks;
     const isOther = from.sequence !== to.sequence || to.kind === "none";
-    if (isOther || !mayKeepHoles(to.kind)) this.#content.forgetReads();
+    if (isOther || !mayKeepHoles(to.kind)) {
+      this.#content.forgetReads();
+      this.#image.forget();
+    }
     if (isOther) cache.forgetAll();
     if (isOther || to.kind === "read") cache.forgetWriters();
     if (to.kind === "shared") cache.forgetHoles();

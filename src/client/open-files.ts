@@ -13,6 +13,7 @@ import type {
 import { NewestAttributes } from "./core/newest-attributes.js";
 import { SyncTracker } from "./core/sync-tracker.js";
 import type { FileContentWorld } from "./file-content.js";
+import { FileReports } from "./file-reports.js";
 import { OpenFile } from "./open-file.js";
 import { bodyOf } from "./replies.js";
 import type { Session, SessionEvents } from "./session.js";
@@ -40,6 +41,7 @@ export class OpenFiles implements SessionEvents {
   readonly isBuffered: boolean;
   readonly #world: FileContentWorld;
   readonly #session: () => Session;
+  readonly #reports: FileReports;
   readonly #files = new Map<InodeNumber, OpenFile>();
   /** A later open of the file must still be able to make its earlier writes safe. The oldest first. */
   readonly #syncs = new Map<InodeNumber, SyncTracker>();
@@ -56,6 +58,7 @@ export class OpenFiles implements SessionEvents {
   constructor(world: FileContentWorld, session: () => Session, isBuffered = false) {
     this.#world = world;
     this.#session = session;
+    this.#reports = new FileReports(world.clock, session);
     this.isBuffered = isBuffered;
   }
 
@@ -80,8 +83,7 @@ export class OpenFiles implements SessionEvents {
     file.released(access);
     if (file.handleCount > 0 || this.#files.get(file.ino) !== file) return;
     this.#lingering.set(file, this.#world.clock.monotonicMs() + LINGER_MS);
-    const [oldest] = this.#lingering.keys();
-    if (this.#lingering.size > LINGER_COUNT_MAX && oldest !== undefined) this.#endLingering(oldest);
+    if (this.#lingering.size > LINGER_COUNT_MAX) this.#endOldest();
     this.#wind();
   }
 
@@ -130,6 +132,7 @@ export class OpenFiles implements SessionEvents {
   /** The cluster is closed: no timer may be left. */
   dispose(): void {
     this.#lingerTimer?.cancel();
+    this.#reports.dispose();
     this.#lingering.clear();
     this.#settling.clear();
     for (const file of this.#files.values()) file.dispose();
@@ -183,7 +186,8 @@ export class OpenFiles implements SessionEvents {
     }
   }
 
-  #adopt({ attributes: told, lease, created }: Opened, access: Access): OpenedFile {
+  #adopt(opened: Opened, access: Access): OpenedFile {
+    const { attributes: told, created } = opened;
     const attributes = this.#reported.newest(told);
     const { ino } = attributes;
     let file = this.#files.get(ino);
@@ -192,6 +196,7 @@ export class OpenFiles implements SessionEvents {
         {
           ...this.#world,
           session: this.#session(),
+          reports: this.#reports,
           onLost: (lost) => this.#forget(lost),
           onReported: (reported) => this.#reported.told(reported),
         },
@@ -200,7 +205,7 @@ export class OpenFiles implements SessionEvents {
       );
       this.#files.set(ino, file);
     }
-    file.opened(access, lease, attributes);
+    file.opened(access, { ...opened, attributes });
     const early = this.#earlyRecalls.get(ino);
     if (early !== undefined) {
       this.#earlyRecalls.delete(ino);
@@ -235,6 +240,11 @@ export class OpenFiles implements SessionEvents {
   /** No handle needs the file, but the MDS does not know yet that it is closed. */
   #isLeft(file: OpenFile): boolean {
     return this.#lingering.has(file) || this.#settling.has(file);
+  }
+
+  /** Several at once, so that they are settled together. */
+  #endOldest(): void {
+    for (const file of [...this.#lingering.keys()].slice(0, LINGER_COUNT_MAX / 8)) this.#endLingering(file);
   }
 
   #endLingering(file: OpenFile): void {

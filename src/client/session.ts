@@ -79,7 +79,7 @@ const REQUEST_MS = 30_000;
 /** A mutation older than so many others is named to the MDS as unanswered, so that it holds up none of them. */
 const RECENT_COUNT = 1024;
 const UNANSWERED_MAX = 512;
-const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 2;
 /** Of a mutation that is not sent. */
 const NO_ID: MutationId = { sequence: 0, answeredBelow: 0, unanswered: [] };
 const GOODBYE_MS = 2000;

@@ -177,6 +177,12 @@ export class WriteBehind {
     this.#changed.all();
   }
 
+  /** The same happened to something that was accepted and is kept elsewhere. */
+  lost(failure: StorageError): void {
+    this.#world.log.warn("buffered writes were lost", { ino: this.#file.ino, code: failure.code });
+    this.#failed(failure);
+  }
+
   dispose(): void {
     this.#timer?.cancel();
     this.#timer = undefined;

@@ -18,7 +18,7 @@ import { ChunkStore } from "./store/chunk-store.js";
 import { SuccessorLinks } from "./successor-links.js";
 
 /** Of the messages between chunk servers, clients and the MDS. */
-const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 2;
 const DRAIN_POLL_MS = 20;
 /** A stream's requests are bounded where clients come in; streams between servers must never be stopped. */
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;

@@ -15,6 +15,7 @@ import { Filler } from "./filler.js";
 import type { RateLimit } from "./rate-limit.js";
 import { Replica } from "./replica.js";
 import type { ChunkStore } from "./store/chunk-store.js";
+import { putFirstContents } from "./store/first-contents.js";
 import type { StoredReplica } from "./store/stored-replica.js";
 
 /** A replica in the table. */
@@ -208,8 +209,11 @@ export class ReplicaTable {
     const { chunkId, chunkBytes } = command;
     const entry = this.#entries.get(chunkId);
     if (entry !== undefined) await this.#end(entry, installedAnew(command.version));
-    const needed = fill === undefined ? undefined : "all";
+    const { contents } = command;
+    // Until the first contents are safe the record says that they are missing: a crash in between must not leave zeros.
+    const needed = fill === undefined && contents === undefined ? undefined : "all";
     const stored = await this.#store.create({ chunkId, chunkBytes, ...versionOf(command), needed });
+    if (fill === undefined && contents !== undefined) await putFirstContents(stored, contents);
     const fresh = this.#enter(new Replica(this.#env, stored, fill), Promise.resolve());
     this.#startFiller(fresh, command);
     return fresh;

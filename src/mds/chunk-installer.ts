@@ -3,6 +3,7 @@ import type { ChainMember, ChunkId, ChunkVersion, CsId, InstallChunk } from "../
 import type { Clock } from "../io/index.js";
 import type { Logger } from "../telemetry/index.js";
 import type { Change } from "./core/command.js";
+import { contentsToInstall } from "./core/inline-contents.js";
 import type { ChunkRecord } from "./core/records.js";
 import type { Tables } from "./core/tables.js";
 import type { CsLinks } from "./cs-links.js";
@@ -202,5 +203,6 @@ function installCommand(tables: Tables, record: ChunkRecord, csId: CsId): Instal
     truncateBytes: record.truncateBytes,
     sources: record.chain.filter(({ syncing }) => !syncing).map((replica) => replica.csId),
     keepContents: own.keepContents,
+    contents: own.create ? contentsToInstall(tables, record) : undefined,
   };
 }

@@ -21,6 +21,7 @@ import {
 } from "../rpc/index.js";
 import { reportedChunk } from "./chunk-reports.js";
 import { coherentMutation, coherentQuery } from "./coherent-answers.js";
+import { withInline, withInlineOfCut } from "./core/inline-contents.js";
 import { attributesAskedBy } from "./core/queries.js";
 import { ORDERLY_END } from "./core/sessions.js";
 import type { Leadership } from "./leadership.js";
@@ -28,7 +29,7 @@ import { answerQuery, freshAttributes } from "./query-service.js";
 import { noteRefusal } from "./refusal-log.js";
 
 /** The version of the conversation between clients and metadata servers. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 /** A waiting request looks again at least this often, so that a lost wake costs no more. */
 const WAIT_MS_MAX = 1000;
 
@@ -210,7 +211,7 @@ class Conversation {
     for (;;) {
       const since = leadership.waiters.now;
       const outcome = await leadership.propose({ type: "mutate", body: { sessionId: session, mutation } });
-      if (outcome.type === "reply") return outcome.reply;
+      if (outcome.type === "reply") return answered(leadership, session, mutation, outcome.reply);
       if (outcome.type === "done") return OK;
       const leftMs = endMs - leadership.clock.monotonicMs();
       if (leftMs <= 0 || signal.aborted)
@@ -219,6 +220,16 @@ class Conversation {
       leadership.requireLeading();
     }
   }
+}
+
+/** With the contents of a small file, where they belong to the answer. */
+function answered(
+  { tables }: Leadership,
+  session: SessionId,
+  { type }: MetadataMutation,
+  reply: MetadataReply,
+): MetadataReply {
+  return type === "truncate" ? withInlineOfCut(tables, session, reply) : withInline(tables, session, reply);
 }
 
 function isQuery(request: MetadataQuery | MetadataMutation): request is MetadataQuery {
@@ -246,6 +257,7 @@ function isQuery(request: MetadataQuery | MetadataMutation): request is Metadata
     case "open":
     case "close":
     case "reportFile":
+    case "settleFiles":
     case "allocateChunk":
     case "revoke":
     case "extend":

@@ -109,9 +109,9 @@ function noteAsked(coherence: CacheCoherence, session: SessionId, query: Metadat
 }
 
 /** Whatever a request names, by the usual names of its fields. */
-function inosOfBody(body: object): InodeNumber[] {
-  const found: InodeNumber[] = [];
-  const named = body as Readonly<Record<string, unknown>>;
+function inosOfBody(body: MetadataQuery["body"] | MetadataMutation["body"]): InodeNumber[] {
+  const found: InodeNumber[] = "files" in body ? body.files.map(({ ino }) => ino) : [];
+  const named: Readonly<Record<string, unknown>> = { ...body };
   for (const field of ["ino", "parent", "fromParent", "toParent"]) {
     const ino = named[field];
     if (typeof ino === "number") found.push(ino as InodeNumber);
@@ -139,6 +139,10 @@ function inosOf(reply: MetadataReply): InodeNumber[] {
     case "opened":
     case "extended":
       return [reply.body.attributes.ino];
+    case "settled":
+      return reply.body.results.flatMap(({ attributes }) =>
+        attributes === undefined ? [] : [attributes.ino],
+      );
     case "entries":
       return reply.body.entries.flatMap(({ attributes }) =>
         attributes === undefined ? [] : [attributes.ino],

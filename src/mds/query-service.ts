@@ -10,6 +10,7 @@ import {
 } from "../meta/index.js";
 import type { CallContext } from "../rpc/index.js";
 import { chunkAt, chunkMapOf } from "./core/chunks.js";
+import { inlineOf } from "./core/inline-contents.js";
 import {
   answerQuery as answerPointQuery,
   entriesOf,
@@ -133,7 +134,11 @@ async function chunkMaps(
   { deadlineMs, signal }: CallContext,
 ): Promise<MetadataReply> {
   const { clock, tables } = leadership;
-  if (tables.inodes.get(ino) === undefined) throw storageError("not_found", "the file is gone");
+  const inode = tables.inodes.get(ino);
+  if (inode === undefined) throw storageError("not_found", "the file is gone");
+  const inline = inlineOf(tables, inode);
+  // A chunk that is being made to take them over has nothing that anybody may read yet.
+  if (inline !== undefined) return { type: "chunkMaps", body: { maps: [], inline } };
   const endMs = clock.monotonicMs() + deadlineMs;
   const maps = [];
   for (let index = firstIndex; index < firstIndex + Math.min(count, CHUNK_MAPS_MAX); index++) {

@@ -18,7 +18,7 @@ import type { Leadership } from "./leadership.js";
 import { noteRefusal } from "./refusal-log.js";
 
 /** The version of the conversation between chunk servers and metadata servers. */
-export const REGISTRY_PROTOCOL_VERSION = 1;
+export const REGISTRY_PROTOCOL_VERSION = 2;
 
 const OK: RegistryReply = { type: "ok", body: {} };
 

@@ -5,3 +5,4 @@ export * from "./coherence.js";
 export * from "./ids.js";
 export * from "./locks.js";
 export * from "./requests.js";
+export * from "./settlements.js";

@@ -14,6 +14,7 @@ import type {
   LockState,
   TestLock,
 } from "./locks.js";
+import type { InlineContents, Settled, SettleFiles } from "./settlements.js";
 
 /**
  * What a client asks of the metadata service over its session, one stream for everything.
@@ -322,6 +323,7 @@ export type MetadataMutation =
   | { readonly type: "open"; readonly body: Open }
   | { readonly type: "close"; readonly body: Close }
   | { readonly type: "reportFile"; readonly body: ReportFile }
+  | { readonly type: "settleFiles"; readonly body: SettleFiles }
   | { readonly type: "allocateChunk"; readonly body: AllocateChunk }
   | { readonly type: "revoke"; readonly body: Revoke }
   | { readonly type: "extend"; readonly body: Extend }
@@ -359,6 +361,8 @@ export interface LeaseGrant {
 /** Of lookup, getAttributes, resolvePath, link, setAttributes, truncate, setStorage, reportFile. */
 export interface Entry {
   readonly attributes: Attributes;
+  /** Of truncate: as in `Opened`. */
+  readonly inline?: InlineContents | undefined;
 }
 /** Of create and open. */
 export interface Opened {
@@ -366,6 +370,8 @@ export interface Opened {
   readonly lease: LeaseGrant;
   /** Of create: the file did not exist before. */
   readonly created: boolean;
+  /** As of the moment of the answer. Absent if the file has chunks, or the lease is not `exclusive` or `read` then. */
+  readonly inline?: InlineContents | undefined;
 }
 export interface Entries {
   readonly entries: readonly DirectoryEntry[];
@@ -393,8 +399,9 @@ export interface Extended {
 /** Of getChunkMaps, allocateChunk, reportChunk. */
 export interface ChunkMaps {
   readonly maps: readonly ChunkMap[];
+  /** Of getChunkMaps: the whole contents of the file are these bytes, then zeros up to its size. */
+  readonly inline?: Uint8Array | undefined;
 }
-
 export type MetadataReply = AnyReply & { readonly coherence?: Coherence | undefined };
 
 type AnyReply =
@@ -408,6 +415,7 @@ type AnyReply =
   | { readonly type: "filesystem"; readonly body: FilesystemStatistics }
   | { readonly type: "chunkMaps"; readonly body: ChunkMaps }
   | { readonly type: "extended"; readonly body: Extended }
+  | { readonly type: "settled"; readonly body: Settled }
   | { readonly type: "lockState"; readonly body: LockState };
 
 /**

@@ -7,6 +7,8 @@ import {
   type MetadataPush,
   type MetadataReply,
   type MetadataRequest,
+  type Settled,
+  type SettleResult,
 } from "../meta/index.js";
 import { callDownCodec, callUpCodec } from "./call-codecs.js";
 import type { CallDown, CallUp } from "./calls.js";
@@ -16,6 +18,7 @@ import {
   type Coherence as WireCoherence,
   SessionCallDown as WireDown,
   type FileLock as WireFileLock,
+  type Settled as WireSettled,
   SessionCallUp as WireUp,
 } from "./gen/messages.js";
 import type { StreamMethod } from "./transport.js";
@@ -73,6 +76,10 @@ function requestFromWire(request: NonNullable<WireUp["body"]>): MetadataRequest 
     case "reportFile":
       if (request.body.downgradeTo !== undefined) oneOf(LEASE_KINDS, request.body.downgradeTo, "lease");
       break;
+    case "settleFiles":
+      for (const { closes } of request.body.files)
+        for (const access of closes) oneOf(ACCESSES, access, "access");
+      break;
     case "setLock":
       oneOf(FAMILIES, request.body.family, "family of locks");
       if (request.body.kind !== "none") oneOf(KINDS, request.body.kind, "kind of lock");
@@ -99,6 +106,8 @@ function replyFromWire(reply: NonNullable<WireDown["body"]>): MetadataReply | Me
       checkAttributes(reply.body.attributes);
       oneOf(LEASE_KINDS, reply.body.lease.kind, "lease");
       break;
+    case "settled":
+      return { type: "settled", body: settledFromWire(reply.body) };
     case "entries":
       for (const { attributes } of reply.body.entries)
         if (attributes !== undefined) checkAttributes(attributes);
@@ -114,6 +123,16 @@ function replyFromWire(reply: NonNullable<WireDown["body"]>): MetadataReply | Me
       break;
   }
   return reply as MetadataReply | MetadataPush;
+}
+
+/** A failure that this program does not know stays one. */
+function settledFromWire({ results }: WireSettled): Settled {
+  const read = results.map(({ failure, detail, attributes }) => {
+    if (attributes !== undefined) checkAttributes(attributes);
+    const code = failure === undefined || isFailureCode(failure) ? failure : "refused";
+    return { failure: code, detail, attributes } as SettleResult;
+  });
+  return { results: read };
 }
 
 /** Pushes have none. */

@@ -69,6 +69,21 @@ describe.skipIf(mountObstacle() !== undefined)("random operations", () => {
     await new FileExerciser(prng.fork(), hands).run(STEPS);
   });
 
+  test("on files about as large as what is kept in the metadata read back what was written", async () => {
+    const files = [2000, 5000, 12_000, 20_000].map((sizeMax) =>
+      new FileExerciser(
+        prng.fork(),
+        [0, 1].map((index) => ({ agent: agent(), path: join(lab.path(index % 2), `small${sizeMax}`) })),
+        sizeMax,
+      ).run(STEPS / 4),
+    );
+    const alone = join(lab.path(), "alone");
+    await Promise.all([
+      ...files,
+      new FileExerciser(prng.fork(), [{ agent: agent(), path: alone }], 6000).run(STEPS),
+    ]);
+  });
+
   test("on small pieces of several files, each by both mounts, read back what was written", async () => {
     const files = ["x", "y", "z"].map((name) =>
       new FileExerciser(

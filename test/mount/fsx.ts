@@ -2,7 +2,7 @@ import type { Prng } from "../../src/base/index.js";
 import type { Agent, Argument, CallResult } from "./agent.js";
 import { AT, decodeStatx, FALLOC, MAP, MS, O, PROT, STATX_BASIC, STATX_SIZE } from "./linux.js";
 
-/** The file does not grow beyond this. */
+/** The file does not grow beyond this, unless a test says otherwise. */
 const SIZE_MAX = 400_000;
 const LENGTH_MAX = 70_000;
 const PAGE = 4096;
@@ -22,11 +22,19 @@ interface Hand {
 export class FileExerciser {
   readonly #prng: Prng;
   readonly #hands: Hand[];
+  readonly #sizeMax: number;
+  readonly #lengthMax: number;
   readonly #history: string[] = [];
   #model = Buffer.alloc(0);
 
-  constructor(prng: Prng, hands: readonly { readonly agent: Agent; readonly path: string }[]) {
+  constructor(
+    prng: Prng,
+    hands: readonly { readonly agent: Agent; readonly path: string }[],
+    sizeMax = SIZE_MAX,
+  ) {
     this.#prng = prng;
+    this.#sizeMax = sizeMax;
+    this.#lengthMax = Math.min(LENGTH_MAX, Math.floor(sizeMax / 4));
     this.#hands = hands.map(({ agent, path }, index) => ({ agent, path, name: `#${index}`, fd: -1 }));
   }
 
@@ -47,7 +55,7 @@ export class FileExerciser {
       await this.#prng.pick(operations).call(this, this.#prng.pick(this.#hands));
     }
     for (const hand of this.#hands) {
-      await this.#check(hand, 0, SIZE_MAX);
+      await this.#check(hand, 0, this.#sizeMax);
       await this.#call(hand, "close", hand.fd);
     }
   }
@@ -57,8 +65,9 @@ export class FileExerciser {
   }
 
   #range(): { offset: number; length: number } {
-    const length = 1 + this.#prng.below(this.#prng.chance(0.5) ? 5000 : LENGTH_MAX);
-    return { offset: this.#prng.below(SIZE_MAX - length), length };
+    const length =
+      1 + this.#prng.below(this.#prng.chance(0.5) ? Math.min(5000, this.#lengthMax) : this.#lengthMax);
+    return { offset: this.#prng.below(this.#sizeMax - length), length };
   }
 
   async #write(hand: Hand): Promise<void> {
@@ -73,8 +82,8 @@ export class FileExerciser {
   }
 
   async #append(hand: Hand): Promise<void> {
-    if (this.#model.length + LENGTH_MAX > SIZE_MAX) return;
-    const bytes = this.#prng.bytes(1 + this.#prng.below(LENGTH_MAX));
+    if (this.#model.length + this.#lengthMax > this.#sizeMax) return;
+    const bytes = this.#prng.bytes(1 + this.#prng.below(this.#lengthMax));
     this.#did(hand, `append ${bytes.length} at ${this.#model.length}`);
     const fd = await this.#call(hand, "open", hand.path, O.WRONLY | O.APPEND, 0);
     this.#expect(
@@ -112,7 +121,7 @@ export class FileExerciser {
   async #mapRead(hand: Hand): Promise<void> {
     if (this.#model.length === 0) return;
     const offset = this.#prng.below(this.#model.length);
-    const length = Math.min(1 + this.#prng.below(LENGTH_MAX), this.#model.length - offset);
+    const length = Math.min(1 + this.#prng.below(this.#lengthMax), this.#model.length - offset);
     this.#did(hand, `mapread ${offset}+${length}`);
     await this.#mapped(hand, offset, length, PROT.READ, async (address) => {
       this.#compare(await hand.agent.peek(address, length), offset, length);
@@ -122,7 +131,9 @@ export class FileExerciser {
   async #mapWrite(hand: Hand): Promise<void> {
     if (this.#model.length === 0) return;
     const offset = this.#prng.below(this.#model.length);
-    const bytes = this.#prng.bytes(Math.min(1 + this.#prng.below(LENGTH_MAX), this.#model.length - offset));
+    const bytes = this.#prng.bytes(
+      Math.min(1 + this.#prng.below(this.#lengthMax), this.#model.length - offset),
+    );
     this.#did(hand, `mapwrite ${offset}+${bytes.length}`);
     await this.#mapped(hand, offset, bytes.length, PROT.READ | PROT.WRITE, async (address, start, length) => {
       await hand.agent.poke(address, bytes);
@@ -147,7 +158,7 @@ export class FileExerciser {
   }
 
   async #truncate(hand: Hand): Promise<void> {
-    const size = this.#prng.below(SIZE_MAX);
+    const size = this.#prng.below(this.#sizeMax);
     this.#did(hand, `truncate ${this.#model.length} -> ${size}`);
     await this.#call(hand, "ftruncate", hand.fd, size);
     this.#resize(size);
@@ -175,8 +186,8 @@ export class FileExerciser {
   }
 
   async #copy(hand: Hand): Promise<void> {
-    const half = SIZE_MAX / 2;
-    const length = 1 + this.#prng.below(LENGTH_MAX);
+    const half = this.#sizeMax / 2;
+    const length = 1 + this.#prng.below(this.#lengthMax);
     const from = this.#prng.below(half - length);
     const to = half + this.#prng.below(half - length);
     const there = Math.max(0, Math.min(length, this.#model.length - from));

@@ -119,6 +119,7 @@ class Run {
     const world = { simulation: cluster, positions };
     this.#workloads = [
       new FileWorkload(world, this.#prng.fork(), this.#prng.between(1, 4), replicasMax),
+      new FileWorkload(world, this.#prng.fork(), this.#prng.between(2, 6), replicasMax, "small"),
       new TreeWorkload(world, this.#prng.between(1, 2)),
       new FreshWorkload(world),
     ];

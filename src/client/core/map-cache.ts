@@ -5,6 +5,8 @@ export interface KnownChunk {
   readonly index: number;
   /** Undefined: the chunk was never written, and reads as zeros. */
   readonly map: ChunkMap | undefined;
+  /** Without a map: it begins with these bytes, which the MDS keeps. Never in the cache. */
+  readonly inline?: Uint8Array | undefined;
   readonly isCurrent: boolean;
 }
 
@@ -85,6 +87,7 @@ export class MapCache {
   }
 
   forgetFrom(index: number): void {
+    this.#changeCount++;
     for (const entry of this.#entries.values()) if (entry.index >= index) this.#drop(entry);
   }
 

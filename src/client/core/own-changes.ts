@@ -32,6 +32,10 @@ export function ownChange(mutation: MetadataMutation, entryOf: EntryOf): OwnChan
       const to = { directory: body.toParent, name: body.toName };
       return naming([body.fromParent, body.toParent], [from, to], entryOf);
     }
+    case "settleFiles": {
+      const inos = body.files.map(({ ino }) => ino);
+      return { inos, names: [], isWild: false, keepsXattrs: true };
+    }
     case "setLock":
       return { inos: [], names: [], isWild: false, keepsXattrs: true };
     case "setXattr":

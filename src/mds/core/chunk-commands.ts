@@ -5,6 +5,7 @@ import { takeStep } from "./chunk-step.js";
 import { dropChunk } from "./chunks.js";
 import type { ChunkAt, ChunkInstalled, Outcome, ReconfigureChunk, ReplicaAt } from "./command.js";
 import { type Context, done, fail } from "./context.js";
+import { movedOut } from "./inline-contents.js";
 import type { ChunkRecord } from "./records.js";
 import { noteFenced } from "./recovery.js";
 
@@ -45,6 +46,7 @@ export function chunkInstalled(context: Context, body: ChunkInstalled): Outcome 
     leftovers: [...new Set(leftovers)].filter((csId) => !inChain.has(csId)),
   };
   putChunk(context, next);
+  if (record.installedVersion === 0) movedOut(context, next);
   noteFenced(context, next, body.highWaterBytes);
   settleChunk(context, next);
   return done(next.version);

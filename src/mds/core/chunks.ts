@@ -21,8 +21,10 @@ export { truncateChunks } from "./chunk-truncate.js";
  * The map for writing a chunk, which is allocated if it was never written. Gives the reply `chunkMaps`, or waits for
  * the chunk or for space. Puts the inode (`chunkCount`): the caller's copy is old after it.
  */
-export function allocateChunk(context: Context, inode: InodeRecord, index: number): Outcome {
+export function allocateChunk(context: Context, inode: InodeRecord, wantedIndex: number): Outcome {
   const { tables } = context;
+  // What is in the metadata goes into the first chunk before anything else is written.
+  const index = inode.inlineBytes === undefined ? wantedIndex : 0;
   const existing = chunkAt(tables, inode.ino, index);
   if (existing !== undefined) return mapForWriting(context, existing);
   if ((index + 1) * inode.storage.chunkBytes > FILE_BYTES_MAX) return fail("file_too_large");

@@ -118,6 +118,13 @@ const DEFINITIONS = {
     description:
       "replicas being filled at the same time from or to one chunk server, except for pending chunks",
   },
+  "mds.inline.size": {
+    kind: "integer",
+    default: 4096,
+    min: 0,
+    max: 4096,
+    description: "bytes; files up to that size are kept in the metadata, without chunks, until they grow",
+  },
   "mds.session.lease_tout": {
     kind: "integer",
     default: 15_000,

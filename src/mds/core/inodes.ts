@@ -66,8 +66,9 @@ export function attributesOf(inode: InodeRecord): Attributes {
  * Chunks are sparse: a file takes no more than the blocks of its size, nor than was ever written to it. What was written
  * twice may count twice, so it is not exact; it is 0 only if nothing was written.
  */
-function allocatedBytesOf({ chunkCount, storage, sizeBytes, writtenBytes }: InodeRecord): number {
-  if (chunkCount === 0) return 0;
+function allocatedBytesOf(inode: InodeRecord): number {
+  const { chunkCount, storage, sizeBytes, writtenBytes, inlineBytes } = inode;
+  if (chunkCount === 0) return wholeBlocks(Math.min(inlineBytes ?? 0, sizeBytes));
   const written = Math.max(1, writtenBytes ?? sizeBytes);
   return Math.min(chunkCount * storage.chunkBytes, wholeBlocks(sizeBytes), wholeBlocks(written));
 }
@@ -162,9 +163,10 @@ export function putInode({ tables }: Pick<Context, "tables">, inode: InodeRecord
   addTotals(tables, old, inode);
 }
 
-/** Forgets an inode, its extended attributes and its locks. */
+/** Forgets an inode, its extended attributes, its locks, and its contents as far as they are here. */
 export function removeInode(context: Context, inode: InodeRecord): void {
   for (const name of inode.xattrNames) context.tables.xattrs.delete(inode.ino, toLatin1(name));
+  if (inode.inlineBytes !== undefined) context.tables.inlines.delete(inode.ino);
   dropLocksOf(context, inode.ino);
   context.tables.inodes.delete(inode.ino);
   addTotals(context.tables, inode, undefined);

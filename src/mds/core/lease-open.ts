@@ -93,7 +93,7 @@ function grant(
  * Ends one open; the last one gives the lease back, and a file without names is gone with it. Tells the attributes if the
  * session may not write any more from here on, which moved the version of the data.
  */
-export function close(context: Context, sessionId: SessionId, { ino, access }: Close): Outcome {
+export function close(context: Context, sessionId: SessionId, { ino, access }: Omit<Close, "id">): Outcome {
   const open = context.tables.opens.get(ino, sessionId);
   const after = open === undefined ? undefined : withoutOne(open, access);
   if (after === undefined) throw storageError("lease_lost", "the file is not open so");

@@ -3,6 +3,8 @@ import {
   type AllocateChunk,
   type Extend,
   FILE_BYTES_MAX,
+  type FileReport,
+  type FileSettlement,
   type InodeNumber,
   isLaterTime,
   isSameTime,
@@ -14,6 +16,7 @@ import {
 import { allocateChunk as allocate } from "./chunks.js";
 import type { Outcome } from "./command.js";
 import { type Context, timestampOf, wait } from "./context.js";
+import { checkMayBeInline, keepInline } from "./inline-contents.js";
 import { checkTime } from "./inode-attributes.js";
 import { attributesOf, changeInode, fileOf, moveDataVersion } from "./inodes.js";
 import { isWriting, putOpen, wakeWaiters, withoutLease } from "./leases.js";
@@ -30,11 +33,32 @@ export function reportFile(context: Context, sessionId: SessionId, body: ReportF
   if (body.writtenBytes !== undefined) checkWritten(body.writtenBytes);
   if (body.downgradeTo !== undefined) checkDowngrade(open, body.downgradeTo);
   const inode = fileOf(context.tables, body.ino);
-  const after = takeOver(context, inode, open.lease, body);
+  const after = takeOver(context, inode, open.lease, body, {});
   const { ino, ask } = body;
   if (ask !== undefined) context.effects.push({ type: "attributesReported", ino, sessionId, ask });
   if (body.downgradeTo !== undefined) downgrade(context, open, body.downgradeTo);
   return entryReply(after);
+}
+
+/** What a holder knows of its file, perhaps with its whole contents. The lease stays as it is. */
+export function settleReport(
+  context: Context,
+  sessionId: SessionId,
+  { ino, leaseSequence, report }: FileSettlement & { readonly report: FileReport },
+): void {
+  const open = heldOpen(context.tables, sessionId, ino, leaseSequence);
+  const { mtime, sizeBytes, writtenBytes, inline: bytes } = report;
+  checkTime(mtime);
+  checkSize(sizeBytes);
+  if (writtenBytes !== undefined) checkWritten(writtenBytes);
+  const inode = fileOf(context.tables, ino);
+  if (bytes !== undefined) {
+    if (open.lease !== "exclusive") throw storageError("invalid", "only who is alone knows the contents");
+    if (bytes.length > sizeBytes) throw storageError("invalid", "contents end with the file");
+    checkMayBeInline(inode, bytes);
+  }
+  const inline = bytes === undefined ? {} : keepInline(context, ino, bytes);
+  takeOver(context, inode, open.lease, report, inline);
 }
 
 /** The map for writing a chunk. From now on it is fenced if the session dies. */
@@ -86,16 +110,25 @@ function heldOpen(tables: Tables, sessionId: SessionId, ino: InodeNumber, leaseS
 }
 
 /** Exclusive: as given. Shared: the size only grows, the time only advances. Read: there is nothing to tell. */
-function takeOver(context: Context, inode: InodeRecord, lease: LeaseKind, report: ReportFile): InodeRecord {
+function takeOver(
+  context: Context,
+  inode: InodeRecord,
+  lease: LeaseKind,
+  report: Told,
+  inline: Pick<InodeRecord, "inlineBytes">,
+): InodeRecord {
   if (lease !== "exclusive" && lease !== "shared") return inode;
   const sizeBytes = lease === "exclusive" ? report.sizeBytes : Math.max(inode.sizeBytes, report.sizeBytes);
   const mtime = lease === "exclusive" ? report.mtime : sharedTime(inode.mtime, report);
   const writtenBytes = writtenAfter(inode, sizeBytes, report.writtenBytes);
   const isNews = sizeBytes !== inode.sizeBytes || writtenBytes !== inode.writtenBytes;
-  if (!isNews && isSameTime(mtime, inode.mtime)) return inode;
+  if (!isNews && isSameTime(mtime, inode.mtime) && !("inlineBytes" in inline)) return inode;
   const ctime = reportedCtime(context, inode, mtime);
-  return changeInode(context, inode, { sizeBytes, mtime, writtenBytes, ...ctime }, "attributes");
+  return changeInode(context, inode, { sizeBytes, mtime, writtenBytes, ...ctime, ...inline }, "attributes");
 }
+
+/** What a report says; `downgradeTo` as in `ReportFile`. */
+type Told = FileReport & Pick<ReportFile, "downgradeTo">;
 
 /** A write sets both times to the same moment, which the holder has shown already; unless its clock is not ours. */
 function reportedCtime(
@@ -159,7 +192,7 @@ export function checkSize(sizeBytes: number): void {
  * Under a shared lease time does not go back, whoever's clock it is from; and after a write, which says where it ended,
  * it is another one: so that nobody takes the data for unchanged.
  */
-function sharedTime(before: Timestamp, { sizeBytes, mtime, downgradeTo }: ReportFile): Timestamp {
+function sharedTime(before: Timestamp, { sizeBytes, mtime, downgradeTo }: Told): Timestamp {
   const time = later(before, mtime);
   if (time !== before || sizeBytes === 0 || downgradeTo !== undefined) return time;
   const isFull = before.nanos >= 999_999_999;

@@ -7,6 +7,7 @@ import { setAttributes } from "./inode-attributes.js";
 import { close, openInode } from "./lease-open.js";
 import { allocateChunk, extend, reportFile } from "./lease-report.js";
 import { revoke } from "./lease-revoke.js";
+import { settleFiles } from "./lease-settle.js";
 import { setLock } from "./locks.js";
 import { create } from "./namespace-create.js";
 import { link, remove } from "./namespace-link.js";
@@ -67,6 +68,8 @@ function carryOut(context: Context, sessionId: SessionId, mutation: MetadataMuta
       return close(context, sessionId, mutation.body);
     case "reportFile":
       return reportFile(context, sessionId, mutation.body);
+    case "settleFiles":
+      return settleFiles(context, sessionId, mutation.body);
     case "allocateChunk":
       return allocateChunk(context, sessionId, mutation.body);
     case "revoke":

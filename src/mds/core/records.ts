@@ -94,6 +94,8 @@ export interface InodeRecord {
   readonly writtenBytes?: number | undefined;
   /** Of files: as in `Attributes`. Absent: 0. */
   readonly dataVersion?: number | undefined;
+  /** Of files: length of the contents in the table `inlines`. Absent: there are none. */
+  readonly inlineBytes?: number | undefined;
 }
 
 export interface DentryRecord {

@@ -64,7 +64,8 @@ export function mergeStorage(
 /** A file is cut into chunks once and for all; who has it open elsewhere may have data to write back already. */
 function checkChunkBytesMayChange(context: Context, sessionId: SessionId, inode: InodeRecord): void {
   if (isDirectory(inode.mode)) return;
-  need(inode.chunkCount === 0, "the chunk size of a file with data cannot change");
+  const hasData = inode.chunkCount > 0 || inode.inlineBytes !== undefined;
+  need(!hasData, "the chunk size of a file with data cannot change");
   for (const open of context.tables.opens.valuesOf(inode.ino)) {
     need(
       open.sessionId === sessionId,

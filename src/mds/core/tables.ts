@@ -69,6 +69,8 @@ export interface Tables {
   /** Chunks with fewer active replicas than wanted (of whatever urgency), wherever their servers are. */
   readonly degraded: Table<[chunkId: ChunkId], true>;
   readonly events: Table<[number: number], EventRecordStored>;
+  /** Contents of small files; see `inline-contents.ts`. */
+  readonly inlines: Table<[ino: InodeNumber], Uint8Array>;
 
   // Small.
   readonly cluster: SmallTable<[], ClusterRecord>;

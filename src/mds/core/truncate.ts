@@ -4,6 +4,7 @@ import type { Held } from "./answers.js";
 import { truncateChunks } from "./chunk-truncate.js";
 import type { Outcome } from "./command.js";
 import { type Context, wait } from "./context.js";
+import { cutInline } from "./inline-contents.js";
 import { attributesOf, changeInode, dataVersionAfter, fileOf, inodeOf } from "./inodes.js";
 import { checkSize } from "./lease-report.js";
 import { comeDown, isWriting, otherHolders } from "./leases.js";
@@ -26,6 +27,8 @@ export function truncate(context: Context, sessionId: SessionId, body: Truncate)
   const inode = fileOf(tables, ino);
   checkSize(sizeBytes);
   if (tables.recoveries.get(ino) !== undefined) return wait({ type: "lease", ino });
+  const moving = inode.inlineBytes === undefined ? undefined : tables.fileChunks.get(ino, 0);
+  if (moving !== undefined) return wait({ type: "chunk", chunkId: moving });
   checkMayWrite(tables, sessionId, inode);
   const waiting = comeDown(context, ino, sessionId, "shared", ["exclusive", "read"]);
   if (waiting !== undefined) return waiting;
@@ -36,7 +39,8 @@ export function truncate(context: Context, sessionId: SessionId, body: Truncate)
   const mode = body.killPrivileges === true ? modeWithoutPrivileges(cut.mode) : cut.mode;
   const writtenBytes = cut.writtenBytes && Math.min(cut.writtenBytes, sizeBytes);
   const dataVersion = dataVersionAfter(cut);
-  const change = { ...dropCapability(context, cut), sizeBytes, writtenBytes, mode, dataVersion };
+  const inline = cutInline(context, cut, sizeBytes);
+  const change = { ...dropCapability(context, cut), ...inline, sizeBytes, writtenBytes, mode, dataVersion };
   const after = changeInode(context, cut, change, "contents");
   if (chunks.length === 0) return entryReply(after);
   return { type: "held", chunks, reply: { type: "entry", body: { attributes: attributesOf(after) } } };

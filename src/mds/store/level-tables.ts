@@ -53,6 +53,7 @@ export class LevelTables implements Tables {
   readonly deletions: Large<"deletions">;
   readonly degraded: Large<"degraded">;
   readonly events: Large<"events">;
+  readonly inlines: Large<"inlines">;
   readonly answers: Resident<"answers">;
   readonly locks: Resident<"locks">;
   readonly sessionLocks: Resident<"sessionLocks">;
@@ -84,6 +85,7 @@ export class LevelTables implements Tables {
     this.deletions = this.#large(LARGE_LAYOUTS.deletions, CACHED_COUNT_SMALL);
     this.degraded = this.#large(LARGE_LAYOUTS.degraded, CACHED_COUNT_SMALL);
     this.events = this.#large(LARGE_LAYOUTS.events, CACHED_COUNT_SMALL);
+    this.inlines = this.#large(LARGE_LAYOUTS.inlines, CACHED_COUNT_SMALL);
     this.answers = this.#small(SMALL_LAYOUTS.answers);
     this.locks = this.#small(SMALL_LAYOUTS.locks);
     this.sessionLocks = this.#small(SMALL_LAYOUTS.sessionLocks);

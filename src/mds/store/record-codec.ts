@@ -13,6 +13,8 @@ export interface RecordCodec<T> {
  * known was written by a newer program.
  */
 const FORMAT_VERSION = 1;
+/** Of records that a program of version 1 would misread; see `versionedRecord`. */
+const SECOND_VERSION = 2;
 const HEADER_BYTES = 5;
 
 /** A record that is a message of proto/records.proto with the same fields. */
@@ -21,6 +23,19 @@ export function messageRecord<M>(type: MessageType<M>): RecordCodec<M> {
   return framed(
     (value) => encodeMessage(type, value),
     (body) => decodeMessage(type, body),
+  );
+}
+
+/** The same, of the second version where the record has something without which it must not be read. */
+export function versionedRecord<T extends M, M = T>(
+  type: MessageType<M>,
+  isOfSecond: (value: T) => boolean,
+): RecordCodec<T>;
+export function versionedRecord<M>(type: MessageType<M>, isOfSecond: (value: M) => boolean): RecordCodec<M> {
+  return framed(
+    (value) => encodeMessage(type, value),
+    (body) => decodeMessage(type, body),
+    isOfSecond,
   );
 }
 
@@ -58,20 +73,26 @@ export function corruptRecord(table: string, key: readonly unknown[], cause: unk
   return storageError("log_corrupt", detail, cause);
 }
 
-function framed<T>(encode: (value: T) => Uint8Array, decode: (body: Uint8Array) => T): RecordCodec<T> {
+function framed<T>(
+  encode: (value: T) => Uint8Array,
+  decode: (body: Uint8Array) => T,
+  isOfSecond?: (value: T) => boolean,
+): RecordCodec<T> {
+  const isKnown = (version: number | undefined): boolean =>
+    version === FORMAT_VERSION || (version === SECOND_VERSION && isOfSecond !== undefined);
   return {
     encode: (value) => {
       const body = encode(value);
       const bytes = new Uint8Array(HEADER_BYTES + body.length);
       bytes.set(body, HEADER_BYTES);
-      bytes[0] = FORMAT_VERSION;
+      bytes[0] = isOfSecond?.(value) === true ? SECOND_VERSION : FORMAT_VERSION;
       new DataView(bytes.buffer).setUint32(1, crc32(body), true);
       return bytes;
     },
     decode: (bytes) => {
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       if (bytes.length < HEADER_BYTES) throw new Error("too short");
-      if (bytes[0] !== FORMAT_VERSION) throw new Error(`format version ${bytes[0]} is not known here`);
+      if (!isKnown(bytes[0])) throw new Error(`format version ${bytes[0]} is not known here`);
       const body = bytes.subarray(HEADER_BYTES);
       if (view.getUint32(1, true) !== crc32(body)) throw new Error("wrong checksum");
       return decode(body);

@@ -11,6 +11,7 @@ import {
   numberRecord,
   presenceRecord,
   type RecordCodec,
+  versionedRecord,
 } from "./record-codec.js";
 import type { TableLayout } from "./stored-table.js";
 
@@ -20,7 +21,11 @@ import type { TableLayout } from "./stored-table.js";
  * the bytes were written by us and have a checksum.
  */
 
-const inodeRecord = messageRecord<records.InodeRecord, wire.InodeRecord>(wire.InodeRecord);
+/** A program that knows nothing of contents in `inlines` would take them for a hole. */
+const inodeRecord = versionedRecord<records.InodeRecord, wire.InodeRecord>(
+  wire.InodeRecord,
+  ({ inlineBytes }) => inlineBytes !== undefined,
+);
 const dentryRecord = messageRecord<records.DentryRecord, wire.DentryRecord>(wire.DentryRecord);
 
 /** On disk its policy has two fields that mean nothing for a chunk. */
@@ -59,6 +64,7 @@ export const LARGE_LAYOUTS = {
   deletions: layout("deletions", "R", 2, numberRecord<records.ChunkRecord["version"]>()),
   degraded: layout("degraded", "G", 1, presenceRecord),
   events: layout("events", "E", 1, eventRecord),
+  inlines: layout("inlines", "N", 1, bytesRecord),
 } as const;
 
 export const SMALL_LAYOUTS = {

@@ -2156,6 +2156,8 @@ export const ChunkMapChanged: wire.MessageType<ChunkMapChanged> = {
 /** Of getChunkMaps, allocateChunk, reportChunk. */
 export interface ChunkMaps {
   readonly maps: readonly ChunkMap[];
+  /** Of getChunkMaps: the whole contents of the file are these bytes, then zeros up to its size. */
+  readonly inline?: Uint8Array | undefined;
 }
 
 function encodeChunkMaps(message: ChunkMaps, writer: wire.Writer): void {
@@ -2164,15 +2166,22 @@ function encodeChunkMaps(message: ChunkMaps, writer: wire.Writer): void {
     encodeChunkMap(item, writer);
     writer.ldelim();
   }
+  if (message.inline !== undefined) {
+    writer.uint32(18).bytes(message.inline);
+  }
 }
 
 function decodeChunkMaps(reader: wire.Reader): ChunkMaps {
   const $maps: ChunkMap[] = [];
+  let $inline: Uint8Array | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
       case 10:
         wire.push($maps, wire.nested(reader, decodeChunkMap));
+        break;
+      case 18:
+        $inline = reader.bytes();
         break;
       default:
         wire.skip(reader, tag);
@@ -2180,6 +2189,7 @@ function decodeChunkMaps(reader: wire.Reader): ChunkMaps {
   }
   return {
     maps: $maps,
+    inline: $inline,
   };
 }
 
@@ -5247,21 +5257,32 @@ export const Entries: wire.MessageType<Entries> = {
 /** Of lookup, getAttributes, resolvePath, link, setAttributes, truncate, setStorage, reportFile. */
 export interface Entry {
   readonly attributes: Attributes;
+  /** Of truncate: as in Opened. */
+  readonly inline?: InlineContents | undefined;
 }
 
 function encodeEntry(message: Entry, writer: wire.Writer): void {
   writer.uint32(10).fork();
   encodeAttributes(message.attributes, writer);
   writer.ldelim();
+  if (message.inline !== undefined) {
+    writer.uint32(18).fork();
+    encodeInlineContents(message.inline, writer);
+    writer.ldelim();
+  }
 }
 
 function decodeEntry(reader: wire.Reader): Entry {
   let $attributes: Attributes | undefined;
+  let $inline: InlineContents | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
       case 10:
         $attributes = wire.nested(reader, decodeAttributes);
+        break;
+      case 18:
+        $inline = wire.nested(reader, decodeInlineContents);
         break;
       default:
         wire.skip(reader, tag);
@@ -5269,6 +5290,7 @@ function decodeEntry(reader: wire.Reader): Entry {
   }
   return {
     attributes: $attributes ?? wire.absent(decodeAttributes),
+    inline: $inline,
   };
 }
 
@@ -5747,6 +5769,134 @@ export const FileLock: wire.MessageType<FileLock> = {
   name: "FileLock",
   encode: encodeFileLock,
   decode: decodeFileLock,
+};
+
+export interface FileReport {
+  readonly sizeBytes: number;
+  readonly mtime: Timestamp;
+  /** As in ReportFile. */
+  readonly writtenBytes?: number | undefined;
+  /** The whole contents of a file that has no chunks, under an exclusive lease: these bytes, then zeros up to the size. */
+  readonly inline?: Uint8Array | undefined;
+}
+
+function encodeFileReport(message: FileReport, writer: wire.Writer): void {
+  if (message.sizeBytes !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.sizeBytes));
+  }
+  writer.uint32(18).fork();
+  encodeTimestamp(message.mtime, writer);
+  writer.ldelim();
+  if (message.writtenBytes !== undefined) {
+    writer.uint32(24).uint64(wire.safe(message.writtenBytes));
+  }
+  if (message.inline !== undefined) {
+    writer.uint32(34).bytes(message.inline);
+  }
+}
+
+function decodeFileReport(reader: wire.Reader): FileReport {
+  let $sizeBytes = 0;
+  let $mtime: Timestamp | undefined;
+  let $writtenBytes: number | undefined;
+  let $inline: Uint8Array | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $sizeBytes = wire.uint64(reader);
+        break;
+      case 18:
+        $mtime = wire.nested(reader, decodeTimestamp);
+        break;
+      case 24:
+        $writtenBytes = wire.uint64(reader);
+        break;
+      case 34:
+        $inline = reader.bytes();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    sizeBytes: $sizeBytes,
+    mtime: $mtime ?? wire.absent(decodeTimestamp),
+    writtenBytes: $writtenBytes,
+    inline: $inline,
+  };
+}
+
+/** How {@link FileReport} travels. */
+export const FileReport: wire.MessageType<FileReport> = {
+  name: "FileReport",
+  encode: encodeFileReport,
+  decode: decodeFileReport,
+};
+
+export interface FileSettlement {
+  readonly ino: number;
+  readonly leaseSequence: number;
+  /** Absent: nothing is reported. */
+  readonly report?: FileReport | undefined;
+  /** One access for each open that ends. */
+  readonly closes: readonly string[];
+}
+
+function encodeFileSettlement(message: FileSettlement, writer: wire.Writer): void {
+  if (message.ino !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.ino));
+  }
+  if (message.leaseSequence !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.leaseSequence));
+  }
+  if (message.report !== undefined) {
+    writer.uint32(26).fork();
+    encodeFileReport(message.report, writer);
+    writer.ldelim();
+  }
+  for (const item of message.closes) {
+    writer.uint32(34).string(item);
+  }
+}
+
+function decodeFileSettlement(reader: wire.Reader): FileSettlement {
+  let $ino = 0;
+  let $leaseSequence = 0;
+  let $report: FileReport | undefined;
+  const $closes: string[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $ino = wire.uint64(reader);
+        break;
+      case 16:
+        $leaseSequence = wire.uint64(reader);
+        break;
+      case 26:
+        $report = wire.nested(reader, decodeFileReport);
+        break;
+      case 34:
+        wire.push($closes, wire.text(reader));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    ino: $ino,
+    leaseSequence: $leaseSequence,
+    report: $report,
+    closes: $closes,
+  };
+}
+
+/** How {@link FileSettlement} travels. */
+export const FileSettlement: wire.MessageType<FileSettlement> = {
+  name: "FileSettlement",
+  encode: encodeFileSettlement,
+  decode: decodeFileSettlement,
 };
 
 export interface FilesystemCounts {
@@ -6665,6 +6815,51 @@ export const Hello: wire.MessageType<Hello> = {
   decode: decodeHello,
 };
 
+/** The contents of a file without chunks: these bytes, then zeros up to its size. */
+export interface InlineContents {
+  readonly bytes: Uint8Array;
+  /** Contents up to that length may be kept in the metadata; 0: none. */
+  readonly bytesMax: number;
+}
+
+function encodeInlineContents(message: InlineContents, writer: wire.Writer): void {
+  if (message.bytes.length !== 0) {
+    writer.uint32(10).bytes(message.bytes);
+  }
+  if (message.bytesMax !== 0) {
+    writer.uint32(16).uint32(message.bytesMax);
+  }
+}
+
+function decodeInlineContents(reader: wire.Reader): InlineContents {
+  let $bytes: Uint8Array = wire.EMPTY;
+  let $bytesMax = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $bytes = reader.bytes();
+        break;
+      case 16:
+        $bytesMax = reader.uint32();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    bytes: $bytes,
+    bytesMax: $bytesMax,
+  };
+}
+
+/** How {@link InlineContents} travels. */
+export const InlineContents: wire.MessageType<InlineContents> = {
+  name: "InlineContents",
+  encode: encodeInlineContents,
+  decode: decodeInlineContents,
+};
+
 export interface InodeRecord {
   readonly ino: number;
   readonly generation: number;
@@ -6696,6 +6891,8 @@ export interface InodeRecord {
   readonly writtenBytes?: number | undefined;
   /** Of files: as in `Attributes`. Absent: 0. */
   readonly dataVersion?: number | undefined;
+  /** Of files: length of the contents in the table `inlines`. Absent: there are none. */
+  readonly inlineBytes?: number | undefined;
 }
 
 function encodeInodeRecord(message: InodeRecord, writer: wire.Writer): void {
@@ -6765,6 +6962,9 @@ function encodeInodeRecord(message: InodeRecord, writer: wire.Writer): void {
   if (message.dataVersion !== undefined) {
     writer.uint32(176).uint64(wire.safe(message.dataVersion));
   }
+  if (message.inlineBytes !== undefined) {
+    writer.uint32(184).uint64(wire.safe(message.inlineBytes));
+  }
 }
 
 function decodeInodeRecord(reader: wire.Reader): InodeRecord {
@@ -6790,6 +6990,7 @@ function decodeInodeRecord(reader: wire.Reader): InodeRecord {
   let $isLinkable: boolean | undefined;
   let $writtenBytes: number | undefined;
   let $dataVersion: number | undefined;
+  let $inlineBytes: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -6859,6 +7060,9 @@ function decodeInodeRecord(reader: wire.Reader): InodeRecord {
       case 176:
         $dataVersion = wire.uint64(reader);
         break;
+      case 184:
+        $inlineBytes = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -6886,6 +7090,7 @@ function decodeInodeRecord(reader: wire.Reader): InodeRecord {
     isLinkable: $isLinkable,
     writtenBytes: $writtenBytes,
     dataVersion: $dataVersion,
+    inlineBytes: $inlineBytes,
   };
 }
 
@@ -6912,6 +7117,8 @@ export interface InstallChunk {
   readonly sources: readonly number[];
   /** With syncing: only its dirty regions need to be fetched. */
   readonly keepContents: boolean;
+  /** With create: the chunk begins with these bytes instead. Durable on the receiver before it answers. */
+  readonly contents?: Uint8Array | undefined;
 }
 
 function encodeInstallChunk(message: InstallChunk, writer: wire.Writer): void {
@@ -6943,6 +7150,9 @@ function encodeInstallChunk(message: InstallChunk, writer: wire.Writer): void {
   if (message.keepContents) {
     writer.uint32(64).bool(message.keepContents);
   }
+  if (message.contents !== undefined) {
+    writer.uint32(74).bytes(message.contents);
+  }
 }
 
 function decodeInstallChunk(reader: wire.Reader): InstallChunk {
@@ -6954,6 +7164,7 @@ function decodeInstallChunk(reader: wire.Reader): InstallChunk {
   let $truncateBytes: number | undefined;
   const $sources: number[] = [];
   let $keepContents = false;
+  let $contents: Uint8Array | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -6984,6 +7195,9 @@ function decodeInstallChunk(reader: wire.Reader): InstallChunk {
       case 64:
         $keepContents = reader.bool();
         break;
+      case 74:
+        $contents = reader.bytes();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -6997,6 +7211,7 @@ function decodeInstallChunk(reader: wire.Reader): InstallChunk {
     truncateBytes: $truncateBytes,
     sources: $sources,
     keepContents: $keepContents,
+    contents: $contents,
   };
 }
 
@@ -8466,6 +8681,8 @@ export interface Opened {
   readonly lease: LeaseGrant;
   /** Of create: the file did not exist before. */
   readonly created: boolean;
+  /** As long as the lease is `exclusive` or `read`; absent if the file has chunks, or the lease is another one. */
+  readonly inline?: InlineContents | undefined;
 }
 
 function encodeOpened(message: Opened, writer: wire.Writer): void {
@@ -8478,12 +8695,18 @@ function encodeOpened(message: Opened, writer: wire.Writer): void {
   if (message.created) {
     writer.uint32(24).bool(message.created);
   }
+  if (message.inline !== undefined) {
+    writer.uint32(34).fork();
+    encodeInlineContents(message.inline, writer);
+    writer.ldelim();
+  }
 }
 
 function decodeOpened(reader: wire.Reader): Opened {
   let $attributes: Attributes | undefined;
   let $lease: LeaseGrant | undefined;
   let $created = false;
+  let $inline: InlineContents | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -8496,6 +8719,9 @@ function decodeOpened(reader: wire.Reader): Opened {
       case 24:
         $created = reader.bool();
         break;
+      case 34:
+        $inline = wire.nested(reader, decodeInlineContents);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -8504,6 +8730,7 @@ function decodeOpened(reader: wire.Reader): Opened {
     attributes: $attributes ?? wire.absent(decodeAttributes),
     lease: $lease ?? wire.absent(decodeLeaseGrant),
     created: $created,
+    inline: $inline,
   };
 }
 
@@ -11686,6 +11913,7 @@ export interface SessionCallDown {
     | { readonly type: "filesystem"; readonly body: FilesystemStatistics }
     | { readonly type: "chunkMaps"; readonly body: ChunkMaps }
     | { readonly type: "extended"; readonly body: Extended }
+    | { readonly type: "settled"; readonly body: Settled }
     | { readonly type: "lockState"; readonly body: LockState }
     /** Pushes. */
     | { readonly type: "recallLease"; readonly body: RecallLease }
@@ -11756,6 +11984,11 @@ function encodeSessionCallDown(message: SessionCallDown, writer: wire.Writer): v
     case "extended":
       writer.uint32(98).fork();
       encodeExtended(body.body, writer);
+      writer.ldelim();
+      break;
+    case "settled":
+      writer.uint32(106).fork();
+      encodeSettled(body.body, writer);
       writer.ldelim();
       break;
     case "lockState":
@@ -11850,6 +12083,9 @@ function decodeSessionCallDown(reader: wire.Reader): SessionCallDown {
       case 98:
         $body = { type: "extended", body: wire.nested(reader, decodeExtended) };
         break;
+      case 106:
+        $body = { type: "settled", body: wire.nested(reader, decodeSettled) };
+        break;
       case 162:
         $body = { type: "lockState", body: wire.nested(reader, decodeLockState) };
         break;
@@ -11925,6 +12161,7 @@ export interface SessionCallUp {
     | { readonly type: "allocateChunk"; readonly body: AllocateChunk }
     | { readonly type: "revoke"; readonly body: Revoke }
     | { readonly type: "extend"; readonly body: Extend }
+    | { readonly type: "settleFiles"; readonly body: SettleFiles }
     | { readonly type: "setLock"; readonly body: SetLock }
     | { readonly type: "testLock"; readonly body: TestLock }
     | { readonly type: "awaitLock"; readonly body: AwaitLock }
@@ -12087,6 +12324,11 @@ function encodeSessionCallUp(message: SessionCallUp, writer: wire.Writer): void 
       encodeExtend(body.body, writer);
       writer.ldelim();
       break;
+    case "settleFiles":
+      writer.uint32(258).fork();
+      encodeSettleFiles(body.body, writer);
+      writer.ldelim();
+      break;
     case "setLock":
       writer.uint32(322).fork();
       encodeSetLock(body.body, writer);
@@ -12216,6 +12458,9 @@ function decodeSessionCallUp(reader: wire.Reader): SessionCallUp {
         break;
       case 250:
         $body = { type: "extend", body: wire.nested(reader, decodeExtend) };
+        break;
+      case 258:
+        $body = { type: "settleFiles", body: wire.nested(reader, decodeSettleFiles) };
         break;
       case 322:
         $body = { type: "setLock", body: wire.nested(reader, decodeSetLock) };
@@ -12967,6 +13212,148 @@ export const SetXattr: wire.MessageType<SetXattr> = {
   name: "SetXattr",
   encode: encodeSetXattr,
   decode: decodeSetXattr,
+};
+
+/**
+ * What a writer knows of several of its files, and which of its opens end: as many `reportFile` and `close`, each for
+ * itself. At most 256 files.
+ */
+export interface SettleFiles {
+  readonly id: MutationId;
+  readonly files: readonly FileSettlement[];
+}
+
+function encodeSettleFiles(message: SettleFiles, writer: wire.Writer): void {
+  writer.uint32(10).fork();
+  encodeMutationId(message.id, writer);
+  writer.ldelim();
+  for (const item of message.files) {
+    writer.uint32(18).fork();
+    encodeFileSettlement(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeSettleFiles(reader: wire.Reader): SettleFiles {
+  let $id: MutationId | undefined;
+  const $files: FileSettlement[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $id = wire.nested(reader, decodeMutationId);
+        break;
+      case 18:
+        wire.push($files, wire.nested(reader, decodeFileSettlement));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    id: $id ?? wire.absent(decodeMutationId),
+    files: $files,
+  };
+}
+
+/** How {@link SettleFiles} travels. */
+export const SettleFiles: wire.MessageType<SettleFiles> = {
+  name: "SettleFiles",
+  encode: encodeSettleFiles,
+  decode: decodeSettleFiles,
+};
+
+export interface SettleResult {
+  /** Code of the failure of this file; nothing of it was done, or only the first closes. */
+  readonly failure?: string | undefined;
+  readonly detail: string;
+  /** As the file is now. */
+  readonly attributes?: Attributes | undefined;
+}
+
+function encodeSettleResult(message: SettleResult, writer: wire.Writer): void {
+  if (message.failure !== undefined) {
+    writer.uint32(10).string(message.failure);
+  }
+  if (message.detail !== "") {
+    writer.uint32(18).string(message.detail);
+  }
+  if (message.attributes !== undefined) {
+    writer.uint32(26).fork();
+    encodeAttributes(message.attributes, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeSettleResult(reader: wire.Reader): SettleResult {
+  let $failure: string | undefined;
+  let $detail = "";
+  let $attributes: Attributes | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $failure = wire.text(reader);
+        break;
+      case 18:
+        $detail = wire.text(reader);
+        break;
+      case 26:
+        $attributes = wire.nested(reader, decodeAttributes);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    failure: $failure,
+    detail: $detail,
+    attributes: $attributes,
+  };
+}
+
+/** How {@link SettleResult} travels. */
+export const SettleResult: wire.MessageType<SettleResult> = {
+  name: "SettleResult",
+  encode: encodeSettleResult,
+  decode: decodeSettleResult,
+};
+
+/** Of settleFiles: one result for each file, in their order. */
+export interface Settled {
+  readonly results: readonly SettleResult[];
+}
+
+function encodeSettled(message: Settled, writer: wire.Writer): void {
+  for (const item of message.results) {
+    writer.uint32(10).fork();
+    encodeSettleResult(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeSettled(reader: wire.Reader): Settled {
+  const $results: SettleResult[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        wire.push($results, wire.nested(reader, decodeSettleResult));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    results: $results,
+  };
+}
+
+/** How {@link Settled} travels. */
+export const Settled: wire.MessageType<Settled> = {
+  name: "Settled",
+  encode: encodeSettled,
+  decode: decodeSettled,
 };
 
 /** Opens a snapshot transfer. */

@@ -189,4 +189,20 @@ export const MUTANTS: readonly Mutant[] = [
     climate: "kills",
     seed: 1,
   },
+  {
+    name: "small contents are dropped before the chunk has them",
+    file: "src/mds/chunk-installer.ts",
+    find: "    contents: own.create ? contentsToInstall(tables, record) : undefined,\n",
+    replace: "",
+    climate: "calm",
+    seed: 1,
+  },
+  {
+    name: "a growing file does not tell its contents first",
+    file: "src/client/file-content.ts",
+    find: '    while (image.isDirty && lease.kind === "exclusive") await size.report();\n',
+    replace: "",
+    climate: "calm",
+    seed: 1,
+  },
 ];

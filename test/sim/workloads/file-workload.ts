@@ -57,7 +57,7 @@ const READ_BACK_BYTES = 1 << 20;
 
 /** Contents of files: written, read, cut and synced by several clients at once. */
 export class FileWorkload implements Workload {
-  readonly name = "files";
+  readonly name: string;
   readonly counts = { begun: 0, succeeded: 0 };
   readonly #world: WorkloadWorld;
   readonly #files: SimFile[] = [];
@@ -65,13 +65,22 @@ export class FileWorkload implements Workload {
   readonly #unflushed = new UnflushedWrites();
   #writeCount = 0;
 
-  constructor(world: WorkloadWorld, prng: Prng, fileCount: number, replicasMax: number) {
+  /** `small`: files about as large as what is kept in the metadata. */
+  constructor(
+    world: WorkloadWorld,
+    prng: Prng,
+    fileCount: number,
+    replicasMax: number,
+    kind: "file" | "small" = "file",
+  ) {
     this.#world = world;
+    this.name = kind === "small" ? "small files" : "files";
+    const draw = kind === "small" ? drawSmallPlan : drawPlan;
     const nowMs = (): number => world.simulation.simulator.nowMs;
     for (let i = 0; i < fileCount; i++) {
       this.#files.push({
-        plan: drawPlan(prng, replicasMax),
-        history: new FileHistory(`file${i}`, world.positions, nowMs),
+        plan: draw(prng, replicasMax),
+        history: new FileHistory(`${kind}${i}`, world.positions, nowMs),
         ino: ROOT_INODE,
         holders: new Map(),
       });
@@ -288,6 +297,16 @@ function drawPlan(prng: Prng, replicasMax: number): FilePlan {
     storageRate: prng.pick([0, 0, 0.05]),
     replicasMax,
     releaseRate: prng.pick([0, 0.5, 1]),
+  };
+}
+
+/** Stays within what the metadata keep, or grows beyond and is cut again. */
+function drawSmallPlan(prng: Prng, replicasMax: number): FilePlan {
+  return {
+    ...drawPlan(prng, replicasMax),
+    sizeBytesMax: prng.pick([300, 3000, 4096, 6000, 9000]),
+    requestBytesMax: prng.pick([200, 3000, 5000]),
+    truncateRate: prng.pick([0.02, 0.15, 0.3]),
   };
 }
 

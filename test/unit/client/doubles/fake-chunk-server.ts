@@ -70,13 +70,13 @@ export class FakeChunkServer {
   }
 
   /** True if it was accepted. */
-  install({ chunkId, version, chain, truncateBytes }: InstallChunk): boolean {
+  install({ chunkId, version, chain, truncateBytes, contents }: InstallChunk): boolean {
     if (!this.host.isAlive) return false;
     const replica = this.replicas.get(chunkId) ?? {
       version,
       chain,
-      bytes: new Uint8Array(0),
-      highWaterBytes: 0,
+      bytes: contents?.slice() ?? new Uint8Array(0),
+      highWaterBytes: contents?.length ?? 0,
       syncedWrites: 0,
       writes: 0,
     };

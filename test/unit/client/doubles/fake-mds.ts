@@ -9,6 +9,7 @@ import {
 import { chunkAt, chunkMapOf } from "../../../../src/mds/core/chunks.js";
 import type { Change, Outcome } from "../../../../src/mds/core/command.js";
 import type { Effect } from "../../../../src/mds/core/effects.js";
+import { contentsToInstall, withInline, withInlineOfCut } from "../../../../src/mds/core/inline-contents.js";
 import { outstandingRecalls, outstandingWork } from "../../../../src/mds/core/outstanding-work.js";
 import { answerQuery, entriesOf, heldAttributes, listingOf } from "../../../../src/mds/core/queries.js";
 import type { ChunkRecord } from "../../../../src/mds/core/records.js";
@@ -71,6 +72,8 @@ export class FakeMds {
       type: "genesis",
       body: { clusterId: CLUSTER_ID, name: "test", secrets: new Uint8Array([1]), address: "m", hostId: "m" },
     });
+    // Most tests are about chunks; those about small files turn this on.
+    this.keepSmallFiles(0);
   }
 
   #newLockDesk(): LockDesk {
@@ -124,6 +127,11 @@ export class FakeMds {
         });
       });
     });
+  }
+
+  /** Files up to that size are kept in the metadata. */
+  keepSmallFiles(sizeBytes: number): void {
+    this.apply({ type: "setConfig", body: { name: "mds.inline.size", value: String(sizeBytes) } });
   }
 
   /** Another one leads from now on. The old one's connections close unless it is dead or cut off. */
@@ -241,6 +249,7 @@ export class FakeMds {
       truncateBytes: record.truncateBytes,
       sources: [],
       keepContents: false,
+      contents: record.version === 1 ? contentsToInstall(this.tables, record) : undefined,
     };
     return this.servers.get(id)?.install(body) ?? false;
   }
@@ -326,7 +335,9 @@ export class FakeMds {
         connection.close();
         throw storageError("unavailable");
       }
-      return outcome.type === "reply" ? outcome.reply : OK;
+      if (outcome.type !== "reply") return OK;
+      const inlineOf = mutation.type === "truncate" ? withInlineOfCut : withInline;
+      return inlineOf(this.tables, session, outcome.reply);
     }
   }
 
@@ -375,6 +386,8 @@ export class FakeMds {
   }
 
   async #maps({ ino, firstIndex, count }: GetChunkMaps, connection: Connection): Promise<MetadataReply> {
+    const inline = this.tables.inlines.get(ino);
+    if (inline !== undefined) return { type: "chunkMaps", body: { maps: [], inline } };
     const maps = [];
     for (let index = firstIndex; index < firstIndex + count; index++) {
       for (;;) {

@@ -16,6 +16,7 @@ export class MemoryTables implements Tables {
   readonly deletions = memoryTable<"deletions">();
   readonly degraded = memoryTable<"degraded">();
   readonly events = memoryTable<"events">();
+  readonly inlines = memoryTable<"inlines">();
   readonly cluster = memoryTable<"cluster">();
   readonly counters = memoryTable<"counters">();
   readonly sweeps = memoryTable<"sweeps">();

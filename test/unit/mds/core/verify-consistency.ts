@@ -68,6 +68,22 @@ function verifyFiles(dump: Dump, chunks: readonly ChunkRecord[]): void {
     const count = chunks.filter(({ ino }) => ino === inode.ino).length;
     expect(inode.chunkCount, `chunkCount of ${inode.ino}`).toBe(count);
   }
+  verifyInlines(dump, chunks);
+}
+
+/** Contents in the metadata belong to an inode, and to a file none of whose chunks anybody has a map of. */
+function verifyInlines(dump: Dump, chunks: readonly ChunkRecord[]): void {
+  const small = rowsOf<InodeRecord>(dump, "inodes").filter(([, inode]) => inode.inlineBytes !== undefined);
+  const rows = rowsOf<Uint8Array>(dump, "inlines");
+  expect(
+    rows.map(([[ino], bytes]) => [ino, bytes.length]),
+    "inlines",
+  ).toEqual(small.map(([, { ino, inlineBytes }]) => [ino, inlineBytes]));
+  for (const [, { ino }] of small) {
+    const own = chunks.filter((chunk) => chunk.ino === ino);
+    expect(own.length, `chunks of small file ${ino}`).toBeLessThanOrEqual(1);
+    for (const { index, installedVersion } of own) expect([index, installedVersion]).toEqual([0, 0]);
+  }
 }
 
 function verifyDeletions(dump: Dump, chunks: readonly ChunkRecord[]): void {

@@ -66,6 +66,11 @@ describe("records", () => {
     world.apply({ type: "setConfig", body: { name: "mds.log.level", value: "debug" } });
     world.mutate(world.sessionId, "setStorage", { ino: world.ino, replicas: 2 });
     world.endSession(world.session());
+    const small = world.create(world.sessionId, "small", { open: "write" });
+    const { sequence: leaseSequence } = small.lease;
+    const report = { sizeBytes: 3, mtime: { seconds: 1, nanos: 0 }, inline: new Uint8Array([1, 2, 3]) };
+    const settlement = { ino: small.attributes.ino, leaseSequence, report, closes: [] };
+    world.mutate(world.sessionId, "settleFiles", { files: [settlement] });
     world.mutate(world.session(), "open", { ino: world.ino, access: "read" });
     const owner = lockOwner(2n ** 64n - 1n);
     const lock = { ino: world.ino, family: "range", owner, kind: "shared", ...WHOLE_FILE, pid: 7 } as const;
@@ -106,6 +111,17 @@ describe("records", () => {
       const cut = bytes.slice(0, length);
       expect(() => decodeValue(layout, [world.ino], cut)).toThrow(StorageError);
     }
+  });
+
+  test("of inodes whose contents are beside them are refused by programs that do not know of such", () => {
+    const world = new ChunkWorld(1);
+    const inode = world.tables.inodes.get(world.ino);
+    if (inode === undefined) throw new Error("the file exists");
+    const { codec } = LARGE_LAYOUTS.inodes;
+    expect(codec.encode(inode)[0]).toBe(1);
+    const small = { ...inode, inlineBytes: 1 };
+    expect(codec.encode(small)[0]).toBe(2);
+    expect(codec.decode(codec.encode(small))).toEqual(small);
   });
 
   test("of a newer format are refused, not misread", () => {
