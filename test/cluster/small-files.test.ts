@@ -61,7 +61,7 @@ async function expectAll(): Promise<void> {
 const pathOf = (index: number): string => `/small/f${index}`;
 
 async function whileKilled(work: () => Promise<void>): Promise<void> {
-  const plan = { calmMs: [500, 3000], downMs: [100, 2000] } as const;
+  const plan = { calmMs: [500, 3000], downMs: [100, 2000], countMax: 25 } as const;
   const mischief = new Mischief(harness.lab, cluster, prng.fork(), plan);
   mischief.start();
   await work().finally(() => mischief.stop());
