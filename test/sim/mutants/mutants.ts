@@ -197,12 +197,4 @@ export const MUTANTS: readonly Mutant[] = [
     climate: "calm",
     seed: 1,
   },
-  {
-    name: "a growing file does not tell its contents first",
-    file: "src/client/file-content.ts",
-    find: '    while (image.isDirty && lease.kind === "exclusive") await size.report();\n',
-    replace: "",
-    climate: "calm",
-    seed: 1,
-  },
 ];

@@ -40,4 +40,11 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     replace: "      if (caches === true && isEnding) this.#absent.add(sessionId);",
     test: "test/sim/coherence.test.ts",
   },
+  {
+    name: "a growing file does not tell its contents first",
+    file: "src/client/file-content.ts",
+    find: '    while (image.isDirty && lease.kind === "exclusive") await size.report();\n',
+    replace: "",
+    test: "test/unit/client/small-files.test.ts",
+  },
 ];
