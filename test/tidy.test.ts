@@ -17,13 +17,27 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   raft: ["base"],
   io: ["base"],
   telemetry: ["base", "io"],
+  discovery: ["base", "io"],
   auth: ["base", "io"],
   rpc: ["base", "chunk", "meta", "io", "telemetry", "auth"],
-  mds: ["base", "chunk", "meta", "raft", "io", "telemetry", "auth", "rpc"],
-  cs: ["base", "chunk", "meta", "io", "telemetry", "auth", "rpc"],
-  client: ["base", "chunk", "meta", "io", "telemetry", "auth", "rpc"],
+  mds: ["base", "chunk", "meta", "raft", "io", "telemetry", "auth", "discovery", "rpc"],
+  cs: ["base", "chunk", "meta", "io", "telemetry", "auth", "discovery", "rpc"],
+  client: ["base", "chunk", "meta", "io", "telemetry", "auth", "discovery", "rpc"],
   mount: ["base", "chunk", "meta", "io", "telemetry", "auth", "rpc", "client"],
-  cli: ["base", "chunk", "meta", "io", "telemetry", "auth", "rpc", "client", "mds", "cs", "mount"],
+  cli: [
+    "base",
+    "chunk",
+    "meta",
+    "io",
+    "telemetry",
+    "auth",
+    "discovery",
+    "rpc",
+    "client",
+    "mds",
+    "cs",
+    "mount",
+  ],
 };
 
 /** Rooms, and folders in them, where decisions are made: no time, chance, disk, network, logging. */
@@ -43,6 +57,7 @@ const PURE = [
 const PACKAGES: Readonly<Record<string, string>> = {
   "@serenity-kit/opaque": "the password protocol of enrolment (OPAQUE)",
   commander: "command lines",
+  "multicast-dns": "finding metadata servers on the local network",
   level: "LevelDB: Raft log, metadata, replica records",
   pino: "log lines",
   protobufjs: "protobuf reader and writer under the generated messages",
@@ -59,6 +74,8 @@ const COMPOSITION_ROOTS = [
 
 /** Not roots, but they alone touch a part of the machine. */
 const MACHINE_FILES: Readonly<Record<string, string>> = {
+  "src/discovery/dns.ts": "the resolver of the machine",
+  "src/discovery/multicast.ts": "multicast on the networks of the machine",
   "src/mount/dev-fuse.ts": "/dev/fuse",
   "src/mount/mount-point.ts": "mount(8), umount(8) and /proc/mounts",
   "src/mount/process-status.ts": "/proc/PID/status of who waits in a call",

@@ -1,8 +1,6 @@
 import { isIP } from "node:net";
 import { storageError } from "../base/index.js";
-
-/** The lower port of an MDS when none is given: other MDSs use it, clients and chunk servers the next one. */
-export const MDS_PORT = 2510;
+import { MDS_PORT } from "../discovery/index.js";
 
 /** The address of an MDS on the command line, `IP[:PORT]`, as `IP:PORT`. Throws `invalid`. */
 export function parseMdsAddress(text: string): string {
@@ -17,21 +15,6 @@ export function parseCsAddress(text: string): string {
   const { ip, port = 0 } = split(text);
   if (port > 65535) throw storageError("invalid", `"${text}": the port must be 0 to 65535`);
   return join(ip, port);
-}
-
-/** A line of bs.list or the argument of `-b` as `HOST:PORT`: as `parseMdsAddress`, but it may be a host's name. */
-export function parseBootstrapAddress(text: string): string {
-  const name = /^([A-Za-z][A-Za-z0-9._-]{0,252})(?::(\d{1,5}))?$/.exec(text.trim());
-  if (name === null) return parseMdsAddress(text);
-  const port = name[2] === undefined ? MDS_PORT : Number(name[2]);
-  if (port < 1 || port > 65534) throw storageError("invalid", `"${text}": the port must be 1 to 65534`);
-  return `${name[1]}:${port}`;
-}
-
-/** `HOST:PORT` of an MDS to `HOST:PORT+1`, where it answers clients, chunk servers and hosts that enrol. */
-export function clientAddressOf(mdsAddress: string): string {
-  const colon = mdsAddress.lastIndexOf(":");
-  return `${mdsAddress.slice(0, colon)}:${Number(mdsAddress.slice(colon + 1)) + 1}`;
 }
 
 /** The parts of `IP:PORT`. */

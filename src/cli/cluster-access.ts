@@ -1,10 +1,10 @@
 import { failureOf, type StorageError, storageError } from "../base/index.js";
 import { type Cluster, connectCluster } from "../client/connect.js";
 import { Admin, type FileSystem } from "../client/index.js";
+import { clientAddressOf, findMds, parseMdsNames } from "../discovery/index.js";
 import type { ClusterStatus } from "../meta/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { noopLogger } from "../telemetry/index.js";
-import { clientAddressOf, parseBootstrapAddress } from "./address.js";
 import type { Host } from "./host.js";
 import type { Invocation } from "./invocation.js";
 import { ownCredential } from "./setup/own-credential.js";
@@ -18,7 +18,7 @@ export interface AdminConnection {
 }
 
 export interface AccessOptions {
-  /** `HOST:PORT` of metadata servers; without any those in bs.list are asked. */
+  /** `HOST:PORT` of metadata servers; without any they are looked for. */
   readonly bootstrap?: readonly string[] | undefined;
   /** How long to look for the leader. */
   readonly timeoutMs?: number | undefined;
@@ -121,10 +121,7 @@ export function withFileSystem<T>(
 
 /** What follows `-b`: addresses separated by commas. */
 export function parseList(bootstrap: string | undefined): string[] | undefined {
-  return bootstrap
-    ?.split(",")
-    .filter((text) => text.trim() !== "")
-    .map(parseBootstrapAddress);
+  return bootstrap === undefined ? undefined : parseMdsNames(bootstrap);
 }
 
 function sayConnected(invocation: Invocation, mdsId: number): void {
@@ -132,16 +129,12 @@ function sayConnected(invocation: Invocation, mdsId: number): void {
 }
 
 async function addressesOf(
-  { files }: Host,
+  { files, world, search }: Host,
   clusterName: string,
-  { bootstrap }: AccessOptions,
+  { bootstrap = [] }: AccessOptions,
 ): Promise<readonly string[]> {
-  const addresses = bootstrap ?? (await files.bootstrapAddresses(clusterName));
-  if (addresses.length > 0) return addresses;
-  throw storageError(
-    "unavailable",
-    `no metadata server of "${clusterName}" is known; give one with -b IP or write it to ${files.bootstrapFile(clusterName)}`,
-  );
+  const options = { cluster: clusterName, root: files.root, bootstrap: bootstrap.join() };
+  return await findMds(world.disk, options, search);
 }
 
 /** The result, or a failure that says whom was asked in vain. */

@@ -1,7 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { storageError } from "../base/index.js";
-import { parseBootstrapAddress } from "./address.js";
+import { parseMdsName, parseMdsNames } from "../discovery/index.js";
 
 /**
  * What a host keeps outside of repositories, all under one root (`PSTORAGE_ROOT`, `/` by default):
@@ -43,6 +43,16 @@ export class HostFiles {
     return text;
   }
 
+  /** Clusters this host has anything of. */
+  async clusterNames(): Promise<string[]> {
+    const entries = await readdir(this.path("etc/pstorage/clusters"), { withFileTypes: true }).catch(
+      () => [],
+    );
+    return entries
+      .filter((entry) => entry.isDirectory() && CLUSTER_NAME.test(entry.name))
+      .map(({ name }) => name);
+  }
+
   /** Where the addresses of the cluster's metadata servers are written down. */
   bootstrapFile(clusterName: string): string {
     return join(this.clusterDirectory(clusterName), "bs.list");
@@ -52,14 +62,14 @@ export class HostFiles {
   async bootstrapAddresses(clusterName: string): Promise<string[]> {
     const path = this.bootstrapFile(clusterName);
     const texts = [await readText(path), await readText(path.replace(/bs\.list$/, "bs_list"))];
-    return [...new Set(texts.flatMap((text) => addressesIn(text ?? "")))];
+    return [...new Set(texts.flatMap((text) => parseMdsNames(text ?? "")))];
   }
 
   /** Adds an address, `HOST:PORT`, to the cluster's bs.list (that is the one the daemons read) unless it is there. */
   async addBootstrapAddress(clusterName: string, address: string): Promise<void> {
     const path = this.bootstrapFile(clusterName);
     const text = (await readText(path)) ?? "";
-    if (addressesIn(text).includes(address)) return;
+    if (parseMdsNames(text).includes(address)) return;
     await writeText(path, `${text === "" || text.endsWith("\n") ? text : `${text}\n`}${address}\n`);
   }
 
@@ -68,7 +78,7 @@ export class HostFiles {
     const lines = ((await readText(path)) ?? "").split("\n");
     const kept = lines.filter((line) => {
       const entry = withoutComment(line);
-      return entry === "" || parseBootstrapAddress(entry) !== address;
+      return entry === "" || parseMdsName(entry) !== address;
     });
     await writeText(path, kept.join("\n"));
   }
@@ -114,8 +124,10 @@ export interface Service {
   readonly directory: string;
 }
 
+const CLUSTER_NAME = /^[A-Za-z0-9_-]{1,63}$/;
+
 export function checkedClusterName(name: string): string {
-  if (/^[A-Za-z0-9_-]{1,63}$/.test(name)) return name;
+  if (CLUSTER_NAME.test(name)) return name;
   throw storageError(
     "invalid",
     `"${name}" is no cluster name: use 1 to 63 of the characters a-z A-Z 0-9 - _`,
@@ -136,11 +148,6 @@ export async function writeText(path: string, text: string, mode = 0o644): Promi
   const temporary = `${path}.${process.pid}.tmp`;
   await writeFile(temporary, text, { mode });
   await rename(temporary, path);
-}
-
-function addressesIn(text: string): string[] {
-  const entries = text.split("\n").map(withoutComment);
-  return entries.filter((entry) => entry !== "").map(parseBootstrapAddress);
 }
 
 function withoutComment(line: string): string {

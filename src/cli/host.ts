@@ -2,14 +2,23 @@ import { rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { dirname, resolve } from "node:path";
 import { failureOf, storageError } from "../base/index.js";
-import type { RealWorld } from "../io/real/index.js";
+import { machineSearch, type Search } from "../discovery/index.js";
+import { type RealWorld, realWorld } from "../io/real/index.js";
 import { hostAndPort } from "./address.js";
-import type { HostFiles } from "./host-files.js";
+import { HostFiles } from "./host-files.js";
 
 /** The machine that a command runs on, seen through one `PSTORAGE_ROOT`. */
 export interface Host {
   readonly files: HostFiles;
   readonly world: RealWorld;
+  /** Where metadata servers are looked for that no list names. */
+  readonly search: Search;
+}
+
+/** This machine through that `PSTORAGE_ROOT`. */
+export function machineHost(root: string): Host {
+  const search = machineSearch(process.env["PSTORAGE_DISCOVERY"]);
+  return { files: new HostFiles(root), world: realWorld(), search };
 }
 
 /** Fails unless a daemon could listen there now: the address is one of this machine's and both ports are free. */

@@ -1,5 +1,4 @@
 import { Command, CommanderError } from "commander";
-import { realWorld } from "../io/real/index.js";
 import { defineGetAttr } from "./commands/attribute/get.js";
 import { defineSetAttr } from "./commands/attribute/set.js";
 import { defineChunkInfo } from "./commands/chunk/chunk-info.js";
@@ -8,6 +7,7 @@ import { defineRepair } from "./commands/chunk/repair.js";
 import { defineScrub } from "./commands/chunk/scrub.js";
 import { defineVerify } from "./commands/chunk/verify.js";
 import { defineBackup } from "./commands/cluster/backup.js";
+import { defineDiscover } from "./commands/cluster/discover.js";
 import { defineGetEvent } from "./commands/cluster/get-event.js";
 import { defineRecovery } from "./commands/cluster/recovery.js";
 import { defineRestore } from "./commands/cluster/restore.js";
@@ -24,7 +24,7 @@ import { defineMakeMds } from "./commands/mds/make.js";
 import { defineRmMds } from "./commands/mds/remove.js";
 import { defineListServices } from "./commands/service/list.js";
 import { errorLine } from "./error-line.js";
-import { HostFiles } from "./host-files.js";
+import { machineHost } from "./host.js";
 import { type GlobalOptions, Invocation } from "./invocation.js";
 import type { Terminal } from "./terminal.js";
 
@@ -38,6 +38,7 @@ const COMMANDS: readonly ((program: Command, invocation: Invocation) => void)[] 
   defineBackup,
   defineRestore,
   defineRecovery,
+  defineDiscover,
   defineListServices,
   defineStat,
   defineGetEvent,
@@ -58,7 +59,7 @@ const COMMANDS: readonly ((program: Command, invocation: Invocation) => void)[] 
 /** Runs one command line and resolves with its exit status. Whatever fails is one line on standard error. */
 export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
   const root = terminal.env["PSTORAGE_ROOT"] ?? "/";
-  const invocation = new Invocation({ files: new HostFiles(root), world: realWorld() }, terminal);
+  const invocation = new Invocation(machineHost(root), terminal);
   const program = makeProgram(invocation);
   try {
     await program.parseAsync([...args], { from: "user" });

@@ -1,6 +1,7 @@
 /** Puts a client together on a real machine: the only file of this room that touches it. */
 import { hostname } from "node:os";
 import { loadCredential } from "../auth/index.js";
+import { clientAddressOf, findMds, machineSearch } from "../discovery/index.js";
 import { realWorld } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
@@ -9,7 +10,6 @@ import { type Logger, noopLogger } from "../telemetry/index.js";
 import { BlockCache } from "./block-cache.js";
 import type { CacheListener } from "./cache-listener.js";
 import { Cluster, type ClusterConfig } from "./cluster.js";
-import { discoverMds } from "./discovery.js";
 import type { WaitOptions } from "./waiting.js";
 
 export { StorageError } from "../base/index.js";
@@ -18,7 +18,10 @@ export * from "./index.js";
 export interface ConnectOptions extends WaitOptions {
   /** Name of the cluster; this host must have been let in by `pstorage -c NAME auth-node`. */
   readonly cluster: string;
-  /** `IP[:PORT]` of metadata servers, separated by commas; default: the cluster's `bs.list`. */
+  /**
+   * `IP[:PORT]` of metadata servers, separated by commas; default: those of the cluster's `bs.list`, else of DNS, else those that
+   * answer on the local network.
+   */
   readonly bootstrap?: string | undefined;
   /** Where `etc/pstorage` is; default `PSTORAGE_ROOT`, else `/`. */
   readonly root?: string | undefined;
@@ -51,7 +54,8 @@ export async function connectCluster(options: ConnectOptions): Promise<Cluster> 
   const { cluster, bootstrap, log = noopLogger, program = "library", signal, timeoutMs } = options;
   const root = options.root ?? process.env["PSTORAGE_ROOT"] ?? "/";
   const world = realWorld();
-  const mdsAddresses = await discoverMds(world.disk, { cluster, root, bootstrap });
+  const search = machineSearch(process.env["PSTORAGE_DISCOVERY"]);
+  const servers = await findMds(world.disk, { cluster, root, bootstrap }, search);
   const credential = await loadCredential(world.disk, root, cluster);
   const grpc = new GrpcRpc(
     { credential, authorization: {}, serverRoles: SERVER_ROLES },
@@ -79,7 +83,7 @@ export async function connectCluster(options: ConnectOptions): Promise<Cluster> 
       clusterName: cluster,
       clusterId: credential.clusterId,
       hostId: credential.hostId,
-      mdsAddresses,
+      mdsAddresses: servers.map(clientAddressOf),
       world,
       rpc,
       log,

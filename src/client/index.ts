@@ -4,9 +4,7 @@ export type { Backup } from "./backup.js";
 export { BlockCache, type BlockCacheStatus } from "./block-cache.js";
 export type { CacheListener } from "./cache-listener.js";
 export { Cluster, type ClusterConfig } from "./cluster.js";
-export { MDS_PORT_DEFAULT, parseBootstrapList } from "./core/bootstrap-list.js";
 export { componentsOf, joinPath, type Path, splitPath } from "./core/paths.js";
-export { type DiscoveryOptions, discoverMds } from "./discovery.js";
 export { FileHandle, type HandleOptions, type KeepSizeOptions } from "./file-handle.js";
 export {
   type CreateOptions,

@@ -3,13 +3,14 @@ import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
 import { type AuthorizationTable, loadCredential, type Role } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
+import { clientAddressOf, findMds, machineSearch } from "../discovery/index.js";
 import { realWorld } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { CHUNK_CHANNEL, openDataChannel } from "../rpc/index.js";
 import { type LogLevel, openLog } from "../telemetry/index.js";
 import { ChunkServer } from "./chunk-server.js";
-import { hostLocation, mdsAddresses } from "./config.js";
+import { hostLocation } from "./config.js";
 import { readIdentity } from "./store/chunk-store.js";
 import { StorePaths } from "./store/paths.js";
 
@@ -85,16 +86,19 @@ async function main(): Promise<void> {
   };
   process.on("uncaughtException", halt);
   process.on("unhandledRejection", halt);
+  const search = machineSearch(process.env["PSTORAGE_DISCOVERY"]);
+  const mdsAddresses = async (): Promise<string[]> =>
+    (await findMds(world.disk, { cluster: clusterName, root }, search)).map(clientAddressOf);
   const config = {
     directory,
     clusterId,
-    mdsAddresses: () => mdsAddresses(world.disk, root, clusterName),
+    mdsAddresses,
     bindAddress: identity.address ?? "0.0.0.0:0",
     hostId: credential.hostId,
     location: await hostLocation(world.disk, root),
   };
   // Refuses to start without them, rather than looking for ever.
-  await config.mdsAddresses();
+  await mdsAddresses();
   const server = new ChunkServer(config, { ...world, rpc, log });
   await server.start();
   let isStopping = false;

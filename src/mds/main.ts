@@ -3,16 +3,17 @@ import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
 import { loadCredential } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
+import { canAnnounce, MdsAnnouncer } from "../discovery/index.js";
 import { realWorld } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { METADATA_SESSION } from "../rpc/index.js";
-import { type LogLevel, openLog } from "../telemetry/index.js";
+import { type Logger, type LogLevel, openLog } from "../telemetry/index.js";
 import { MDS_AUTHORIZATION, MDS_SERVER_ROLES } from "./authorization.js";
 import { MetadataServer } from "./metadata-server.js";
 import { processLoad } from "./process-load.js";
 import { RAFT_PEER } from "./raft-wire.js";
-import { loadGenesis, loadMdsIdentity, loadRecovery } from "./repository.js";
+import { loadGenesis, loadMdsIdentity, loadRecovery, type MdsIdentity } from "./repository.js";
 
 /**
  * The metadata daemon, `mdsd`. Under `PSTORAGE_ROOT` it needs the host's credential; everything else is in its
@@ -101,10 +102,12 @@ async function main(): Promise<void> {
     halt,
   );
   applied = () => server.replica.status().appliedIndex;
+  const announcer = announce(identity, log);
   let isStopping = false;
   const stop = async (): Promise<void> => {
     if (isStopping) return;
     isStopping = true;
+    await announcer?.close();
     await server.close();
     await rpc.close();
     log.info("metadata server stopped");
@@ -117,6 +120,17 @@ async function main(): Promise<void> {
   // A parent that goes away, or has gone, does not end a daemon.
   process.on("disconnect", () => undefined);
   process.send?.("ready", undefined, undefined, () => undefined);
+}
+
+/** Has the server found on its network by the name of its cluster, unless `PSTORAGE_DISCOVERY` leaves `mdns` out. */
+function announce(identity: MdsIdentity, log: Logger): MdsAnnouncer | undefined {
+  const ways = process.env["PSTORAGE_DISCOVERY"]?.split(",") ?? ["mdns"];
+  if (!ways.includes("mdns") || !canAnnounce(identity.address)) return undefined;
+  let isTold = false;
+  return new MdsAnnouncer(identity, (error) => {
+    if (!isTold) log.warn("cannot be found by multicast DNS", { error });
+    isTold = true;
+  });
 }
 
 function messageOf(error: unknown): string {

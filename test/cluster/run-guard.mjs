@@ -1,7 +1,8 @@
 /**
  * `run-guard.mjs DIRECTORY PID [PARENT]`: waits for the end of its standard input, which is the end of the process PID
  * that started it; ends that process itself if PARENT, which gave it its work, is gone. Then it kills everything
- * whose temporary directory is DIRECTORY, unmounts what is mounted in there, and removes it. See run-directory.ts.
+ * whose temporary directory is DIRECTORY, unmounts what is mounted in there, and removes it and the network namespaces
+ * named after it. See run-directory.ts.
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -41,6 +42,7 @@ async function clean() {
     if (left.length === 0 && mounts.length === 0) break;
     await sleep(PAUSE_MS);
   }
+  for (const name of namespaces()) command("ip", "netns", "del", name);
   if (mountPoints().length === 0) command("rm", "-rf", "--one-file-system", directory);
   process.exit(0);
 }
@@ -69,6 +71,16 @@ function loopDevices() {
     .split("\n")
     .filter((line) => line.includes(`${directory}/`))
     .map((line) => line.split(" ")[0] ?? "");
+}
+
+/** Networks that were made for the run are named after the directory. */
+function namespaces() {
+  const mark = `${directory.slice(directory.lastIndexOf("/") + 1)}-`;
+  try {
+    return readdirSync("/run/netns").filter((name) => name.startsWith(mark));
+  } catch {
+    return [];
+  }
 }
 
 function kill(each) {

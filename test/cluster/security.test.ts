@@ -10,8 +10,9 @@ import {
   loadCredential,
 } from "../../src/auth/index.js";
 import { chunkId, chunkVersion, csId } from "../../src/chunk/index.js";
-import { clientAddressOf, hostAndPort } from "../../src/cli/address.js";
+import { hostAndPort } from "../../src/cli/address.js";
 import { type Cluster, connectCluster } from "../../src/client/connect.js";
+import { clientAddressOf } from "../../src/discovery/index.js";
 import { realWorld } from "../../src/io/real/index.js";
 import { MDS_AUTHORIZATION } from "../../src/mds/authorization.js";
 import { RAFT_PEER } from "../../src/mds/raft-wire.js";

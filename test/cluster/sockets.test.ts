@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadCredential } from "../../src/auth/index.js";
-import { clientAddressOf } from "../../src/cli/address.js";
+import { clientAddressOf } from "../../src/discovery/index.js";
 import type { Net } from "../../src/io/index.js";
 import { realWorld } from "../../src/io/real/index.js";
 import { RAFT_PEER } from "../../src/mds/raft-wire.js";

@@ -1,10 +1,9 @@
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { storageError } from "../../base/index.js";
-import { realWorld } from "../../io/real/index.js";
 import type { ClusterStatus } from "../../meta/index.js";
 import { openAdmin } from "../cluster-access.js";
-import type { Host } from "../host.js";
+import { type Host, machineHost } from "../host.js";
 import { HostFiles, type ServiceKind } from "../host-files.js";
 import {
   killService,
@@ -93,7 +92,7 @@ export class Lab {
   }
 
   host(host: number): Host {
-    return { files: new HostFiles(this.root(host)), world: realWorld() };
+    return machineHost(this.root(host));
   }
 
   /** What a command needs in its environment to run as if on that host. */

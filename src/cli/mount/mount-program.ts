@@ -1,11 +1,9 @@
 import { basename } from "node:path";
 import { Command, CommanderError } from "commander";
 import { storageError } from "../../base/index.js";
-import { realWorld } from "../../io/real/index.js";
 import { clusterOfSource } from "../../mount/index.js";
 import { errorLine } from "../error-line.js";
-import type { Host } from "../host.js";
-import { HostFiles } from "../host-files.js";
+import { machineHost } from "../host.js";
 import { runMount, startMount } from "./mount-daemon.js";
 import { type MountWish, planMount } from "./mount-plan.js";
 
@@ -121,7 +119,7 @@ async function runHelper(name: string): Promise<number> {
 }
 
 async function mount(wish: MountWish): Promise<number> {
-  const host: Host = { files: new HostFiles(process.env["PSTORAGE_ROOT"] ?? "/"), world: realWorld() };
+  const host = machineHost(process.env["PSTORAGE_ROOT"] ?? "/");
   const config = await planMount(host, wish);
   if (wish.isForeground) return runMount(config);
   await startMount(config);

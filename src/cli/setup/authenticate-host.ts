@@ -7,11 +7,11 @@ import {
   saveCredential,
 } from "../../auth/index.js";
 import { type FailureCode, failureOf, type StorageError, storageError } from "../../base/index.js";
+import { clientAddressOf, findMds } from "../../discovery/index.js";
 import type { ClusterStatus } from "../../meta/index.js";
 import { GrpcRpc } from "../../rpc/grpc/index.js";
 import { ADMIN, ENROLLMENT } from "../../rpc/index.js";
 import { noopLogger } from "../../telemetry/index.js";
-import { clientAddressOf } from "../address.js";
 import type { Host } from "../host.js";
 import { checkedClusterName } from "../host-files.js";
 
@@ -19,7 +19,7 @@ import { checkedClusterName } from "../host-files.js";
 export interface HostAuthentication {
   readonly clusterName: string;
   readonly password: string;
-  /** `IP:PORT` of metadata servers given on the command line; none: those in bs.list are asked. */
+  /** `IP:PORT` of metadata servers given on the command line; none: they are looked for. */
   readonly bootstrap: readonly string[];
 }
 
@@ -43,13 +43,8 @@ export async function authenticateHost(
 ): Promise<HostCredential> {
   const { files, world } = host;
   checkedClusterName(clusterName);
-  const addresses = bootstrap.length > 0 ? bootstrap : await files.bootstrapAddresses(clusterName);
-  if (addresses.length === 0) {
-    throw storageError(
-      "unavailable",
-      `no metadata server of "${clusterName}" is known; give one with -b IP or write it to ${files.bootstrapFile(clusterName)}`,
-    );
-  }
+  const options = { cluster: clusterName, root: files.root, bootstrap: bootstrap.join() };
+  const addresses = await findMds(world.disk, options, host.search);
   const expectedClusterId = await presentClusterId(host, clusterName);
   const hostId = await ensureHostId(world.disk, files.root, world.random);
   const known = expectedClusterId === undefined ? {} : { expectedClusterId };

@@ -1,9 +1,9 @@
 import type { HostCredential } from "../../auth/index.js";
 import { failureOf, storageError } from "../../base/index.js";
+import { clientAddressOf } from "../../discovery/index.js";
 import { GrpcRpc } from "../../rpc/grpc/index.js";
 import { ADMIN } from "../../rpc/index.js";
 import { noopLogger } from "../../telemetry/index.js";
-import { clientAddressOf } from "../address.js";
 import type { Host } from "../host.js";
 
 /** What the other metadata servers answered. */

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Prng } from "../../../src/base/index.js";
-import { clientAddressOf } from "../../../src/cli/address.js";
 import type { ServiceKind } from "../../../src/cli/host-files.js";
 import type { Lab } from "../../../src/cli/lab/lab.js";
 import type { Cluster } from "../../../src/client/connect.js";
+import { clientAddressOf } from "../../../src/discovery/index.js";
 
 export interface MischiefPlan {
   /** How long everything runs before the next fall, ms, from and to. */

@@ -1,20 +1,9 @@
 import { expect, test } from "vitest";
-import {
-  clientAddressOf,
-  hostAndPort,
-  parseBootstrapAddress,
-  parseCsAddress,
-  parseMdsAddress,
-} from "../../../src/cli/address.js";
+import { hostAndPort, parseCsAddress, parseMdsAddress } from "../../../src/cli/address.js";
 
 test("an MDS address without a port has the port of the original", () => {
   expect(parseMdsAddress("10.0.0.1")).toBe("10.0.0.1:2510");
   expect(parseMdsAddress("10.0.0.1:4110")).toBe("10.0.0.1:4110");
-});
-
-test("clients use the port after the one that is named", () => {
-  expect(clientAddressOf("10.0.0.1:4110")).toBe("10.0.0.1:4111");
-  expect(clientAddressOf("[fd00::1]:2510")).toBe("[fd00::1]:2511");
 });
 
 test("an IPv6 address stands in brackets once it has a port", () => {
@@ -41,11 +30,4 @@ test("what is no IP address, or has no room for the second port, is refused with
 test("a chunk server may leave its port to chance", () => {
   expect(parseCsAddress("10.0.0.1")).toBe("10.0.0.1:0");
   expect(parseCsAddress("10.0.0.1:65535")).toBe("10.0.0.1:65535");
-});
-
-test("a line of bs.list may name a host", () => {
-  expect(parseBootstrapAddress("mds1.example")).toBe("mds1.example:2510");
-  expect(parseBootstrapAddress("mds1:4110")).toBe("mds1:4110");
-  expect(parseBootstrapAddress("127.0.0.1")).toBe("127.0.0.1:2510");
-  expect(() => parseBootstrapAddress("mds1:65535")).toThrow("port must be");
 });

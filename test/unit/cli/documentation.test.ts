@@ -2,11 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { HostFiles } from "../../../src/cli/host-files.js";
+import { machineHost } from "../../../src/cli/host.js";
 import { Invocation } from "../../../src/cli/invocation.js";
 import { mountCommand } from "../../../src/cli/mount/mount-program.js";
 import { allCommands, makeProgram } from "../../../src/cli/program.js";
-import { realWorld } from "../../../src/io/real/index.js";
 import { silentTerminal } from "./fake-terminal.js";
 
 const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
@@ -38,7 +37,7 @@ function commandLines(document: string): CommandLine[] {
 
 /** Parses as the program does, and carries nothing out. */
 async function parse(args: readonly string[]): Promise<string> {
-  const host = { files: new HostFiles("/nowhere"), world: realWorld() };
+  const host = machineHost("/nowhere");
   const program = makeProgram(new Invocation(host, silentTerminal({})));
   let called = "";
   for (const command of allCommands(program)) {

@@ -134,7 +134,7 @@ test("auth-node fails at once where nobody answers, and keeps nothing", async ()
   const { root, run } = await host();
   expectRefusal(await run("-c c1 auth-node -P"), "give one with -b IP");
   expectRefusal(await run(`-c c1 auth-node -P -b 127.0.0.1:${PORT}`), "no metadata server answers at");
-  expectRefusal(await run("-c c1 auth-node -P -b nonsense/"), "is no address");
+  expectRefusal(await run("-c c1 auth-node -P -b nonsense/"), "is no address of an MDS");
   expectRefusal(await run("-c c1 auth-node -P", { input: "" }), "password is empty");
   expect(await readdir(join(root, "etc/pstorage"))).not.toContain("clusters");
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { StorageError, storageError, toUtf8 } from "../../../src/base/index.js";
-import { Admin, discoverMds } from "../../../src/client/index.js";
+import { StorageError, storageError } from "../../../src/base/index.js";
+import { Admin } from "../../../src/client/index.js";
 import type { Config } from "../../../src/meta/index.js";
 import { ADMIN } from "../../../src/rpc/index.js";
 import { NetRpc } from "../../../src/rpc/inproc/index.js";
@@ -59,46 +59,5 @@ describe("administration", () => {
     const failed = codeOfFailure(admin.status({ timeoutMs: 3000 }));
     expect(await world.simulator.run(failed, "giving up")).toBe("timed_out");
     expect(world.simulator.nowMs).toBeLessThan(3500);
-  });
-});
-
-describe("discovery", () => {
-  async function discovered(files: Record<string, string>, bootstrap?: string): Promise<string[] | string> {
-    const world = new SimWorld({ seed: 1 });
-    const { disk } = world.addHost("me");
-    const folder = "/node/etc/pstorage/clusters/mine";
-    const work = async () => {
-      await disk.makeDirectory(folder, "test");
-      for (const [name, text] of Object.entries(files))
-        await disk.replaceFile(`${folder}/${name}`, toUtf8(text), "test");
-      return await discoverMds(disk, { cluster: "mine", root: "/node/", bootstrap });
-    };
-    const found: { value?: string[] } = {};
-    const code = await world.simulator.run(
-      codeOfFailure(
-        work().then((value) => {
-          found.value = value;
-        }),
-      ),
-      "discovery",
-    );
-    return found.value ?? code;
-  }
-
-  test("reads bs.list, or the misspelled bs_list", async () => {
-    expect(await discovered({ "bs.list": "10.0.0.1\n" })).toEqual(["10.0.0.1:2511"]);
-    expect(await discovered({ bs_list: "10.0.0.2:3000\n" })).toEqual(["10.0.0.2:3001"]);
-  });
-
-  test("what is given comes before what is written", async () => {
-    expect(await discovered({ "bs.list": "10.0.0.1\n" }, "10.0.0.9,10.0.0.8:99")).toEqual([
-      "10.0.0.9:2511",
-      "10.0.0.8:100",
-    ]);
-  });
-
-  test("says so when nothing names a metadata server", async () => {
-    expect(await discovered({})).toBe("not_found");
-    expect(await discovered({ "bs.list": "# nobody\n" })).toBe("not_found");
   });
 });

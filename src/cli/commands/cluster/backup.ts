@@ -17,7 +17,10 @@ export function defineBackup(program: Command, invocation: Invocation): void {
     .description(
       "write all metadata of the cluster, as they are now, to a file (- is standard output); it contains the keys of the cluster: keep it safe",
     )
-    .option("-b, --bootstrap <ip[:port]>", "a metadata server of the cluster (default: those in bs.list)")
+    .option(
+      "-b, --bootstrap <ip[:port]>",
+      "a metadata server of the cluster (default: bs.list, DNS, the local network)",
+    )
     .action(async (file: string, { bootstrap }: { readonly bootstrap?: string }) => {
       const isSilent = file === "-";
       await withAdmin(

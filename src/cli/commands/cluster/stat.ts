@@ -9,7 +9,10 @@ export function defineStat(program: Command, invocation: Invocation): void {
     .command("stat")
     .description("show the state of the cluster")
     .option("-n, --numeric-addrs", "addresses as numbers (they always are)")
-    .option("-b, --bootstrap <ip[:port]>", "a metadata server of the cluster (default: those in bs.list)")
+    .option(
+      "-b, --bootstrap <ip[:port]>",
+      "a metadata server of the cluster (default: bs.list, DNS, the local network)",
+    )
     .option("--json", "print JSON")
     .action(async (flags: { readonly json?: boolean; readonly bootstrap?: string }) => {
       const isSilent = flags.json === true;

@@ -28,7 +28,10 @@ export function defineMakeCs(program: Command, invocation: Invocation): void {
     .option("-t, --tier <tier>", "0 (slow) to 3 (fast)", "0")
     .option("-j, --journal <file>", "write journal on an SSD (not supported yet)")
     .option("-s, --size <mb>", "size of the journal (not supported yet)")
-    .option("-b, --bootstrap <ip[:port]>", "a metadata server of the cluster (default: those in bs.list)")
+    .option(
+      "-b, --bootstrap <ip[:port]>",
+      "a metadata server of the cluster (default: bs.list, DNS, the local network)",
+    )
     .action(async (flags: Flags) => {
       if (flags.journal !== undefined || flags.size !== undefined) {
         throw storageError(

@@ -14,7 +14,10 @@ export function defineAuthNode(program: Command, invocation: Invocation): void {
   program
     .command("auth-node")
     .description("authenticate this host by the cluster password; once, whatever it becomes later")
-    .option("-b, --bootstrap <ip[:port]>", "a metadata server of the cluster (default: those in bs.list)")
+    .option(
+      "-b, --bootstrap <ip[:port]>",
+      "a metadata server of the cluster (default: bs.list, DNS, the local network)",
+    )
     .option("-P", "read the password from standard input instead of asking for it")
     .action(async (flags: Flags) => {
       const { clusterName } = invocation;

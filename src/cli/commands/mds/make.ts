@@ -34,7 +34,10 @@ export function defineMakeMds(program: Command, invocation: Invocation): void {
     .requiredOption("-r, --repository <dir>", "directory of the new server; it is created")
     .option("-p", "with -I: ask for the password of the new cluster")
     .option("-P", "with -I: read the password of the new cluster from standard input")
-    .option("-b, --bootstrap <ip[:port]>", "a metadata server of the cluster (default: those in bs.list)")
+    .option(
+      "-b, --bootstrap <ip[:port]>",
+      "a metadata server of the cluster (default: bs.list, DNS, the local network)",
+    )
     .option(
       "--replace <MDSID>",
       "in place of this server, which is lost: it is removed, with what is left of it in the directory",

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { FAILURES, type FailureCode } from "../../../../src/base/index.js";
 import { type ChainMember, csId, IO_BYTES_MAX } from "../../../../src/chunk/index.js";
-import { parseBootstrapList } from "../../../../src/client/core/bootstrap-list.js";
 import { ioSlices } from "../../../../src/client/core/io-slices.js";
 import { MdsCandidates } from "../../../../src/client/core/mds-candidates.js";
 import { joinPath, splitPath } from "../../../../src/client/core/paths.js";
@@ -156,19 +155,6 @@ describe("which replica to read", () => {
 });
 
 describe("small things", () => {
-  test("bs.list: an address a line, comments, the default port; clients use the port after it", () => {
-    const text =
-      "# my cluster\n10.0.0.1\n\n 10.0.0.2:2600 # rack 2\n10.0.0.1:2510\n[fd00::1]:2510\nnode-3.lan\n";
-    expect(parseBootstrapList(text)).toEqual([
-      "10.0.0.1:2511",
-      "10.0.0.2:2601",
-      "[fd00::1]:2511",
-      "node-3.lan:2511",
-    ]);
-    for (const wrong of ["10.0.0.1:0", "10.0.0.1:99999", "a b", "10.0.0.1:x", ":2510"])
-      expect(() => parseBootstrapList(wrong), wrong).toThrow("not an address");
-  });
-
   test("a range is cut at chunk borders and at multiples of the largest request, without gaps", () => {
     const chunkBytes = 2 * IO_BYTES_MAX + 4096;
     const slices = ioSlices(1000, 3 * chunkBytes, chunkBytes);
