@@ -16,6 +16,7 @@ export {
   chunkVersion,
   csId,
   FIRST_CS_ID,
+  RECOVERY_VERSION_GAP,
 } from "./ids.js";
 export {
   BLOCK_BYTES,

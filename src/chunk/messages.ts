@@ -95,7 +95,10 @@ export interface SyncChunk extends Addressed {
 }
 
 /** How far the chunk was ever written, and which regions hold data. */
-export type DescribeChunk = Addressed;
+export interface DescribeChunk extends Addressed {
+  /** By a server that has not taken part since that version: which regions have changed? */
+  readonly sinceVersion?: number | undefined;
+}
 
 /** Where the first block at or after the offset is that holds data, or with `isHole` none. */
 export interface SeekChunk extends Addressed {
@@ -121,6 +124,8 @@ export interface ChunkDescription {
   readonly suspectRegions: Uint8Array;
   /** One bit per region: set if blocks of it are damaged here and in no other member of the chain whole. Absent: none. */
   readonly damagedRegions?: Uint8Array | undefined;
+  /** One bit per region: set if it changed after the version that was asked about. Absent: not asked, or not known. */
+  readonly changedRegions?: Uint8Array | undefined;
 }
 
 export type ChunkReply =
@@ -153,11 +158,13 @@ export interface InstallChunk extends Addressed {
   /**
    * With `syncing`: the replica's own contents are right up to the version before, except where it or its source was
    * dirty when its process died: only those regions are fetched. A receiver whose version is not the one just
-   * before fetches everything all the same.
+   * before fetches what its source knows to have changed since, or everything.
    */
   readonly keepContents: boolean;
   /** With `create`: the chunk begins with these bytes instead, which are durable before the answer. At most a block. */
   readonly contents?: Uint8Array | undefined;
+  /** With `keepContents`: it missed versions under which writes were acknowledged; until it is filled it counts as incomplete. */
+  readonly isBehind?: boolean | undefined;
 }
 
 /** Forgets a replica of exactly that version or older; a missing one is success. */

@@ -1,5 +1,11 @@
 import { type Failure, failureOf, storageError } from "../base/index.js";
-import { BLOCK_BYTES, type ChainMember, type ChunkRequest, REGION_BYTES } from "../chunk/index.js";
+import {
+  BLOCK_BYTES,
+  type ChainMember,
+  type ChunkDescription,
+  type ChunkRequest,
+  REGION_BYTES,
+} from "../chunk/index.js";
 import type { ChunkAnswer } from "../rpc/index.js";
 import { Bitmap } from "./core/bitmap.js";
 import { FETCH_COUNT_MAX, type Fill } from "./core/fill.js";
@@ -29,6 +35,8 @@ export class Filler {
   readonly #sources: readonly ChainMember[];
   readonly #stop = new AbortController();
   #turn = 0;
+  /** Payload bytes that were fetched. */
+  #copiedBytes = 0;
   #succeededAtMs: number;
   /** Resolves when it has stopped. */
   readonly finished: Promise<void>;
@@ -51,6 +59,10 @@ export class Filler {
     this.#sources = sources;
     this.#succeededAtMs = env.clock.monotonicMs();
     this.finished = before.then(() => this.#work(onComplete));
+  }
+
+  get copiedBytes(): number {
+    return this.#copiedBytes;
   }
 
   stop(): void {
@@ -111,15 +123,28 @@ export class Filler {
 
   async #describe(): Promise<void> {
     if (this.#fill.isDescribed) return;
+    const { since } = this.#fill;
     const { chunkId, version } = this.#replica;
-    const { reply } = await this.#ask({ type: "describe", body: { chunkId, version } });
-    if (reply.type !== "description") throw storageError("malformed", "not a description");
-    const { highWaterBytes, regions, suspectRegions } = reply.body;
+    let description: ChunkDescription | undefined;
+    // One that joined later than this replica left does not know what changed; another one may.
+    for (let left = since === undefined ? 1 : this.#sources.length; left > 0; left--) {
+      const { reply } = await this.#ask({
+        type: "describe",
+        body: { chunkId, version, sinceVersion: since },
+      });
+      if (reply.type !== "description") throw storageError("malformed", "not a description");
+      description = reply.body;
+      if (description.changedRegions !== undefined) break;
+    }
+    if (description === undefined) throw storageError("unavailable", "there is nobody to fetch from");
+    const { highWaterBytes, regions, suspectRegions, changedRegions } = description;
     this.#fill.describe({
       highWaterBytes,
       regions: new Bitmap(regions),
       suspectRegions: new Bitmap(suspectRegions),
+      changedRegions: changedRegions && new Bitmap(changedRegions),
     });
+    if (since !== undefined) await this.#filling.narrow();
   }
 
   async #fetch(region: number): Promise<void> {
@@ -136,6 +161,7 @@ export class Filler {
       throw storageError("chunk_corrupt", "what was fetched was damaged on the way");
     }
     if (this.#isStopped) throw storageError("cancelled", "the filling was stopped");
+    this.#copiedBytes += payload.length;
     await this.#filling.put(region, offset, fetched, FETCH_TIMEOUT_MS);
   }
 

@@ -2,6 +2,7 @@ import { BLOCK_BYTES, type ForwardWrite } from "../chunk/index.js";
 import type { Activity } from "./activity.js";
 import type { Fill } from "./core/fill.js";
 import type { Payload } from "./merge-blocks.js";
+import { putFetched } from "./store/put-fetched.js";
 import type { StoredReplica } from "./store/stored-replica.js";
 
 /** Within that time the changes before the end of a resynchronisation are over, or it is tried again. */
@@ -41,13 +42,20 @@ export class Filling {
     this.fill.truncate(truncateBytes);
   }
 
+  /** The source has said what has changed: no more is needed than that. */
+  async narrow(): Promise<void> {
+    const { missing } = this.fill;
+    if (missing !== undefined && this.#stored.needed !== "all") await this.#stored.narrow(missing);
+  }
+
   /** Puts in what was fetched of one region, where the chain has not changed it since. */
   async put(region: number, offset: number, fetched: Payload, deadlineMs: number): Promise<void> {
     const lengthBytes = (fetched.checksums.length / 4) * BLOCK_BYTES;
+    const { highWaterBytes } = this.fill;
     await this.#disk.run(async () => this.#stored.prepare([region]));
     try {
       await this.#inTurn(offset, lengthBytes, deadlineMs, () =>
-        this.#stored.fill(region, fetched, (block) => this.fill.isWanted(block), this.fill.highWaterBytes),
+        putFetched(this.#stored, region, fetched, (block) => this.fill.isWanted(block), highWaterBytes),
       );
     } finally {
       this.#stored.release([region]);

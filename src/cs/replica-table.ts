@@ -75,12 +75,12 @@ export class ReplicaTable {
   /** For the MDS: what there is. */
   inventory(): ReplicaReport[] {
     return [...this.#entries.values()].map(({ replica: { stored, version }, filler }) => {
-      const { chunkId, needed, isSuspect, isHostCrashed, chain } = stored.record;
+      const { chunkId, needed, isBehind, isSuspect, isHostCrashed, chain } = stored.record;
       const isAbandoned = needed !== undefined && filler === undefined;
       return {
         chunkId,
         version,
-        syncing: needed === "all",
+        syncing: needed === "all" || isBehind === true,
         suspect: isSuspect || isAbandoned,
         hostCrashed: isHostCrashed,
         filling: needed !== undefined,
@@ -156,9 +156,9 @@ export class ReplicaTable {
   /** The replica stays what it is, under a newer version. */
   async #installKept(command: InstallChunk, entry: Entry): Promise<Entry> {
     const { replica } = entry;
-    const { needed, chain } = replica.stored.record;
+    const { needed, isBehind, chain } = replica.stored.record;
     if (replica.failure !== undefined) throw new StorageError(replica.failure);
-    if (needed === "all") throw storageError("refused", "this replica is incomplete");
+    if (needed === "all" || isBehind === true) throw storageError("refused", "this replica is incomplete");
     if (needed !== undefined) return await this.#installUnfilled(command, entry);
     if (!keepsOrder(chain, command.chain) && !replica.isIdle) {
       throw storageError("refused", "members of a chain keep their order");
@@ -192,13 +192,17 @@ export class ReplicaTable {
       else this.#startFiller(entry, command);
       return entry;
     }
-    const needed = isNext ? neededOf(stored) : neededAfterGap(stored);
-    if (!mustKeep || (needed === "all" && !isNext)) {
+    const distrusted = neededOf(stored);
+    if (!mustKeep || (distrusted === "all" && !isNext)) {
       return await this.#installEmpty(command, new Fill("all"));
     }
     await this.#end(entry, installedAnew(command.version));
-    await stored.install({ ...versionOf(command), needed, endSuspicion: false });
-    const fill = isNext ? new Fill(needed) : new Fill(needed, new Bitmap(stored.written.toBytes()));
+    // Until a source has said what changed since, all of it may have.
+    const needed = isNext ? distrusted : allOf(stored);
+    const isBehind = command.isBehind === true;
+    await stored.install({ ...versionOf(command), needed, isBehind, endSuspicion: false });
+    const held = new Bitmap(stored.written.toBytes());
+    const fill = new Fill(distrusted, isNext ? {} : { held, since: version });
     const fresh = this.#enter(new Replica(this.#env, stored, fill), Promise.resolve());
     this.#startFiller(fresh, command);
     return fresh;
@@ -222,6 +226,7 @@ export class ReplicaTable {
   #advance(command: InstallChunk, entry: Entry, needed: Bitmap | "all" | undefined): void {
     const { replica } = entry;
     const { version, chain } = versionOf(command);
+    replica.stored.begin(version);
     // The chain moves first: from this moment nothing older is accepted.
     const handedOver = replica.install(version, chain, command.truncateBytes);
     const endSuspicion = chain.every(({ syncing }) => !syncing);
@@ -240,7 +245,9 @@ export class ReplicaTable {
     before?.stop();
     const begin = before?.finished ?? Promise.resolve();
     entry.filler = new Filler(this.#env, this.#fillRate, replica, filling, sources, begin, () => {
-      this.#env.log.info("replica filled", { chunkId: replica.chunkId, version: replica.version });
+      const { chunkId, version } = replica;
+      const copiedBytes = entry.filler?.copiedBytes;
+      this.#env.log.info("replica filled", { chunkId, version, copiedBytes });
       this.#onFilled(replica.chunkId, replica.version);
     });
   }
@@ -288,14 +295,11 @@ function neededOf(stored: StoredReplica): Bitmap | "all" {
   return result;
 }
 
-/**
- * It has not seen every version: any region may lack changes that the others have settled meanwhile. But none of these was
- * acknowledged to a client, so that it may be needed as it is, and stays until it is filled.
- */
-function neededAfterGap(stored: StoredReplica): Bitmap | "all" {
+/** It has not seen every version: any region may lack changes. But it may be needed as it is, and stays until it is filled. */
+function allOf(stored: StoredReplica): Bitmap {
   const result = new Bitmap();
   result.addRange(0, Math.ceil(stored.chunkBytes / REGION_BYTES));
-  return stored.record.needed === "all" ? "all" : result;
+  return result;
 }
 
 /** Members that stay readable keep their order, so that each has what those behind it have. */

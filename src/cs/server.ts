@@ -102,17 +102,19 @@ export class ChunkRequests {
     return background ? await this.#backgroundReads.run(read) : await read();
   }
 
-  async #describe(replica: Replica, { version }: DescribeChunk, deadlineMs: number): Promise<ChunkAnswer> {
-    await replica.settled(version, deadlineMs);
-    const { record, highWaterBytes } = replica.stored;
+  async #describe(replica: Replica, body: DescribeChunk, deadlineMs: number): Promise<ChunkAnswer> {
+    await replica.settled(body.version, deadlineMs);
+    const { record, highWaterBytes, history } = replica.stored;
     const { lostRegions } = replica.mending;
-    const body = {
+    const { sinceVersion } = body;
+    const description = {
       highWaterBytes,
       regions: record.written.toBytes(),
       suspectRegions: record.suspectRegions.toBytes(),
       damagedRegions: lostRegions.length === 0 ? undefined : Bitmap.of(...lostRegions).toBytes(),
+      changedRegions: sinceVersion === undefined ? undefined : history.changedAfter(sinceVersion)?.toBytes(),
     };
-    return { reply: { type: "description", body }, payload: NO_BYTES };
+    return { reply: { type: "description", body: description }, payload: NO_BYTES };
   }
 
   /** Memory is bounded here, where clients come in; what was admitted once goes through the whole chain. */

@@ -32,7 +32,7 @@ export interface InstallerWorld {
   readonly propose: Propose;
   /** The replica there may differ from its peers: it must not be installed as if it did not. */
   readonly isSuspect: (chunkId: ChunkId, csId: CsId) => boolean;
-  /** A member that should be complete cannot go on with what it has. */
+  /** A member that was to go on with what it has cannot. */
   readonly refused: (csId: CsId, record: ChunkRecord) => void;
 }
 
@@ -159,7 +159,7 @@ export class ChunkInstaller {
         failure: failure.code,
         detail: failure.detail,
       });
-      if (isComplete(record, csId) && HOPELESS.includes(failure.code)) this.#world.refused(csId, record);
+      if (!body.create && HOPELESS.includes(failure.code)) this.#world.refused(csId, record);
       return { csId, highWaterBytes: 0, failure: failure.code };
     }
   }
@@ -204,5 +204,6 @@ function installCommand(tables: Tables, record: ChunkRecord, csId: CsId): Instal
     sources: record.chain.filter(({ syncing }) => !syncing).map((replica) => replica.csId),
     keepContents: own.keepContents,
     contents: own.create ? contentsToInstall(tables, record) : undefined,
+    isBehind: own.isBehind,
   };
 }

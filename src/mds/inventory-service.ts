@@ -5,6 +5,7 @@ import { judgeReplica, type LostEvidence, type ReplicaVerdict } from "./core/inv
 import type { ChunkRecord } from "./core/records.js";
 import type { Leadership } from "./leadership.js";
 import type { Reservation, Reservations } from "./lost-evidence.js";
+import { isStale } from "./stale-replicas.js";
 
 const PAGE = 1000;
 const UNKNOWN_PER_COMMAND = 1000;
@@ -23,6 +24,8 @@ export interface InventoryVerdicts {
   readonly doubted: ReadonlyMap<ChunkId, DoubtReport>;
   /** Replicas that only the time before a recovery knew. */
   readonly orphans: readonly ChunkAt[];
+  /** Chunks of which it has a replica that missed versions. */
+  readonly stale: ReadonlySet<ChunkId>;
 }
 
 /** Compares what a server says it has with what the state says it should have. */
@@ -37,6 +40,7 @@ export async function judgeInventory(
   const reservations = new Map<ChunkId, Reservation>();
   const doubted = new Map<ChunkId, DoubtReport>();
   const orphans: ChunkAt[] = [];
+  const stale = new Set<ChunkId>();
   const reserve = ({ chunkId, installedVersion }: ChunkRecord, evidence: LostEvidence): void => {
     reservations.set(chunkId, { evidence, installedVersion });
   };
@@ -48,6 +52,7 @@ export async function judgeInventory(
     const verdict = judgeReplica(tables, csId, report);
     const doubt = doubtOf(verdict, report);
     if (record !== undefined && doubt !== undefined) reserve(record, doubt);
+    if (record !== undefined && isStale(record, report)) stale.add(chunkId);
     switch (verdict) {
       case "current":
       case "lost":
@@ -82,7 +87,7 @@ export async function judgeInventory(
     after = page.at(-1);
     if (page.length < PAGE) break;
   }
-  return { remove, useless, suspects, reservations, doubted, orphans };
+  return { remove, useless, suspects, reservations, doubted, orphans, stale };
 }
 
 function doubtReport(csId: CsId, report: ReplicaReport): DoubtReport {

@@ -9,6 +9,7 @@ import { type InventoryVerdicts, judgeInventory, settleInventory } from "./inven
 import type { Leadership } from "./leadership.js";
 import { Evidence } from "./lost-evidence.js";
 import { RecoveredChunks } from "./recovered-chunks.js";
+import { StaleReplicas } from "./stale-replicas.js";
 import { Suspects } from "./suspects.js";
 
 const PERIOD_MS = 500;
@@ -28,6 +29,7 @@ export class RepairLoop {
   readonly #suspects: Suspects;
   readonly #beat: Heartbeat;
   readonly #evidence = new Evidence();
+  readonly #stale = new StaleReplicas();
   readonly #recovered: RecoveredChunks;
   /** Where the next page of a list begins, by list. */
   readonly #cursors = new Map<string, ChunkId>();
@@ -68,9 +70,10 @@ export class RepairLoop {
   }
 
   /** What the inventory said is known from now on. Called before the server takes commands. */
-  note(csId: CsId, { suspects, reservations, doubted, orphans }: InventoryVerdicts): void {
+  note(csId: CsId, { suspects, reservations, doubted, orphans, stale }: InventoryVerdicts): void {
     this.#suspects.reported(csId, suspects);
     this.#evidence.reported(csId, reservations);
+    this.#stale.reported(csId, stale);
     this.#recovered.reported(csId, doubted, orphans);
   }
 
@@ -78,6 +81,7 @@ export class RepairLoop {
   forget(csId: CsId): void {
     this.#suspects.forget(csId);
     this.#evidence.forget(csId);
+    this.#stale.forget(csId);
     this.#recovered.forget(csId);
   }
 
@@ -89,6 +93,7 @@ export class RepairLoop {
   /** The server refused to go on with its replica, for good. */
   refused(csId: CsId, record: ChunkRecord): void {
     this.#evidence.useless(csId, record);
+    this.#stale.used(csId, record.chunkId);
     this.kick();
   }
 
@@ -152,6 +157,7 @@ export class RepairLoop {
         stampMs: clock.wallMs(),
         isAwaited: (chunkId) => waiters.isWaitedFor({ type: "chunk", chunkId }),
         evidenceOf: (csId, record) => this.#evidence.of(csId, record),
+        isStale: (csId, record) => this.#stale.has(csId, record),
       },
       records,
     );
@@ -168,7 +174,8 @@ export class RepairLoop {
     for (const { csId, keepContents } of body.add) {
       if (keepContents && record !== undefined) this.#evidence.refilled(csId, record);
     }
-    await this.#leadership.proposeQuietly({ type: "reconfigureChunk", body });
+    const isTaken = await this.#leadership.proposeQuietly({ type: "reconfigureChunk", body });
+    if (isTaken) for (const { csId } of body.add) this.#stale.used(csId, body.chunkId);
   }
 
   async #candidates(): Promise<ChunkRecord[]> {

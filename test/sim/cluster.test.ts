@@ -19,6 +19,8 @@ const PAST: readonly { readonly seed: number; readonly climate: string; readonly
   { seed: 137_314_667, climate: "drawn", safetyMs: 10_000 },
   // A server was connected and called offline for ever: what was proposed while it was away came behind its registration.
   { seed: 700_000_006, climate: "drawn" },
+  // A writer died while its truncation was under way: the file was as long as before the cut again.
+  { seed: 2_100_000_002, climate: "kills", safetyMs: 10_000 },
 ];
 
 const NEW_SEED_CLIMATES = ["drawn", "kills", "drawn", "power", "drawn", "network"] as const;

@@ -104,6 +104,11 @@ export class DirtyRegions {
     }
   }
 
+  /** Regions that a change is under way in. */
+  *underWay(): IterableIterator<number> {
+    for (const [region, { holdCount }] of this.#regions) if (holdCount > 0) yield region;
+  }
+
   /** Regions that could be cleaned: nothing under way, and not used since `idleSinceMs`. */
   cleanable(idleSinceMs: number): number[] {
     const result: number[] = [];

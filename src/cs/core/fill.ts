@@ -1,3 +1,4 @@
+import type { ChunkVersion } from "../../chunk/index.js";
 import { BLOCK_BYTES } from "../../chunk/index.js";
 import { Bitmap } from "./bitmap.js";
 
@@ -11,6 +12,16 @@ export interface FillSource {
   readonly regions: Bitmap;
   /** Regions in which the source may differ from its peers. */
   readonly suspectRegions: Bitmap;
+  /** Regions that changed after the version that was asked about. Undefined: not asked, or not known. */
+  readonly changedRegions?: Bitmap | undefined;
+}
+
+/** What a replica that does not begin empty says of itself. */
+export interface FillOptions {
+  /** Regions that hold anything here, if others need not be fetched where the source has nothing either. */
+  readonly held?: Bitmap | undefined;
+  /** The last version under which this replica took part; what changed later is needed, too. */
+  readonly since?: ChunkVersion | undefined;
 }
 
 /**
@@ -21,6 +32,8 @@ export class Fill {
   /** Regions in which this replica is not right, or "all" of one that began empty. */
   readonly #needed: Bitmap | "all";
   readonly #held: Bitmap | undefined;
+  /** See `FillOptions`; undefined for one that missed nothing. */
+  readonly since: ChunkVersion | undefined;
   /** Regions still to be fetched; those under way are in `#fetching`. Undefined before the source was described. */
   #missing: number[] | undefined;
   readonly #fetching = new Set<number>();
@@ -30,14 +43,19 @@ export class Fill {
   /** Where the bytes of the chain's changes since then end. */
   #changedEndBytes = 0;
 
-  /** `held`: regions that hold anything here, if others need not be fetched where the source has nothing either. */
-  constructor(needed: Bitmap | "all", held?: Bitmap) {
+  constructor(needed: Bitmap | "all", { held, since }: FillOptions = {}) {
     this.#needed = needed;
     this.#held = held;
+    this.since = since;
   }
 
   get isDescribed(): boolean {
     return this.#missing !== undefined;
+  }
+
+  /** Regions that are not here yet; undefined before the source was described. */
+  get missing(): Bitmap | undefined {
+    return this.#missing && Bitmap.of(...this.#missing, ...this.#fetching);
   }
 
   get isComplete(): boolean {
@@ -49,16 +67,20 @@ export class Fill {
     return this.#highWaterBytes;
   }
 
-  /** A replica that began empty lacks what the source has; another one what either of them distrusts. */
+  /** A replica that began empty lacks what the source has; another one what either of them distrusts, and what it missed. */
   describe(source: FillSource): void {
     this.#highWaterBytes = Math.min(this.#highWaterBytes, source.highWaterBytes);
     if (this.#needed === "all") {
       this.#missing = [...source.regions];
       return;
     }
+    const held = this.#held;
     const needed = new Bitmap(this.#needed.toBytes());
     needed.addAll(source.suspectRegions);
-    const held = this.#held;
+    if (this.since !== undefined) needed.addAll(source.changedRegions ?? source.regions);
+    // What it missed is not known: it has nothing of which it could be sure.
+    if (this.since !== undefined && source.changedRegions === undefined && held !== undefined)
+      needed.addAll(held);
     const holdsAnything = (region: number): boolean =>
       held === undefined || held.has(region) || source.regions.has(region);
     this.#missing = [...needed].filter(holdsAnything);

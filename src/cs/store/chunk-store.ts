@@ -149,6 +149,7 @@ export class ChunkStore {
       suspectRegions: new Bitmap(),
       dirty: new Bitmap(),
       written: new Bitmap(),
+      history: { since: fresh.version, spans: [] },
     });
     await replica.create();
     this.#replicas.set(fresh.chunkId, replica);

@@ -8,6 +8,7 @@ import {
   csId,
 } from "../../chunk/index.js";
 import { Bitmap } from "../core/bitmap.js";
+import type { HistoryRecord } from "../core/change-history.js";
 
 /** What is kept about a replica beside its data: one record of the LevelDB. */
 export interface ReplicaRecord {
@@ -17,6 +18,8 @@ export interface ReplicaRecord {
   readonly chain: readonly ChainMember[];
   /** Set while contents have to be fetched: the regions that are not right, or all of them. */
   readonly needed: Bitmap | "all" | undefined;
+  /** While regions are needed: it missed versions, and was not as good as its peers before that either. */
+  readonly isBehind?: boolean | undefined;
   /** A process died while regions were dirty, and no newer version was installed since. */
   readonly isSuspect: boolean;
   /** With `isSuspect`, or while regions are needed since: the host went down too. */
@@ -27,6 +30,8 @@ export interface ReplicaRecord {
   readonly dirty: Bitmap;
   /** Regions that were ever written: their checksums must be there. */
   readonly written: Bitmap;
+  /** Which regions changed under which versions. */
+  readonly history: HistoryRecord;
 }
 
 const KEY_PREFIX = 0x72;
@@ -51,11 +56,13 @@ export function encodeRecord(record: ReplicaRecord): Uint8Array {
       chunkBytes: record.chunkBytes,
       chain: record.chain,
       ...(record.needed === undefined ? {} : { needed: encodeNeeded(record.needed) }),
+      ...(record.isBehind === true ? { isBehind: true } : {}),
       ...(record.isSuspect ? { isSuspect: true } : {}),
       ...(record.isHostCrashed ? { isHostCrashed: true } : {}),
       suspectRegions: toHex(record.suspectRegions.toBytes()),
       dirty: toHex(record.dirty.toBytes()),
       written: toHex(record.written.toBytes()),
+      history: encodeHistory(record.history),
     }),
   );
 }
@@ -64,17 +71,20 @@ export function decodeRecord(bytes: Uint8Array): ReplicaRecord {
   try {
     const fields = JSON.parse(fromUtf8(bytes)) as Record<string, unknown>;
     const needed = fields["needed"];
+    const version = chunkVersion(integer(fields["version"]));
     return {
       chunkId: chunkId(integer(fields["chunkId"])),
-      version: chunkVersion(integer(fields["version"])),
+      version,
       chunkBytes: integer(fields["chunkBytes"]),
       chain: (fields["chain"] as Record<string, unknown>[]).map(decodeMember),
       needed: needed === undefined ? undefined : needed === "all" ? "all" : bitmap(needed),
+      isBehind: fields["isBehind"] === true,
       isSuspect: fields["isSuspect"] === true,
       isHostCrashed: fields["isHostCrashed"] === true,
       suspectRegions: bitmap(fields["suspectRegions"]),
       dirty: bitmap(fields["dirty"]),
       written: bitmap(fields["written"]),
+      history: decodeHistory(fields["history"], version),
     };
   } catch (error) {
     throw storageError("io_error", "a replica record is damaged", error);
@@ -83,6 +93,24 @@ export function decodeRecord(bytes: Uint8Array): ReplicaRecord {
 
 function encodeNeeded(needed: Bitmap | "all"): string {
   return needed === "all" ? "all" : toHex(needed.toBytes());
+}
+
+function encodeHistory({ since, spans }: HistoryRecord): unknown {
+  const encoded = spans.map(({ version, regions }) => ({ version, regions: toHex(regions.toBytes()) }));
+  return { since, spans: encoded };
+}
+
+/** A record from before there were histories tells of what comes after its version. */
+function decodeHistory(value: unknown, version: ChunkVersion): HistoryRecord {
+  if (value === undefined) return { since: version, spans: [] };
+  const { since, spans } = value as Record<string, unknown>;
+  return {
+    since: chunkVersion(integer(since)),
+    spans: (spans as Record<string, unknown>[]).map((span) => ({
+      version: chunkVersion(integer(span["version"])),
+      regions: bitmap(span["regions"]),
+    })),
+  };
 }
 
 function decodeMember(fields: Record<string, unknown>): ChainMember {

@@ -8,6 +8,7 @@ import {
 } from "../../chunk/index.js";
 import type { Clock, Kv } from "../../io/index.js";
 import { Bitmap } from "../core/bitmap.js";
+import { ChangeHistory } from "../core/change-history.js";
 import { DirtyRegions, REGION_BLOCKS, regionsOf } from "../core/dirty-regions.js";
 import {
   type ChecksumPage,
@@ -36,6 +37,8 @@ export interface RecordChange {
   readonly version: ChunkVersion;
   readonly chain: readonly ChainMember[];
   readonly needed: Bitmap | "all" | undefined;
+  /** See `ReplicaRecord`; undefined: as it was. */
+  readonly isBehind?: boolean | undefined;
   /** The whole chain is known to be equal. */
   readonly endSuspicion: boolean;
 }
@@ -47,8 +50,9 @@ export interface RecordChange {
  */
 export class StoredReplica {
   readonly dirty: DirtyRegions;
+  readonly history: ChangeHistory;
   readonly #context: StoreContext;
-  #record: Omit<ReplicaRecord, "dirty">;
+  #record: Omit<ReplicaRecord, "dirty" | "history">;
   readonly #data: ChunkData;
   readonly #sums: ChunkSums;
   /** Pages in memory: of all regions written since they were clean, and of some others. */
@@ -68,6 +72,7 @@ export class StoredReplica {
     this.#record = record;
     this.#data = new ChunkData(context, record.chunkId);
     this.#sums = new ChunkSums(context, record.chunkId);
+    this.history = new ChangeHistory(record.history);
     this.dirty = new DirtyRegions(Math.ceil(record.chunkBytes / REGION_BYTES), record.dirty);
   }
 
@@ -81,7 +86,7 @@ export class StoredReplica {
 
   /** Made anew at every call, with the bitmap of dirty regions: not for every request. */
   get record(): ReplicaRecord {
-    return { ...this.#record, dirty: this.dirty.toBitmap() };
+    return { ...this.#record, dirty: this.dirty.toBitmap(), history: this.history.toRecord() };
   }
 
   /** End of the last byte ever written; known after `open` or `prepare`. */
@@ -113,16 +118,25 @@ export class StoredReplica {
     return this.#data.open();
   }
 
+  /** To be called before the chain moves to the version: what is on its way at this moment counts as changed under it. */
+  begin(version: ChunkVersion): void {
+    this.history.begin(version, [...this.dirty.underWay(), ...this.#record.suspectRegions]);
+  }
+
   async install(change: RecordChange): Promise<void> {
-    const { needed, suspectRegions, isHostCrashed } = this.#record;
+    this.begin(change.version);
+    const { needed, suspectRegions, isHostCrashed, isBehind } = this.#record;
     // What was to be filled and is not any more stays different from what the others have.
-    if (needed !== undefined && needed !== "all" && change.needed === undefined)
+    if (needed !== undefined && needed !== "all" && change.needed === undefined) {
       suspectRegions.addAll(needed);
+      this.history.note(needed);
+    }
     this.#record = {
       ...this.#record,
       version: change.version,
       chain: change.chain,
       needed: change.needed,
+      isBehind: change.needed !== undefined && (change.isBehind ?? isBehind),
       isSuspect: false,
       // Until it is filled, what the host's crash took may be missing.
       isHostCrashed: isHostCrashed && change.needed !== undefined && change.needed !== "all",
@@ -132,9 +146,15 @@ export class StoredReplica {
     await this.#put(true, "cs.record.install");
   }
 
+  /** Less is needed than was thought. It does no harm if the disk does not keep that. */
+  async narrow(needed: Bitmap): Promise<void> {
+    this.#record = { ...this.#record, needed };
+    await this.#put(false, "cs.record.narrow");
+  }
+
   /** Everything that was needed is here and synced; durable before anybody relies on it. */
   async filled(): Promise<void> {
-    this.#record = { ...this.#record, needed: undefined, isHostCrashed: false };
+    this.#record = { ...this.#record, needed: undefined, isBehind: false, isHostCrashed: false };
     await this.#put(true, "cs.record.filled");
   }
 
@@ -239,45 +259,6 @@ export class StoredReplica {
     return this.chunkBytes;
   }
 
-  /**
-   * Puts in fetched blocks of one region, which is prepared: checksums of all its blocks, payload of those that have
-   * one. Only wanted blocks are touched; those the source never wrote become holes here.
-   */
-  async fill(
-    region: number,
-    fetched: StoredBlocks,
-    isWanted: (block: number) => boolean,
-    highWaterBytes: number,
-  ): Promise<void> {
-    const sums = new DataView(fetched.checksums.buffer, fetched.checksums.byteOffset);
-    const first = region * REGION_BLOCKS;
-    const wanted = Array.from({ length: fetched.checksums.length / 4 }, (_, index) =>
-      isWanted(first + index),
-    );
-    let position = 0;
-    for (let index = 0; index < wanted.length; ) {
-      const isHole = sums.getUint32(4 * index, true) === 0;
-      let end = index + 1;
-      while (
-        end < wanted.length &&
-        wanted[end] === wanted[index] &&
-        (sums.getUint32(4 * end, true) === 0) === isHole
-      )
-        end++;
-      const offset = (first + index) * BLOCK_BYTES;
-      const lengthBytes = (end - index) * BLOCK_BYTES;
-      const payload = fetched.bytes.subarray(position, position + lengthBytes);
-      if (!isHole) position += lengthBytes;
-      if (wanted[index] && isHole) await this.zero(offset, lengthBytes);
-      else if (wanted[index]) {
-        // What this replica has beyond the source's end must not stay behind: the checksums are those of zeros there.
-        const endBytes = Math.max(highWaterBytes, this.#data.sizeBytes);
-        await this.write(offset, payload, fetched.checksums.subarray(4 * index, 4 * end), endBytes);
-      }
-      index = end;
-    }
-  }
-
   /** Moves the high-water mark down to there if it is higher. There are only zeros beyond. */
   async cutTo(endBytes: number): Promise<void> {
     await this.#data.open();
@@ -330,6 +311,7 @@ export class StoredReplica {
   /** After a crash: what was dirty is distrusted, and its checksums are whatever the data say now. */
   async recover(isHostCrash: boolean): Promise<void> {
     const { dirty } = this.record;
+    this.history.note(dirty);
     if (!dirty.isEmpty) this.#data.distrust();
     for (const region of dirty) {
       const data = new Uint8Array(Math.min(REGION_BYTES, this.#record.chunkBytes - region * REGION_BYTES));
@@ -394,6 +376,7 @@ export class StoredReplica {
   #hold(regions: readonly number[]): void {
     this.dirty.hold(regions, this.#nowMs);
     for (const region of regions) this.#record.written.add(region);
+    this.history.note(regions);
   }
 
   async #mark(marks: readonly number[]): Promise<void> {

@@ -47,7 +47,9 @@ export function chunkInstalled(context: Context, body: ChunkInstalled): Outcome 
   };
   putChunk(context, next);
   if (record.installedVersion === 0) movedOut(context, next);
-  noteFenced(context, next, body.highWaterBytes);
+  // Members behind the head accept the version before the cut reaches them: what they had beyond it is gone now.
+  const cutBytes = record.truncateBytes ?? Number.POSITIVE_INFINITY;
+  noteFenced(context, next, Math.min(body.highWaterBytes, cutBytes));
   settleChunk(context, next);
   return done(next.version);
 }
@@ -135,7 +137,9 @@ function refusalOfAdditions(
     const isComplete = member?.syncing === false || record.lost.some((lost) => lost.csId === csId);
     // Until the next version is installed, these contents may be needed.
     if (isComplete && !keepContents) return `the contents of CS#${csId} are not to be lost`;
-    if (!isComplete && keepContents) return `CS#${csId} has no contents to keep`;
+    // What missed versions is worth nothing before it is filled, and little has to be fetched.
+    const isStale = record.leftovers.includes(csId);
+    if (!isComplete && !isStale && keepContents) return `CS#${csId} has no contents to keep`;
     // A member may stay what it is on a server that gets nothing new.
     if (tables.chunkServers.get(csId)?.administration !== "normal" && member === undefined) {
       return `CS#${csId} takes no replicas`;

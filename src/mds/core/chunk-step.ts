@@ -44,7 +44,11 @@ export function stepOf(record: ChunkRecord, step: Step): ChunkRecord {
   const staying = record.chain.filter(({ csId }) => !remove.has(csId));
   const revived = step.revive === undefined ? [] : [ACTIVE(step.revive)];
   const active = [...revived, ...staying.filter(({ syncing }) => !syncing)];
-  const added = add.map(({ csId, keepContents }) => newMember(csId, keepContents, isVirgin));
+  const isComplete = (csId: CsId): boolean =>
+    [...record.lost, ...leaving.filter(({ syncing }) => !syncing)].some((other) => other.csId === csId);
+  const added = add.map(({ csId, keepContents }) =>
+    newMember(csId, keepContents, isVirgin, keepContents && !isComplete(csId)),
+  );
   const hasData = isVirgin || active.length > 0;
   const chain = hasData ? [...active, ...staying.filter(({ syncing }) => syncing), ...added] : [];
   const lost = isVirgin ? [] : lostAfter(record, leaving, step);
@@ -66,9 +70,10 @@ export function stepOf(record: ChunkRecord, step: Step): ChunkRecord {
 const ACTIVE = (csId: CsId): ReplicaRecord => ({ csId, syncing: false, create: false, keepContents: false });
 
 /** In a chunk that was never written everybody starts empty, and has everything. */
-function newMember(csId: CsId, keepContents: boolean, isVirgin: boolean): ReplicaRecord {
+function newMember(csId: CsId, keepContents: boolean, isVirgin: boolean, isBehind: boolean): ReplicaRecord {
   if (isVirgin) return { csId, syncing: false, create: true, keepContents: false };
-  return { csId, syncing: true, create: !keepContents, keepContents };
+  const member = { csId, syncing: true, create: !keepContents, keepContents };
+  return isBehind ? { ...member, isBehind } : member;
 }
 
 /**
@@ -128,7 +133,7 @@ export function startChunk(
     version: chunkVersion(1),
     installed: false,
     installedVersion: 0 as ChunkVersion,
-    chain: servers.map((csId) => newMember(csId, false, true)),
+    chain: servers.map((csId) => newMember(csId, false, true, false)),
     lost: [],
     leftovers: [],
   };

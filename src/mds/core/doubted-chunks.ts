@@ -1,4 +1,10 @@
-import { type ChunkId, type ChunkVersion, type CsId, chunkVersion } from "../../chunk/index.js";
+import {
+  type ChunkId,
+  type ChunkVersion,
+  type CsId,
+  chunkVersion,
+  RECOVERY_VERSION_GAP,
+} from "../../chunk/index.js";
 import { putChunk } from "./chunk-index.js";
 import { positionOf } from "./chunk-step.js";
 import { dropChunk } from "./chunks.js";
@@ -21,7 +27,7 @@ import type { ChunkRecord, LostReplica } from "./records.js";
  * How far the version of a confirmed chunk is beyond what was found: replicas that turn up later are recognised as old, and no
  * reader's cache takes what it kept in the lost time for the present.
  */
-const VERSIONS_SKIPPED = 2 ** 20;
+const VERSIONS_SKIPPED = RECOVERY_VERSION_GAP;
 
 /** What a server has of a chunk in doubt. */
 export interface DoubtReport {

@@ -222,6 +222,8 @@ export interface ReplicaRecord {
   readonly create: boolean;
   /** With `syncing`: it kept its contents, and needs only its dirty regions. */
   readonly keepContents: boolean;
+  /** With `keepContents`: it missed versions, and what it keeps is worth nothing before it is filled. */
+  readonly isBehind?: boolean | undefined;
 }
 
 /** A replica that was complete at that version (the last installed one) when it dropped out. */

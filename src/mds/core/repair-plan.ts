@@ -4,6 +4,7 @@ import { type ChunkState, chunkState, presenceOf } from "./chunk-states.js";
 import { configNumber } from "./cluster-config.js";
 import { clusterHealth } from "./cluster-health.js";
 import type { ReconfigureChunk } from "./command.js";
+import { domainOf } from "./failure-domain.js";
 import { type LostEvidence, planRevival, planSubstitution } from "./inventory.js";
 import { place } from "./placement.js";
 import type { ChunkRecord, ReplicaRecord } from "./records.js";
@@ -21,6 +22,8 @@ export interface RepairWorld {
   readonly isAwaited: (chunkId: ChunkId) => boolean;
   /** What the inventory of a server that is there says about a lost replica of the chunk. */
   readonly evidenceOf: (csId: CsId, record: ChunkRecord) => LostEvidence;
+  /** The server is there, and has a replica that missed versions; undefined before its inventory is here. */
+  readonly isStale: (csId: CsId, record: ChunkRecord) => boolean | undefined;
 }
 
 export interface RepairPlan {
@@ -107,7 +110,7 @@ function planChunk(
   // A new version would shut out a member that does not answer for the moment, though it has everything.
   const isHeldUp = record.chain.some((member) => presence(world, member) === "inactive");
   if (isHeldUp && state !== "pending") return undefined;
-  return planMembers(world, record) ?? planSurplus(world, record);
+  return planMembers(world, record, state) ?? planSurplus(world, record);
 }
 
 /** Nobody who has everything is there. */
@@ -127,16 +130,59 @@ function planWithoutMembers(world: RepairWorld, record: ChunkRecord): Reconfigur
   return reconfiguration(record, members, [], "its servers are gone");
 }
 
-function planMembers(world: RepairWorld, record: ChunkRecord): ReconfigureChunk | "homeless" | undefined {
+function planMembers(
+  world: RepairWorld,
+  record: ChunkRecord,
+  state: ChunkState,
+): ReconfigureChunk | "homeless" | undefined {
   const keepers = record.chain.filter((member) => isKeeper(world, member));
+  const { returned, awaitedCount } = returnersOf(world, record, keepers);
   const gone = record.chain.filter((member) => presence(world, member) === "gone");
   const missing = record.policy.replicas - keepers.length;
-  const add = missing > 0 ? placed(world, record, keepers, missing) : [];
+  const back = returned.slice(0, Math.max(0, missing));
+  // For a while others are waited for: what they missed is copied sooner than everything.
+  const isPatient = state !== "pending" && state !== "blocked";
+  const left = missing - back.length - (isPatient ? awaitedCount : 0);
+  const stay = [...keepers.map(({ csId }) => csId), ...back];
+  const fresh = left > 0 ? placed(world, record, stay, left) : [];
+  const add = [...back, ...fresh];
   // One that is offline may return, and is better than nothing until there is another.
   const remove = gone.filter((member) => member.syncing || isDropped(world, member) || missing <= add.length);
-  if (remove.length === 0 && add.length === 0) return missing > 0 ? "homeless" : undefined;
+  if (remove.length === 0 && add.length === 0) return left > 0 ? "homeless" : undefined;
   const removed = remove.map(({ csId }) => csId);
-  return reconfiguration(record, removed, add, add.length > 0 ? "replicated" : "its server is gone");
+  const step = reconfiguration(record, removed, fresh, add.length > 0 ? "replicated" : "its server is gone");
+  return { ...step, add: [...back.map((csId) => ({ csId, keepContents: true })), ...step.add] };
+}
+
+/**
+ * Servers with a replica that missed versions: those that are back and may be members again, and how many may still come. One that is
+ * away for longer than `mds.wd.offline_tout` is not waited for any more.
+ */
+function returnersOf(
+  { tables, isStale }: RepairWorld,
+  record: ChunkRecord,
+  keepers: readonly ReplicaRecord[],
+): { readonly returned: readonly CsId[]; readonly awaitedCount: number } {
+  const { tier, failureDomain } = record.policy;
+  const domains = new Set<string>();
+  for (const { csId } of keepers) {
+    const server = tables.chunkServers.get(csId);
+    if (server !== undefined) domains.add(domainOf(server, failureDomain));
+  }
+  const returned: CsId[] = [];
+  let awaitedCount = 0;
+  for (const csId of record.leftovers) {
+    const server = tables.chunkServers.get(csId);
+    if (server?.administration !== "normal" || server.tier !== tier) continue;
+    const domain = domainOf(server, failureDomain);
+    if (domains.has(domain)) continue;
+    const hasReplica = server.activity === "active" ? isStale(csId, record) : undefined;
+    if (server.activity === "offline" || hasReplica === false) continue;
+    if (hasReplica === true) returned.push(csId);
+    else awaitedCount += 1;
+    domains.add(domain);
+  }
+  return { returned, awaitedCount };
 }
 
 function planSurplus({ tables }: RepairWorld, record: ChunkRecord): ReconfigureChunk | undefined {
@@ -162,13 +208,13 @@ function isDropped({ tables }: RepairWorld, { csId }: ReplicaRecord): boolean {
 function placed(
   { tables, stampMs }: RepairWorld,
   record: ChunkRecord,
-  keepers: readonly ReplicaRecord[],
+  members: readonly CsId[],
   count: number,
 ): CsId[] {
   return place(tables, {
     count,
     policy: record.policy,
-    members: keepers.map(({ csId }) => csId),
+    members,
     avoid: record.chain.map(({ csId }) => csId),
     seed: record.chunkId * 64 + (record.version % 64),
     stampMs,

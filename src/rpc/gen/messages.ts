@@ -1749,6 +1749,8 @@ export interface ChunkDescription {
   readonly suspectRegions: Uint8Array;
   /** One bit per region: set if blocks of it are damaged here and in no other member of the chain whole. */
   readonly damagedRegions?: Uint8Array | undefined;
+  /** One bit per region: set if it changed after the version that was asked about. Absent: not asked, or not known. */
+  readonly changedRegions?: Uint8Array | undefined;
 }
 
 function encodeChunkDescription(message: ChunkDescription, writer: wire.Writer): void {
@@ -1764,6 +1766,9 @@ function encodeChunkDescription(message: ChunkDescription, writer: wire.Writer):
   if (message.damagedRegions !== undefined) {
     writer.uint32(34).bytes(message.damagedRegions);
   }
+  if (message.changedRegions !== undefined) {
+    writer.uint32(42).bytes(message.changedRegions);
+  }
 }
 
 function decodeChunkDescription(reader: wire.Reader): ChunkDescription {
@@ -1771,6 +1776,7 @@ function decodeChunkDescription(reader: wire.Reader): ChunkDescription {
   let $regions: Uint8Array = wire.EMPTY;
   let $suspectRegions: Uint8Array = wire.EMPTY;
   let $damagedRegions: Uint8Array | undefined;
+  let $changedRegions: Uint8Array | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -1786,6 +1792,9 @@ function decodeChunkDescription(reader: wire.Reader): ChunkDescription {
       case 34:
         $damagedRegions = reader.bytes();
         break;
+      case 42:
+        $changedRegions = reader.bytes();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -1795,6 +1804,7 @@ function decodeChunkDescription(reader: wire.Reader): ChunkDescription {
     regions: $regions,
     suspectRegions: $suspectRegions,
     damagedRegions: $damagedRegions,
+    changedRegions: $changedRegions,
   };
 }
 
@@ -4690,6 +4700,8 @@ export const DentryRecord: wire.MessageType<DentryRecord> = {
 export interface DescribeChunk {
   readonly chunkId: number;
   readonly version: number;
+  /** By a server that has not taken part since that version: which regions have changed? */
+  readonly sinceVersion?: number | undefined;
 }
 
 function encodeDescribeChunk(message: DescribeChunk, writer: wire.Writer): void {
@@ -4699,11 +4711,15 @@ function encodeDescribeChunk(message: DescribeChunk, writer: wire.Writer): void 
   if (message.version !== 0) {
     writer.uint32(16).uint64(wire.safe(message.version));
   }
+  if (message.sinceVersion !== undefined) {
+    writer.uint32(24).uint64(wire.safe(message.sinceVersion));
+  }
 }
 
 function decodeDescribeChunk(reader: wire.Reader): DescribeChunk {
   let $chunkId = 0;
   let $version = 0;
+  let $sinceVersion: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -4713,6 +4729,9 @@ function decodeDescribeChunk(reader: wire.Reader): DescribeChunk {
       case 16:
         $version = wire.uint64(reader);
         break;
+      case 24:
+        $sinceVersion = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -4720,6 +4739,7 @@ function decodeDescribeChunk(reader: wire.Reader): DescribeChunk {
   return {
     chunkId: $chunkId,
     version: $version,
+    sinceVersion: $sinceVersion,
   };
 }
 
@@ -7119,6 +7139,8 @@ export interface InstallChunk {
   readonly keepContents: boolean;
   /** With create: the chunk begins with these bytes instead. Durable on the receiver before it answers. */
   readonly contents?: Uint8Array | undefined;
+  /** With keep_contents: the receiver missed versions of the chunk, and counts as incomplete until it is filled. */
+  readonly isBehind?: boolean | undefined;
 }
 
 function encodeInstallChunk(message: InstallChunk, writer: wire.Writer): void {
@@ -7153,6 +7175,9 @@ function encodeInstallChunk(message: InstallChunk, writer: wire.Writer): void {
   if (message.contents !== undefined) {
     writer.uint32(74).bytes(message.contents);
   }
+  if (message.isBehind !== undefined) {
+    writer.uint32(80).bool(message.isBehind);
+  }
 }
 
 function decodeInstallChunk(reader: wire.Reader): InstallChunk {
@@ -7165,6 +7190,7 @@ function decodeInstallChunk(reader: wire.Reader): InstallChunk {
   const $sources: number[] = [];
   let $keepContents = false;
   let $contents: Uint8Array | undefined;
+  let $isBehind: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -7198,6 +7224,9 @@ function decodeInstallChunk(reader: wire.Reader): InstallChunk {
       case 74:
         $contents = reader.bytes();
         break;
+      case 80:
+        $isBehind = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -7212,6 +7241,7 @@ function decodeInstallChunk(reader: wire.Reader): InstallChunk {
     sources: $sources,
     keepContents: $keepContents,
     contents: $contents,
+    isBehind: $isBehind,
   };
 }
 
@@ -10845,6 +10875,8 @@ export interface ReplicaRecord {
   readonly create: boolean;
   /** With `syncing`: it kept its contents, and needs only its dirty regions. */
   readonly keepContents: boolean;
+  /** It missed versions of the chunk: what it keeps is worth nothing before it is filled. */
+  readonly isBehind?: boolean | undefined;
 }
 
 function encodeReplicaRecord(message: ReplicaRecord, writer: wire.Writer): void {
@@ -10860,6 +10892,9 @@ function encodeReplicaRecord(message: ReplicaRecord, writer: wire.Writer): void 
   if (message.keepContents) {
     writer.uint32(32).bool(message.keepContents);
   }
+  if (message.isBehind !== undefined) {
+    writer.uint32(40).bool(message.isBehind);
+  }
 }
 
 function decodeReplicaRecord(reader: wire.Reader): ReplicaRecord {
@@ -10867,6 +10902,7 @@ function decodeReplicaRecord(reader: wire.Reader): ReplicaRecord {
   let $syncing = false;
   let $create = false;
   let $keepContents = false;
+  let $isBehind: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -10882,6 +10918,9 @@ function decodeReplicaRecord(reader: wire.Reader): ReplicaRecord {
       case 32:
         $keepContents = reader.bool();
         break;
+      case 40:
+        $isBehind = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -10891,6 +10930,7 @@ function decodeReplicaRecord(reader: wire.Reader): ReplicaRecord {
     syncing: $syncing,
     create: $create,
     keepContents: $keepContents,
+    isBehind: $isBehind,
   };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Prng } from "../../../../src/base/index.js";
+import { chunkVersion } from "../../../../src/chunk/index.js";
 import { Bitmap } from "../../../../src/cs/core/bitmap.js";
 import { Fill } from "../../../../src/cs/core/fill.js";
 import { MdsFinder } from "../../../../src/cs/core/mds-finder.js";
@@ -149,10 +150,20 @@ describe("a fill", () => {
   });
 
   test("that cannot trust any region fetches those in which it or the source holds anything", () => {
-    const fill = new Fill(Bitmap.of(0, 1, 2, 3), Bitmap.of(1));
+    const fill = new Fill(Bitmap.of(0, 1, 2, 3), { held: Bitmap.of(1) });
     fill.describe(source());
 
     expect([fill.next(), fill.next(), fill.next(), fill.next()]).toEqual([0, 1, 2, undefined]);
+  });
+
+  test("of one that missed versions fetches what changed since, and everything if nobody knows that", () => {
+    const told = new Fill(Bitmap.of(1), { held: Bitmap.of(0, 1, 2, 7), since: chunkVersion(4) });
+    told.describe(source({ changedRegions: Bitmap.of(0, 9) }));
+    const untold = new Fill(Bitmap.of(1), { held: Bitmap.of(0, 1, 7), since: chunkVersion(4) });
+    untold.describe(source());
+
+    expect([...(told.missing ?? [])]).toEqual([0, 1]);
+    expect([...(untold.missing ?? [])]).toEqual([0, 1, 2, 7]);
   });
 
   test("is complete when the last region is in, not when it is fetched", () => {

@@ -4,6 +4,7 @@ import { chunkId, chunkVersion, csId } from "../../../../src/chunk/index.js";
 import { Bitmap } from "../../../../src/cs/core/bitmap.js";
 import { createRepository } from "../../../../src/cs/repository.js";
 import type { ChunkStore } from "../../../../src/cs/store/chunk-store.js";
+import { putFetched } from "../../../../src/cs/store/put-fetched.js";
 import { TEST_CLUSTER } from "../world/constants.js";
 import { StoreWorld } from "../world/store-world.js";
 
@@ -248,7 +249,7 @@ test("blocks filled from a source leave alone what the chain has changed", async
   const bytes = new Uint8Array(8192).fill(9, 0, 4096).fill(1, 4096);
   await world.run(replica.prepare([0]) ?? Promise.resolve());
 
-  await world.run(replica.fill(0, { bytes, checksums }, (block) => block !== 1, 8192));
+  await world.run(putFetched(replica, 0, { bytes, checksums }, (block) => block !== 1, 8192));
 
   expect(await world.read(replica, 0, 8192)).toEqual(filled(8192, 9));
 });

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { ChunkId, ChunkVersion, CsId } from "../../../../src/chunk/index.js";
 import { type DoubtReport, planConfirmation } from "../../../../src/mds/core/doubted-chunks.js";
+import type { LostEvidence } from "../../../../src/mds/core/inventory.js";
 import type { ChunkRecord } from "../../../../src/mds/core/records.js";
 import { type CoreWorld, codeOf } from "./core-world.js";
 
@@ -36,6 +37,20 @@ export interface OldMap {
   readonly chunkId: ChunkId;
   readonly version: ChunkVersion;
   readonly members: readonly CsId[];
+}
+
+/** What is known of a lost replica there. */
+export function evidenceAt(server: Server | undefined, { chunkId }: ChunkRecord): LostEvidence {
+  if (server?.isUp !== true) return "unknown";
+  const replica = server.replicas.get(chunkId);
+  if (replica === undefined) return "missing";
+  return replica.isSuspect ? "suspect" : "complete";
+}
+
+/** The server is up, and has a replica that missed versions. */
+export function hasStale(server: Server | undefined, { chunkId, installedVersion }: ChunkRecord): boolean {
+  const replica = server?.isUp === true ? server.replicas.get(chunkId) : undefined;
+  return replica !== undefined && !replica.beganEmpty && replica.version < installedVersion;
 }
 
 /** The server comes back, whether the metadata know it or not. */

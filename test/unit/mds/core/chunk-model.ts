@@ -8,7 +8,9 @@ import { planRepairs } from "../../../../src/mds/core/repair-plan.js";
 import type { InodeNumber, SessionId } from "../../../../src/meta/index.js";
 import {
   confirmAll,
+  evidenceAt,
   forgetTruncated,
+  hasStale,
   type OldMap,
   type Replica,
   register,
@@ -297,7 +299,10 @@ export class ChunkModel {
     return ids.length === 0 ? undefined : this.#prng.pick(ids);
   }
 
-  #install(record: ChunkRecord, { csId, create, syncing }: ReplicaRecord): "done" | "down" | "refused" {
+  #install(
+    record: ChunkRecord,
+    { csId, create, syncing, isBehind }: ReplicaRecord,
+  ): "done" | "down" | "refused" {
     const position = record.chain.findIndex((member) => member.csId === csId);
     const server = this.servers.get(csId);
     if (server?.isUp !== true) return "down";
@@ -314,7 +319,7 @@ export class ChunkModel {
     replica.isSuspect = false;
     replica.isFilling = syncing;
     // One that goes on to be filled under a newer version began as it began.
-    replica.beganEmpty = syncing && replica.beganEmpty;
+    replica.beganEmpty = syncing && (replica.beganEmpty || isBehind === true);
     replica.position = position;
     const end = record.truncateBytes;
     if (end !== undefined) {
@@ -379,17 +384,11 @@ export class ChunkModel {
 
   #repair(): void {
     const { tables, stampMs } = this.world;
-    const evidenceOf = (csId: CsId, record: ChunkRecord): LostEvidence => this.#evidenceOf(csId, record);
-    const world = { tables, stampMs, isAwaited: () => this.#prng.chance(0.5), evidenceOf };
+    const evidenceOf = (csId: CsId, record: ChunkRecord): LostEvidence =>
+      evidenceAt(this.servers.get(csId), record);
+    const isStale = (csId: CsId, record: ChunkRecord): boolean => hasStale(this.servers.get(csId), record);
+    const world = { tables, stampMs, isAwaited: () => this.#prng.chance(0.5), evidenceOf, isStale };
     for (const step of planRepairs(world, this.#chunks()).steps) this.#reconfigure(step);
-  }
-
-  #evidenceOf(csId: CsId, { chunkId }: ChunkRecord): LostEvidence {
-    const server = this.servers.get(csId);
-    if (server?.isUp !== true) return "unknown";
-    const replica = server.replicas.get(chunkId);
-    if (replica === undefined) return "missing";
-    return replica.isSuspect ? "suspect" : "complete";
   }
 
   #crash(): void {
@@ -430,7 +429,9 @@ export class ChunkModel {
       if (isUp && replicas.get(record.chunkId)?.isSuspect === true)
         suspects.set(csId, { hostCrashed: false });
     }
-    const step = planSuspects(this.world.tables, record, suspects, (csId) => this.#evidenceOf(csId, record));
+    const step = planSuspects(this.world.tables, record, suspects, (csId) =>
+      evidenceAt(this.servers.get(csId), record),
+    );
     if (step !== undefined) this.#reconfigure(step);
   }
 

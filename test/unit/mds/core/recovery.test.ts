@@ -76,6 +76,16 @@ describe("a writer dies", () => {
     assert.equal(world.stat(ino).sizeBytes, 9000);
   });
 
+  test("what a truncation under way cuts off does not come back, though servers still tell of it", () => {
+    world.open(ann, ino, "write");
+    allocate(ann, 0);
+    world.report(ann, ino, 900);
+    assert.equal(codeOf(world.mutate(ann, "truncate", { ino, sizeBytes: 500 })), "wait");
+    world.endSession(ann);
+    world.installAll(900);
+    assert.equal(world.stat(ino).sizeBytes, 500);
+  });
+
   test("a chunk without data does not lengthen the file", () => {
     world.open(ann, ino, "write");
     allocate(ann, 7);

@@ -14,14 +14,21 @@ import { ChunkWorld, FIRST_CHUNK } from "./chunk-world.js";
 interface Hints {
   readonly awaited?: readonly ChunkId[];
   readonly evidence?: LostEvidence;
+  readonly isStale?: (csId: CsId) => boolean | undefined;
 }
 
-function plan(world: ChunkWorld, { awaited = [], evidence = "complete" }: Hints = {}): RepairPlan {
+function plan(
+  world: ChunkWorld,
+  { awaited = [], evidence = "complete", isStale = () => false }: Hints = {},
+): RepairPlan {
   const { tables } = world;
   // Long after the last failure.
   const stampMs = world.stampMs + 60_000;
   const isAwaited = (chunkId: ChunkId) => awaited.includes(chunkId);
-  return planRepairs({ tables, stampMs, isAwaited, evidenceOf: () => evidence }, tables.chunks.values());
+  return planRepairs(
+    { tables, stampMs, isAwaited, evidenceOf: () => evidence, isStale },
+    tables.chunks.values(),
+  );
 }
 
 function setActivity(world: ChunkWorld, id: CsId, activity: CsActivity): void {
@@ -88,6 +95,39 @@ describe("repair", () => {
     expect(plan(world).steps).toMatchObject([
       { chunkId: record.chunkId, version: 2, remove: [], add: [{ csId: spare, keepContents: false }] },
     ]);
+  });
+
+  test("waits for a server that was left out and is away for a while, but not once writers wait or it is offline", () => {
+    const world = new ChunkWorld(4, { replicas: 3, replicasMinimum: 2 });
+    const record = world.written();
+    const [gone, other] = membersOf(record) as [CsId, CsId];
+    setActivity(world, gone, "inactive");
+    world.reconfigure(record.chunkId, { remove: [gone] });
+    world.installAll();
+    expect(plan(world)).toMatchObject({ steps: [], homelessCount: 0 });
+    setActivity(world, gone, "active");
+    expect(plan(world, { isStale: () => undefined }).steps).toEqual([]);
+    setActivity(world, gone, "inactive");
+
+    world.reconfigure(record.chunkId, { remove: [other] });
+    world.installAll();
+    expect(plan(world, { awaited: [record.chunkId] }).steps).toHaveLength(1);
+
+    setActivity(world, gone, "offline");
+    expect(plan(world).steps).toHaveLength(1);
+  });
+
+  test("takes back a server that missed versions, with what it has", () => {
+    const world = new ChunkWorld(5, { replicas: 3, replicasMinimum: 2 });
+    const record = world.written();
+    const gone = membersOf(record)[0] as CsId;
+    world.reconfigure(record.chunkId, { remove: [gone] });
+    world.installAll();
+    const { steps } = plan(world, { isStale: (id) => id === gone });
+    expect(steps).toMatchObject([{ add: [{ csId: gone, keepContents: true }] }]);
+
+    for (const { add } of steps) world.reconfigure(record.chunkId, { add });
+    expect(world.chunkOf(0).chain.at(-1)).toMatchObject({ csId: gone, syncing: true, isBehind: true });
   });
 
   test("replaces a member whose server is offline in one step, but leaves it where there is no other", () => {
