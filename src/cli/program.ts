@@ -22,10 +22,12 @@ import { defineLabCommands } from "./commands/lab/index.js";
 import { defineRevoke } from "./commands/lease/revoke.js";
 import { defineMakeMds } from "./commands/mds/make.js";
 import { defineRmMds } from "./commands/mds/remove.js";
+import { defineInstallServices } from "./commands/service/install.js";
 import { defineListServices } from "./commands/service/list.js";
 import { errorLine } from "./error-line.js";
 import { machineHost } from "./host.js";
 import { type GlobalOptions, Invocation } from "./invocation.js";
+import { refreshUnits } from "./services/install.js";
 import type { Terminal } from "./terminal.js";
 
 /** Every command of `pstorage`, in the order of the help text: setting up, looking, tuning, files, trying out. */
@@ -40,6 +42,7 @@ const COMMANDS: readonly ((program: Command, invocation: Invocation) => void)[] 
   defineRecovery,
   defineDiscover,
   defineListServices,
+  defineInstallServices,
   defineStat,
   defineGetEvent,
   defineFileInfo,
@@ -55,6 +58,9 @@ const COMMANDS: readonly ((program: Command, invocation: Invocation) => void)[] 
   defineFileCommands,
   defineLabCommands,
 ];
+
+/** Commands after which this host may have other servers than before. */
+const CHANGE_SERVICES = new Set(["make-mds", "make-cs", "rm-mds", "rm-cs", "restore"]);
 
 /** Runs one command line and resolves with its exit status. Whatever fails is one line on standard error. */
 export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -92,6 +98,13 @@ export function makeProgram(invocation: Invocation): Command {
     });
   invocation.useOptions(() => program.opts<GlobalOptions>());
   for (const define of COMMANDS) define(program, invocation);
+  program.hook("postAction", async (_, command) => {
+    if (!CHANGE_SERVICES.has(command.name())) return;
+    // What the command did is done; that systemd does not know of it is another thing.
+    await refreshUnits(invocation.host.files).catch((error: unknown) => {
+      invocation.complain(`the units of this host are as they were: ${errorLine(error)}`);
+    });
+  });
   for (const command of allCommands(program)) {
     command.exitOverride().configureOutput(program.configureOutput()).helpOption("-h, --help", "show help");
   }
