@@ -18,6 +18,7 @@ import { defineMakeCs } from "./commands/cs/make.js";
 import { defineRmCs } from "./commands/cs/remove.js";
 import { defineFileCommands } from "./commands/file/index.js";
 import { defineAuthNode } from "./commands/host/authenticate.js";
+import { defineDoctor } from "./commands/host/doctor.js";
 import { defineLabCommands } from "./commands/lab/index.js";
 import { defineRevoke } from "./commands/lease/revoke.js";
 import { defineMakeMds } from "./commands/mds/make.js";
@@ -40,6 +41,7 @@ const COMMANDS: readonly ((program: Command, invocation: Invocation) => void)[] 
   defineBackup,
   defineRestore,
   defineRecovery,
+  defineDoctor,
   defineDiscover,
   defineListServices,
   defineInstallServices,

@@ -19,6 +19,8 @@ export interface ClusterStatus {
   readonly replicasMinimum: number;
   /** Since the present leader began, s. */
   readonly epochUptimeSeconds: number;
+  /** Its clock, when it answered: ms since 1970. */
+  readonly wallMs: number;
 }
 export interface MdsStatus {
   readonly mdsId: number;

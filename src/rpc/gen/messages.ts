@@ -2703,6 +2703,8 @@ export interface ClusterStatus {
   readonly replicasMinimum: number;
   /** Since the present leader began, s. */
   readonly epochUptimeSeconds: number;
+  /** Its clock, when it answered: ms since 1970. */
+  readonly wallMs: number;
 }
 
 function encodeClusterStatus(message: ClusterStatus, writer: wire.Writer): void {
@@ -2751,6 +2753,9 @@ function encodeClusterStatus(message: ClusterStatus, writer: wire.Writer): void 
   if (message.epochUptimeSeconds !== 0) {
     writer.uint32(105).double(message.epochUptimeSeconds);
   }
+  if (message.wallMs !== 0) {
+    writer.uint32(240).uint64(wire.safe(message.wallMs));
+  }
 }
 
 function decodeClusterStatus(reader: wire.Reader): ClusterStatus {
@@ -2767,6 +2772,7 @@ function decodeClusterStatus(reader: wire.Reader): ClusterStatus {
   let $replicas = 0;
   let $replicasMinimum = 0;
   let $epochUptimeSeconds = 0;
+  let $wallMs = 0;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -2809,6 +2815,9 @@ function decodeClusterStatus(reader: wire.Reader): ClusterStatus {
       case 105:
         $epochUptimeSeconds = reader.double();
         break;
+      case 240:
+        $wallMs = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -2827,6 +2836,7 @@ function decodeClusterStatus(reader: wire.Reader): ClusterStatus {
     replicas: $replicas,
     replicasMinimum: $replicasMinimum,
     epochUptimeSeconds: $epochUptimeSeconds,
+    wallMs: $wallMs,
   };
 }
 
