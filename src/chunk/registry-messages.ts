@@ -17,6 +17,8 @@ export interface RegisterCs {
   readonly tier: number;
   /** Grows by one with every start of the process, so that an older stream is never taken for the newer. */
   readonly incarnation: number;
+  /** Processes of its repository: the last that the cluster is known to have taken in, and those since; the last is this one. */
+  readonly runs: readonly string[];
   readonly protocolVersion: number;
   readonly space: CsSpace;
 }

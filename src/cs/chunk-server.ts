@@ -1,4 +1,4 @@
-import { type FailureCode, storageError } from "../base/index.js";
+import { type FailureCode, storageError, toHex } from "../base/index.js";
 import type { ChunkId, ChunkVersion, CsCommand, CsHeartbeat, CsId, RegisterCs } from "../chunk/index.js";
 import type { Clock, Disk, Random } from "../io/index.js";
 import { CHUNK_CHANNEL, type Rpc, type RpcListener, serveCalls } from "../rpc/index.js";
@@ -67,8 +67,8 @@ export class ChunkServer {
   /** Opens the directory, listens, and begins to look for an MDS. Refuses a directory it must not touch. */
   async start(): Promise<void> {
     const { directory, clusterId, bindAddress, mdsAddresses } = this.#config;
-    const { disk, clock, rpc, log } = this.#world;
-    const store = await ChunkStore.open(directory, clusterId, disk, clock);
+    const { disk, clock, rpc, log, random } = this.#world;
+    const store = await ChunkStore.open(directory, clusterId, toHex(random.bytes(16)), { disk, clock });
     const links = new SuccessorLinks(rpc, clock);
     const load = new LoadMeter(clock);
     const env = this.#environment(store, links);
@@ -95,6 +95,7 @@ export class ChunkServer {
         return store.epoch;
       },
       noteEpoch: (epoch) => store.noteEpoch(epoch),
+      accepted: () => store.accepted(),
       attached: () => table.tellFilled(),
     });
     const cleaner = new Cleaner(clock, this.#limits, store, table);
@@ -205,6 +206,7 @@ export class ChunkServer {
       location,
       tier,
       incarnation: store.incarnation,
+      runs: store.runs,
       protocolVersion: PROTOCOL_VERSION,
       space: await store.space(),
     };

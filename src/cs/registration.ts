@@ -32,6 +32,8 @@ export interface Registrant {
   readonly epoch: number;
   /** Remembers a higher one, safe from loss of power. */
   noteEpoch(epoch: number): Promise<void>;
+  /** The cluster has taken this process in. Durable when it resolves. */
+  accepted(): Promise<void>;
   /** The MDS has taken the inventory. */
   attached(): void;
 }
@@ -184,6 +186,7 @@ export class Registration {
     const reply = await this.#ask(client, { type: "register", body }, ATTACH_TIMEOUT_MS);
     if (reply.type !== "registered") throw storageError("malformed", "not an answer to a registration");
     await this.#checkEpoch(reply.body.epoch);
+    await this.#registrant.accepted();
     const replicas = this.#registrant.inventory();
     // The MDS counts from the moment it has everything.
     let sentAtMs = this.#clock.monotonicMs();

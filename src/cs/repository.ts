@@ -14,7 +14,13 @@ export async function createCsRepository(disk: Disk, directory: string, identity
   const paths = new StorePaths(directory);
   for (const path of [paths.chunks, paths.replicas, paths.logs])
     await disk.makeDirectory(path, "cs.directory.make");
-  await writeRunState(disk, paths, { bootId: disk.bootId(), incarnation: 0, isClean: true, epoch: 0 });
+  await writeRunState(disk, paths, {
+    bootId: disk.bootId(),
+    incarnation: 0,
+    isClean: true,
+    epoch: 0,
+    runs: [],
+  });
   // Last, for it makes the directory a repository.
   await disk.replaceFile(paths.identity, encodeIdentity(identity), "cs.identity.write");
 }

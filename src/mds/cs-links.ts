@@ -62,6 +62,12 @@ export class CsLinks {
     return this.#links.has(csId);
   }
 
+  /** Connected, and heard of within that time. */
+  isHeard(csId: CsId, withinMs: number): boolean {
+    const link = this.#links.get(csId);
+    return link !== undefined && link.heardMs + withinMs > this.#clock.monotonicMs();
+  }
+
   lastHeartbeat(csId: CsId): CsHeartbeat | undefined {
     return this.#links.get(csId)?.heartbeat;
   }

@@ -126,10 +126,11 @@ class Attachment {
     }
     if (this.#csId !== undefined) throw storageError("malformed", "one registration a stream");
     await leadership.readBarrier();
-    const { csId, address, hostId, location, tier, incarnation, space } = register;
+    requireAlone(leadership, register);
+    const { csId, address, hostId, location, tier, incarnation, space, runs } = register;
     await leadership.propose({
       type: "registerCs",
-      body: { csId, address, hostId, location, tier, incarnation, space },
+      body: { csId, address, hostId, location, tier, incarnation, space, runs },
     });
     leadership.requireLeading();
     this.#csId = csId;
@@ -149,3 +150,15 @@ class Attachment {
     }
   }
 }
+
+/** The process that was taken in last is there and talks: another one of the same repository, or of a copy, must not take its place. */
+function requireAlone({ tables, links }: Leadership, { csId, runs }: RegisterCs): void {
+  const server = tables.chunkServers.get(csId);
+  if (server?.run === undefined || server.run === runs.at(-1)) return;
+  const silentMs = SILENT_HEARTBEATS * configNumber(tables, "mds.wd.heartbeat_period");
+  if (!links.isHeard(csId, silentMs)) return;
+  throw storageError("refused", `CS#${csId} runs already, at ${server.address}: is this repository a copy?`);
+}
+
+/** Who has not sent a heartbeat for so many periods may be gone, and its successor may come. */
+const SILENT_HEARTBEATS = 3;

@@ -1,11 +1,14 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Cluster, connectCluster } from "../../src/client/connect.js";
 import type { ClusterStatus } from "../../src/meta/index.js";
 import { ClusterHarness } from "./harness.js";
 import { requireSame } from "./ordeal/busy-client.js";
+import { eventually } from "./ordeal/calls.js";
 import { chunkFiles } from "./ordeal/chunk-files.js";
 import { logLines } from "./ordeal/daemon-log.js";
 import { TEST_MS } from "./ordeal/patience.js";
@@ -144,6 +147,108 @@ test(
     // Marks are set around a write, too, so that a writer that jumps about pays few of them.
     expect(copied).toBeGreaterThan(0);
     expect(copied).toBeLessThanOrEqual(FILE_BYTES / 4);
+    await expectSame();
+  },
+  TEST_MS,
+);
+
+/** What the cluster says to the server on that host since it was started, if it refuses it. */
+async function refusals(): Promise<string[]> {
+  const lines = await logLines(harness.lab, "cs", HOST, "the cluster refuses this chunk server");
+  return lines.map((line) => String(line["detail"]));
+}
+
+/** What the daemon says when it does not start. */
+async function refusalOfStart(): Promise<string> {
+  const start = harness.lab.startOne("cs", HOST);
+  return await start.then(
+    () => "it started",
+    (error: Error) => error.message,
+  );
+}
+
+test(
+  "a repository that was restored from an older state is refused, however often it is started",
+  async () => {
+    const { lab } = harness;
+    const { directory } = await lab.service("cs", HOST);
+    await lab.stopOne("cs", HOST);
+    await cp(directory, `${directory}.older`, { recursive: true });
+    await lab.startOne("cs", HOST);
+    await writeFor(1000);
+    await harness.until(isHealthy, "every chunk is healthy");
+    await lab.stopOne("cs", HOST);
+    await rename(directory, `${directory}.right`);
+    await rename(`${directory}.older`, directory);
+    for (let i = 1; i <= 3; i++) {
+      await lab.startOne("cs", HOST);
+      const said = await eventually("the cluster refuses it", async () => {
+        const found = await refusals();
+        return found.length >= i ? found.at(-1) : undefined;
+      });
+      expect(said).toContain("another copy of this repository has served as CS#");
+      await lab.stopOne("cs", HOST);
+    }
+    await rm(directory, { recursive: true });
+    await rename(`${directory}.right`, directory);
+    await comesBack();
+    await expectSame();
+  },
+  TEST_MS,
+);
+
+test(
+  "a copy of a repository is refused while the original serves",
+  async () => {
+    const { lab } = harness;
+    const { directory } = await lab.service("cs", HOST);
+    const copy = join(lab.directory, "copy");
+    await cp(directory, copy, { recursive: true, filter: (path) => !/(LOCK|\.sock)$/.test(path) });
+    await rm(join(copy, "logs"), { recursive: true });
+    await mkdir(join(copy, "logs"));
+    const program = fileURLToPath(new URL("../../bin/csd.js", import.meta.url));
+    const clone = spawn(process.execPath, [program, "-r", copy], {
+      env: { ...process.env, PSTORAGE_ROOT: lab.root(HOST) },
+      stdio: "ignore",
+    });
+    const ended = new Promise((resolve) => clone.once("exit", resolve));
+    try {
+      const said = await eventually("the cluster refuses it", async () => {
+        const text = await readFile(join(copy, "logs/log"), "utf8").catch(() => "");
+        return text.split("\n").find((line) => line.includes("the cluster refuses this chunk server"));
+      });
+      expect(said).toContain("runs already, at ");
+    } finally {
+      clone.kill("SIGKILL");
+      await ended;
+      await rm(copy, { recursive: true, force: true });
+    }
+    const { chunkServers } = await harness.lab.status();
+    expect(chunkServers.every(({ status }) => status === "active")).toBe(true);
+    await expectSame();
+  },
+  TEST_MS,
+);
+
+test(
+  "a foreign repository, and a mount point without its disk, are refused with advice",
+  async () => {
+    const { lab } = harness;
+    const { directory } = await lab.service("cs", HOST);
+    await lab.stopOne("cs", HOST);
+    const identity = join(directory, "identity.json");
+    const right = await readFile(identity, "utf8");
+    const { clusterId } = JSON.parse(right) as { clusterId: string };
+    await writeFile(identity, right.replace(clusterId, "00000000-0000-4000-8000-000000000000"));
+    expect(await refusalOfStart()).toContain("is of another cluster than");
+    await writeFile(identity, right);
+
+    await rename(directory, `${directory}.unmounted`);
+    await mkdir(directory);
+    expect(await refusalOfStart()).toContain("is its disk mounted?");
+    await rm(directory, { recursive: true });
+    await rename(`${directory}.unmounted`, directory);
+    await comesBack();
     await expectSame();
   },
   TEST_MS,

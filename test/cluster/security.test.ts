@@ -373,7 +373,14 @@ test(
         address: "127.0.0.1:1",
         hostId: second.hostId,
       };
-      const rest = { location: "0.0.0", tier: 0, incarnation: 1_000_000, protocolVersion: 1, space };
+      const rest = {
+        location: "0.0.0",
+        tier: 0,
+        incarnation: 1_000_000,
+        runs: ["stranger"],
+        protocolVersion: 1,
+        space,
+      };
       return codeOf(calls.request({ type: "register", body: { ...server, ...rest, ...change } }, CALL));
     };
     expect(await register({ clusterId })).toBe("wrong_cluster");

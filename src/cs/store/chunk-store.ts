@@ -1,6 +1,6 @@
 import { failureOf, StorageError, storageError, toUtf8 } from "../../base/index.js";
 import type { ChainMember, ChunkId, ChunkVersion } from "../../chunk/index.js";
-import type { Clock, Disk, DiskSpace, Kv } from "../../io/index.js";
+import type { Disk, DiskSpace, Kv } from "../../io/index.js";
 import { Bitmap } from "../core/bitmap.js";
 import { hasCode } from "./chunk-data.js";
 import { type CsIdentity, decodeIdentity } from "./identity.js";
@@ -14,6 +14,7 @@ import {
   lastEndOf,
   NO_BOOT,
   type RunState,
+  runsWith,
 } from "./run-state.js";
 import { type StoreContext, StoredReplica } from "./stored-replica.js";
 
@@ -49,6 +50,7 @@ export class ChunkStore {
   /** Replicas with pages in memory, least recently used first. */
   readonly #recent = new Set<StoredReplica>();
   #epoch: number;
+  #runs: readonly string[];
   #isDistrusted = false;
   /** Run states are written one after the other: the last one tells the truth. */
   #runStates: Promise<void> = Promise.resolve();
@@ -57,7 +59,7 @@ export class ChunkStore {
   private constructor(
     context: StoreContext,
     identity: CsIdentity,
-    { incarnation, epoch }: Pick<RunState, "incarnation" | "epoch">,
+    { incarnation, epoch, runs }: Pick<RunState, "incarnation" | "epoch" | "runs">,
     lastEnd: LastEnd,
   ) {
     this.#context = context;
@@ -65,10 +67,16 @@ export class ChunkStore {
     this.incarnation = incarnation;
     this.lastEnd = lastEnd;
     this.#epoch = epoch;
+    this.#runs = runs;
   }
 
-  /** Refuses what is not a directory of this cluster and format; after a crash, makes checksums right first. */
-  static async open(directory: string, clusterId: string, disk: Disk, clock: Clock): Promise<ChunkStore> {
+  /** Refuses what is not a directory of this cluster and format; after a crash, makes checksums right first. `run`: a name that no other process has. */
+  static async open(
+    directory: string,
+    clusterId: string,
+    run: string,
+    { disk, clock }: Pick<StoreContext, "disk" | "clock">,
+  ): Promise<ChunkStore> {
     const paths = new StorePaths(directory);
     const identity = await readIdentity(disk, paths);
     if (identity.clusterId !== clusterId) {
@@ -83,7 +91,7 @@ export class ChunkStore {
       const lastEnd = lastEndOf(last, disk.bootId());
       const incarnation = last.incarnation + 1;
       // Until the records say what a crash of the host left behind, this must: the boot is still the last process's.
-      const running = { incarnation, isClean: false, epoch: last.epoch };
+      const running = { incarnation, isClean: false, epoch: last.epoch, runs: runsWith(last.runs, run) };
       await writeRunState(disk, paths, { ...running, bootId: last.bootId });
       const files = new OpenFiles(disk);
       const context = { disk, paths, files, kv, clock, dirtyReplicas: new Set<StoredReplica>() };
@@ -104,6 +112,18 @@ export class ChunkStore {
 
   async noteEpoch(epoch: number): Promise<void> {
     this.#epoch = Math.max(this.#epoch, epoch);
+    if (this.#closing === undefined) await this.#writeRunState(false);
+  }
+
+  /** As in `RunState`; the last is this process. */
+  get runs(): readonly string[] {
+    return this.#runs;
+  }
+
+  /** The cluster has taken this process in: those before it are of no interest any more. */
+  async accepted(): Promise<void> {
+    if (this.#runs.length === 1) return;
+    this.#runs = this.#runs.slice(-1);
     if (this.#closing === undefined) await this.#writeRunState(false);
   }
 
@@ -225,7 +245,8 @@ export class ChunkStore {
     const { incarnation } = this;
     const write = (): Promise<void> => {
       const bootId = this.#isDistrusted ? NO_BOOT : disk.bootId();
-      return writeRunState(disk, paths, { bootId, incarnation, isClean, epoch: this.#epoch });
+      const runs = this.#runs;
+      return writeRunState(disk, paths, { bootId, incarnation, isClean, epoch: this.#epoch, runs });
     };
     this.#runStates = this.#runStates.then(write, write);
     return this.#runStates;
@@ -283,7 +304,7 @@ async function readRunState(disk: Disk, paths: StorePaths): Promise<RunState> {
     return decodeRunState(await disk.readFile(paths.runState, "cs.state.read"));
   } catch (error) {
     if (!hasCode(error, "not_found")) throw error;
-    return { bootId: NO_BOOT, incarnation: 0, isClean: false, epoch: 0 };
+    return { bootId: NO_BOOT, incarnation: 0, isClean: false, epoch: 0, runs: [] };
   }
 }
 

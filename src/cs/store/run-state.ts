@@ -10,6 +10,19 @@ export interface RunState {
   readonly isClean: boolean;
   /** The highest epoch of the cluster's metadata that was ever met; 0: they were never recovered. */
   readonly epoch: number;
+  /**
+   * Processes that have served this directory: the last that the cluster is known to have taken in, then all since. Two copies of a
+   * directory go different ways by it, and the cluster tells them apart.
+   */
+  readonly runs: readonly string[];
+}
+
+/** So many that the cluster did not take in are remembered. */
+const RUN_COUNT_MAX = 64;
+
+/** With one more; the first may be the one that the cluster knows. */
+export function runsWith(runs: readonly string[], run: string): string[] {
+  return [...runs.slice(0, 1), ...runs.slice(1).slice(2 - RUN_COUNT_MAX), run];
 }
 
 /** No host has this one. */
@@ -24,14 +37,15 @@ export function encodeRunState(state: RunState): Uint8Array {
 
 /** A damaged file is taken for a crash of the host long ago: that distrusts most. */
 export function decodeRunState(bytes: Uint8Array): RunState {
-  const unknown: RunState = { bootId: NO_BOOT, incarnation: 0, isClean: false, epoch: 0 };
+  const unknown: RunState = { bootId: NO_BOOT, incarnation: 0, isClean: false, epoch: 0, runs: [] };
   try {
     const value: unknown = JSON.parse(fromUtf8(bytes));
     if (typeof value !== "object" || value === null) return unknown;
-    const { bootId, incarnation, isClean, epoch } = value as Record<string, unknown>;
+    const { bootId, incarnation, isClean, epoch, runs } = value as Record<string, unknown>;
     if (typeof bootId !== "string" || typeof incarnation !== "number" || typeof isClean !== "boolean")
       return unknown;
-    return { bootId, incarnation, isClean, epoch: typeof epoch === "number" ? epoch : 0 };
+    const known = Array.isArray(runs) ? runs.filter((run) => typeof run === "string") : [];
+    return { bootId, incarnation, isClean, epoch: typeof epoch === "number" ? epoch : 0, runs: known };
   } catch {
     // Not JSON: see above.
     return unknown;

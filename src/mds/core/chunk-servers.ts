@@ -34,16 +34,28 @@ export function registerCs(context: Context, body: RegisterCsChange): Outcome {
   }
   if (server.hostId !== body.hostId) return fail("refused", `${name} belongs to another host`);
   if (body.incarnation < server.incarnation) return fail("refused", `${name} runs a second time`);
+  if (isOfCopy(server, body.runs)) {
+    return fail(
+      "refused",
+      `another copy of this repository has served as ${name} since: this one is older than the cluster's data; remove it and make a new chunk server`,
+    );
+  }
   const refusal = refusalOfPlace(body.location, body.tier);
   if (refusal !== undefined) return fail("invalid", refusal);
   return watchHealth(context, () => {
     recordRegistration(context, server, body);
-    const { address, location, tier, incarnation, space } = body;
-    const seen = { ...server, address, location, tier, incarnation, ...quantized(space) };
+    const { address, location, tier, incarnation, space, runs } = body;
+    const run = runs.at(-1);
+    const seen = { ...server, address, location, tier, incarnation, run, ...quantized(space) };
     context.tables.chunkServers.put(withActivity(seen, "active", context.stampMs), body.csId);
     serversChanged(context);
     return done();
   });
+}
+
+/** The repository does not remember the process that was taken in last: it was restored from before that, or copied. */
+function isOfCopy({ run }: CsRecord, runs: readonly string[]): boolean {
+  return run !== undefined && !runs.includes(run);
 }
 
 /** Added in the time that a recovery of the metadata lost: it is what it says it is, if its certificate is of its host. */

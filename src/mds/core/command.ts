@@ -119,6 +119,8 @@ export interface RegisterCsChange {
   readonly tier: number;
   readonly incarnation: number;
   readonly space: CsSpace;
+  /** As in `RegisterCs`. */
+  readonly runs: readonly string[];
 }
 export interface UpdateCs {
   readonly csId: CsId;

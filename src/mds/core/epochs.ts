@@ -70,6 +70,10 @@ export function beginEpoch(context: Context, body: BeginEpoch): Outcome {
   tables.cluster.put({ ...cluster, epoch, epochs: [...cluster.epochs, record] });
   for (const { mdsId: old } of [...tables.mdsServers.values()]) tables.mdsServers.delete(old);
   tables.mdsServers.put({ mdsId, address, hostId }, mdsId);
+  // Processes that were taken in since the recovered moment are not known.
+  for (const { run: _, ...server } of [...tables.chunkServers.values()]) {
+    tables.chunkServers.put(server, server.csId);
+  }
   const message = `The metadata were recovered from ${source}; MDS#${mdsId} (${address}) begins a new group`;
   recordEvent(context, { system: "MDS", severity: "warn", message });
   context.effects.push({ type: "mdsServersChanged" });

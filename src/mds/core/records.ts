@@ -285,6 +285,8 @@ export interface CsRecord {
   readonly freeBytes: number;
   readonly replicaCount: number;
   readonly flags: string;
+  /** The process that was taken in last; absent: none since the metadata were recovered. */
+  readonly run?: string | undefined;
 }
 
 export interface MdsRecord {

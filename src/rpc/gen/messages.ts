@@ -3967,6 +3967,8 @@ export interface CsRecord {
   readonly freeBytes: number;
   readonly replicaCount: number;
   readonly flags: string;
+  /** The process that was taken in last; absent: none since the metadata were recovered. */
+  readonly run?: string | undefined;
 }
 
 function encodeCsRecord(message: CsRecord, writer: wire.Writer): void {
@@ -4012,6 +4014,9 @@ function encodeCsRecord(message: CsRecord, writer: wire.Writer): void {
   if (message.flags !== "") {
     writer.uint32(114).string(message.flags);
   }
+  if (message.run !== undefined) {
+    writer.uint32(122).string(message.run);
+  }
 }
 
 function decodeCsRecord(reader: wire.Reader): CsRecord {
@@ -4029,6 +4034,7 @@ function decodeCsRecord(reader: wire.Reader): CsRecord {
   let $freeBytes = 0;
   let $replicaCount = 0;
   let $flags = "";
+  let $run: string | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -4074,6 +4080,9 @@ function decodeCsRecord(reader: wire.Reader): CsRecord {
       case 114:
         $flags = wire.text(reader);
         break;
+      case 122:
+        $run = wire.text(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -4093,6 +4102,7 @@ function decodeCsRecord(reader: wire.Reader): CsRecord {
     freeBytes: $freeBytes,
     replicaCount: $replicaCount,
     flags: $flags,
+    run: $run,
   };
 }
 
@@ -9806,6 +9816,8 @@ export interface RegisterCs {
   readonly incarnation: number;
   readonly protocolVersion: number;
   readonly space: CsSpace;
+  /** Processes of its repository: the last that the cluster is known to have taken in, and those since; the last is this one. */
+  readonly runs: readonly string[];
 }
 
 function encodeRegisterCs(message: RegisterCs, writer: wire.Writer): void {
@@ -9836,6 +9848,9 @@ function encodeRegisterCs(message: RegisterCs, writer: wire.Writer): void {
   writer.uint32(74).fork();
   encodeCsSpace(message.space, writer);
   writer.ldelim();
+  for (const item of message.runs) {
+    writer.uint32(82).string(item);
+  }
 }
 
 function decodeRegisterCs(reader: wire.Reader): RegisterCs {
@@ -9848,6 +9863,7 @@ function decodeRegisterCs(reader: wire.Reader): RegisterCs {
   let $incarnation = 0;
   let $protocolVersion = 0;
   let $space: CsSpace | undefined;
+  const $runs: string[] = [];
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -9878,6 +9894,9 @@ function decodeRegisterCs(reader: wire.Reader): RegisterCs {
       case 74:
         $space = wire.nested(reader, decodeCsSpace);
         break;
+      case 82:
+        wire.push($runs, wire.text(reader));
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -9892,6 +9911,7 @@ function decodeRegisterCs(reader: wire.Reader): RegisterCs {
     incarnation: $incarnation,
     protocolVersion: $protocolVersion,
     space: $space ?? wire.absent(decodeCsSpace),
+    runs: $runs,
   };
 }
 
@@ -9910,6 +9930,8 @@ export interface RegisterCsChange {
   readonly tier: number;
   readonly incarnation: number;
   readonly space: CsSpace;
+  /** As in RegisterCs. */
+  readonly runs: readonly string[];
 }
 
 function encodeRegisterCsChange(message: RegisterCsChange, writer: wire.Writer): void {
@@ -9934,6 +9956,9 @@ function encodeRegisterCsChange(message: RegisterCsChange, writer: wire.Writer):
   writer.uint32(58).fork();
   encodeCsSpace(message.space, writer);
   writer.ldelim();
+  for (const item of message.runs) {
+    writer.uint32(66).string(item);
+  }
 }
 
 function decodeRegisterCsChange(reader: wire.Reader): RegisterCsChange {
@@ -9944,6 +9969,7 @@ function decodeRegisterCsChange(reader: wire.Reader): RegisterCsChange {
   let $tier = 0;
   let $incarnation = 0;
   let $space: CsSpace | undefined;
+  const $runs: string[] = [];
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -9968,6 +9994,9 @@ function decodeRegisterCsChange(reader: wire.Reader): RegisterCsChange {
       case 58:
         $space = wire.nested(reader, decodeCsSpace);
         break;
+      case 66:
+        wire.push($runs, wire.text(reader));
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -9980,6 +10009,7 @@ function decodeRegisterCsChange(reader: wire.Reader): RegisterCsChange {
     tier: $tier,
     incarnation: $incarnation,
     space: $space ?? wire.absent(decodeCsSpace),
+    runs: $runs,
   };
 }
 

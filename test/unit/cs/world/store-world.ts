@@ -40,13 +40,13 @@ export class StoreWorld {
 
   open(clusterId = TEST_CLUSTER): Promise<ChunkStore> {
     if (!this.host.isAlive) this.host.restart();
-    return this.run(ChunkStore.open("/cs", clusterId, this.host.disk, this.host.clock));
+    return this.run(ChunkStore.open("/cs", clusterId, "run", this.host));
   }
 
   /** Opens the store with a fault waiting that kills the process. */
   async crashWhileOpening(): Promise<void> {
     this.host.restart();
-    void ChunkStore.open("/cs", TEST_CLUSTER, this.host.disk, this.host.clock);
+    void ChunkStore.open("/cs", TEST_CLUSTER, "run", this.host);
     await this.world.simulator.runUntil(() => !this.host.isAlive, "the crash");
   }
 

@@ -60,7 +60,7 @@ export function register(world: CoreWorld, server: Server): void {
   server.isUp = true;
   const place = { address: "10.0.1.1:1000", hostId, location: "0.0.0", tier: 0 };
   const space = { totalBytes: 2 ** 40, freeBytes: 2 ** 40 };
-  const body = { csId, ...place, incarnation: 9, space };
+  const body = { csId, ...place, incarnation: 9, runs: ["run"], space };
   expect(codeOf(world.apply({ type: "registerCs", body }).outcome)).toBe("done");
 }
 

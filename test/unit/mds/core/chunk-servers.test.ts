@@ -20,7 +20,8 @@ const remove = (world: ChunkWorld, id: CsId, how: { force?: boolean; cancel?: bo
 const register = (world: ChunkWorld, change: object = {}) => {
   const { csId: id, address, hostId, location, tier, incarnation } = server(world);
   const space = { totalBytes: 1e12, freeBytes: 5e11 };
-  const body = { csId: id, address, hostId, location, tier, incarnation: incarnation + 1, space, ...change };
+  const place = { address, hostId, location, tier };
+  const body = { csId: id, ...place, incarnation: incarnation + 1, runs: ["run"], space, ...change };
   return world.apply({ type: "registerCs", body }).outcome;
 };
 
@@ -39,6 +40,7 @@ describe("a chunk server", () => {
     ["an unknown id", { csId: csId(7) }, "not_found"],
     ["another host", { hostId: "other" }, "refused"],
     ["an older process", { incarnation: 0 }, "refused"],
+    ["a repository that does not know who has served since", { runs: ["older", "copy"] }, "refused"],
     ["a strange place", { location: "here" }, "invalid"],
     ["a strange tier", { tier: 4 }, "invalid"],
   ])("may not register with %s", (_what, change, code) => {
@@ -51,6 +53,13 @@ describe("a chunk server", () => {
   test("may register again with the same process, when its connection broke", () => {
     const world = new ChunkWorld(1);
     expect(codeOf(register(world, { incarnation: 1 }))).toBe("done");
+  });
+
+  test("is known by the processes that its repository has seen, whether it heard that they were taken in or not", () => {
+    const world = new ChunkWorld(1);
+    expect(codeOf(register(world, { runs: ["older", "run", "died early", "next"] }))).toBe("done");
+    expect(codeOf(register(world, { runs: ["run"] }))).toBe("refused");
+    expect(codeOf(register(world, { runs: ["next"] }))).toBe("done");
   });
 
   test("that was dropped is banned for ever", () => {

@@ -141,6 +141,7 @@ export class CoreWorld {
       location: "0.0.0",
       tier: 0,
       incarnation: 1,
+      runs: ["run"],
       space: { totalBytes: 2 ** 40, freeBytes: 2 ** 40 },
     };
     this.apply({ type: "registerCs", body });

@@ -88,6 +88,7 @@ test("a chunk server that was added in the lost time is let in, and any other st
           location: "0.0.0",
           tier: 1,
           incarnation: 7,
+          runs: ["run"],
           space: { totalBytes: 1, freeBytes: 1 },
         },
       }).outcome,

@@ -67,6 +67,7 @@ const CHANGES: readonly Change[] = [
       location: "0.0.0",
       tier: 0,
       incarnation: 9,
+      runs: ["a", "b"],
       space,
     },
   },
