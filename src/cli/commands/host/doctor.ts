@@ -38,7 +38,13 @@ async function clusterView({ host, clusterName }: Invocation): Promise<Finding[]
   } catch (error) {
     const failure = failureOf(error);
     if (failure === undefined) throw error;
-    return [fail("cluster", failure.detail, "docs/operating/troubleshooting.md: no leading metadata server answers")];
+    return [
+      fail(
+        "cluster",
+        failure.detail,
+        "docs/operating/troubleshooting.md: no leading metadata server answers",
+      ),
+    ];
   }
 }
 

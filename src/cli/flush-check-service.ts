@@ -1,0 +1,3 @@
+import { runFlushProgram } from "./flush-check/flush-program.js";
+
+await runFlushProgram();

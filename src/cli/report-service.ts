@@ -1,0 +1,3 @@
+import { runReportProgram } from "./report/report-program.js";
+
+await runReportProgram();
