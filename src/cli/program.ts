@@ -25,7 +25,9 @@ import { defineMakeMds } from "./commands/mds/make.js";
 import { defineRmMds } from "./commands/mds/remove.js";
 import { defineInstallServices } from "./commands/service/install.js";
 import { defineListServices } from "./commands/service/list.js";
+import { defineCompletion } from "./commands/shell/completion.js";
 import { errorLine } from "./error-line.js";
+import { exampleText } from "./examples.js";
 import { machineHost } from "./host.js";
 import { type GlobalOptions, Invocation } from "./invocation.js";
 import { refreshUnits } from "./services/install.js";
@@ -59,6 +61,7 @@ const COMMANDS: readonly ((program: Command, invocation: Invocation) => void)[] 
   defineRevoke,
   defineFileCommands,
   defineLabCommands,
+  defineCompletion,
 ];
 
 /** Commands after which this host may have other servers than before. */
@@ -108,7 +111,11 @@ export function makeProgram(invocation: Invocation): Command {
     });
   });
   for (const command of allCommands(program)) {
-    command.exitOverride().configureOutput(program.configureOutput()).helpOption("-h, --help", "show help");
+    command
+      .exitOverride()
+      .configureOutput(program.configureOutput())
+      .helpOption("-h, --help", "show help")
+      .addHelpText("after", exampleText(program.name(), command));
   }
   return program;
 }

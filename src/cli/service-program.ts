@@ -16,6 +16,16 @@ const NOT_RUNNING = 3;
 
 /** `pstorage-mdsd` and `pstorage-csd`: the daemons of this host, all, of one cluster, or of one directory. */
 export async function runServiceProgram(kind: ServiceKind): Promise<void> {
+  try {
+    await serviceCommand(kind).parseAsync();
+  } catch (error) {
+    process.stderr.write(`pstorage-${kind}d: ${errorLine(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** The command line, ready to parse. */
+export function serviceCommand(kind: ServiceKind): Command {
   const files = new HostFiles(process.env["PSTORAGE_ROOT"] ?? "/");
   const program = new Command(`pstorage-${kind}d`);
   program.description(`Starts and stops the ${kind.toUpperCase()} daemons of this host.`);
@@ -23,6 +33,7 @@ export async function runServiceProgram(kind: ServiceKind): Promise<void> {
     program
       .command(`${name} [CLUSTER_OR_DIR]`)
       .description(description)
+      .addHelpText("after", `\nExamples:\n  pstorage-${kind}d ${name}\n  pstorage-${kind}d ${name} stor1`)
       .action((selection: string | undefined) => forEachService(files, kind, selection, act));
   };
   const start = async (service: LocalService): Promise<string> =>
@@ -44,12 +55,7 @@ export async function runServiceProgram(kind: ServiceKind): Promise<void> {
     if (pid === undefined) process.exitCode = NOT_RUNNING;
     return pid === undefined ? "is stopped" : `is running (pid ${pid})`;
   });
-  try {
-    await program.parseAsync();
-  } catch (error) {
-    process.stderr.write(`pstorage-${kind}d: ${errorLine(error)}\n`);
-    process.exitCode = 1;
-  }
+  return program;
 }
 
 async function forEachService(

@@ -1,0 +1,79 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { flushCommand } from "../flush-check/flush-program.js";
+import { machineHost } from "../host.js";
+import { Invocation } from "../invocation.js";
+import { mountCommand } from "../mount/mount-program.js";
+import { makeProgram } from "../program.js";
+import { reportCommand } from "../report/report-program.js";
+import { serviceCommand } from "../service-program.js";
+import { processTerminal } from "../terminal.js";
+import { type ManPage, manPage } from "./man-page.js";
+
+const CLUSTER = "/etc/pstorage/clusters/NAME";
+const FILES: readonly (readonly [string, string])[] = [
+  [`${CLUSTER}/bs.list`, "Addresses of metadata servers, one IP[:PORT] a line."],
+  [`${CLUSTER}/auth_digest.key`, "The credential of this host. Secret."],
+  ["/etc/pstorage/host_id, /etc/pstorage/location", "Who this host is, and where it stands (ROOM.ROW.RACK)."],
+  ["/etc/pstorage/mds.config, /etc/pstorage/cs.config", "The repositories of this host."],
+];
+
+/** A page for every program. */
+export function manPages(): ManPage[] {
+  const others = ["pstorage (8)", "pstorage\\-mount (8)", "pstorage\\-mdsd (8)", "pstorage\\-csd (8)"];
+  const page = (one: ManPage): ManPage => ({
+    ...one,
+    seeAlso: others.filter((other) => !other.startsWith(`${one.command.name().replaceAll("-", "\\-")} `)),
+  });
+  return [
+    page({
+      command: makeProgram(new Invocation(machineHost("/"), processTerminal())),
+      section: 8,
+      aliases: ["vstorage"],
+      files: FILES,
+    }),
+    page({
+      command: mountCommand("pstorage-mount"),
+      section: 8,
+      aliases: ["vstorage-mount", "mount.fuse.pstorage", "mount.fuse.vstorage"],
+      examples: [
+        "pstorage-mount -c stor1 /mnt/stor1",
+        "mount -t fuse.pstorage pstorage://stor1 /mnt/stor1 -o noatime",
+      ],
+      files: FILES,
+    }),
+    ...(["mds", "cs"] as const).map((kind) =>
+      page({
+        command: serviceCommand(kind),
+        section: 8,
+        aliases: [`vstorage-${kind}d`],
+        examples: [`pstorage-${kind}d start`, `pstorage-${kind}d status stor1`],
+        files: FILES.slice(3),
+      }),
+    ),
+    page({
+      command: reportCommand("pstorage-make-report"),
+      section: 8,
+      aliases: ["vstorage-make-report"],
+      examples: ["pstorage-make-report -f /tmp/report.tgz stor1"],
+    }),
+    page({
+      command: flushCommand("pstorage-hwflush-check"),
+      section: 8,
+      aliases: ["vstorage-hwflush-check"],
+      examples: ["pstorage-hwflush-check -l", "pstorage-hwflush-check -s 10.37.130.9 -d /disks/sdb -t 100"],
+    }),
+  ];
+}
+
+/** Writes `NAME.8` of every program, and one that refers to it for each other name. */
+export function writeManPages(directory: string): void {
+  mkdirSync(directory, { recursive: true });
+  for (const page of manPages()) {
+    const { section, aliases = [] } = page;
+    const name = page.command.name();
+    writeFileSync(join(directory, `${name}.${section}`), manPage(page));
+    for (const alias of aliases)
+      writeFileSync(join(directory, `${alias}.${section}`), `.so man${section}/${name}.${section}\n`);
+  }
+}
