@@ -8,6 +8,7 @@ import type { Effect } from "./core/effects.js";
 import { CsLiveness } from "./cs-liveness.js";
 import type { Leadership } from "./leadership.js";
 import { followMembership } from "./membership-loop.js";
+import { RebalanceLoop } from "./rebalance-loop.js";
 import { RepairLoop } from "./repair-loop.js";
 
 /** How often the leader looks after everything that time alone changes. */
@@ -37,6 +38,7 @@ export class Maintenance {
   readonly #leadership: Leadership;
   readonly #liveness: CsLiveness;
   readonly repair: RepairLoop;
+  readonly #rebalance: RebalanceLoop;
   readonly #beat: Heartbeat;
   readonly #jobs: readonly BackgroundJobs<number>[];
   readonly #reclaims: BackgroundJobs<number>;
@@ -49,9 +51,10 @@ export class Maintenance {
     this.#leadership = leadership;
     this.#liveness = new CsLiveness(leadership);
     this.repair = new RepairLoop(leadership);
+    this.#rebalance = new RebalanceLoop(leadership);
     this.#beat = new Heartbeat(leadership.clock, "mds.maintenance", BEAT_MS, (lateMs) => this.#tick(lateMs));
     this.#reclaims = new BackgroundJobs(8, (ino) => dropFileChunks(leadership, inodeNumber(ino)));
-    this.#sweeps = new BackgroundJobs(4, (ino) => sweepFileChunks(leadership, inodeNumber(ino)));
+    this.#sweeps = new BackgroundJobs(4, (ino) => this.#sweep(ino));
     this.#deletions = new BackgroundJobs(16, (id) => deleteReplicas(leadership, csId(id)));
     this.#recoveries = new BackgroundJobs(8, (ino) =>
       leadership.proposeQuietly({ type: "finishRecovery", body: { ino: inodeNumber(ino) } }),
@@ -64,6 +67,7 @@ export class Maintenance {
     for (const { csId: id } of this.#leadership.tables.chunkServers.values()) this.#deletions.add(id);
     this.#beat.start();
     this.repair.start();
+    this.#rebalance.start();
   }
 
   /** Takes up what an applied command called for. */
@@ -84,8 +88,11 @@ export class Maintenance {
       case "deleteReplica":
         this.#deletions.add(effect.csId);
         return;
-      case "repair":
       case "chunkServersChanged":
+        this.#rebalance.kick();
+        this.repair.kick();
+        return;
+      case "repair":
         this.repair.kick();
         return;
       case "mdsServersChanged":
@@ -108,6 +115,7 @@ export class Maintenance {
   close(): void {
     this.#beat.close();
     this.repair.close();
+    this.#rebalance.close();
     for (const jobs of this.#jobs) jobs.close();
   }
 
@@ -125,6 +133,13 @@ export class Maintenance {
     for (const change of this.#liveness.tick()) await leadership.proposeQuietly(change);
     await followMembership(leadership);
     for (const jobs of this.#jobs) jobs.retry();
+  }
+
+  /** The chunks follow what their file wants now; replicas may have to move. */
+  async #sweep(ino: number): Promise<boolean> {
+    const isDone = await sweepFileChunks(this.#leadership, inodeNumber(ino));
+    if (isDone) this.#rebalance.kick();
+    return isDone;
   }
 
   async #endSession(id: number): Promise<boolean> {

@@ -70,24 +70,34 @@ export function isSound(server: CsRecord | undefined): boolean {
   return server?.activity === "active" && server.administration === "normal";
 }
 
-function rankForRemoval(
+/** Those that should leave first: the worst placed, then those on the fullest disks. */
+export function rankForRemoval(
   tables: Pick<Tables, "chunkServers">,
   record: ChunkRecord,
   active: readonly ReplicaRecord[],
 ): readonly ReplicaRecord[] {
-  const domains = new Map<string, number>();
-  const keyOf = (server: CsRecord): string => domainOf(server, record.policy.failureDomain);
-  for (const { csId } of active) {
-    const server = tables.chunkServers.get(csId);
-    if (server !== undefined) domains.set(keyOf(server), (domains.get(keyOf(server)) ?? 0) + 1);
-  }
-  const badness = ({ csId }: ReplicaRecord): number => {
-    const server = tables.chunkServers.get(csId);
-    if (server === undefined || !isSound(server)) return 4;
-    const shares = (domains.get(keyOf(server)) ?? 0) > 1 ? 2 : 0;
-    const strange = server.tier === record.policy.tier ? 0 : 1;
-    return shares + strange;
-  };
-  const freeOf = ({ csId }: ReplicaRecord): number => tables.chunkServers.get(csId)?.freeBytes ?? 0;
-  return [...active].sort((a, b) => badness(b) - badness(a) || freeOf(a) - freeOf(b) || a.csId - b.csId);
+  const badness = new Map(active.map(({ csId }) => [csId, misplacement(tables, record, csId)]));
+  const badnessOf = ({ csId }: ReplicaRecord): number => badness.get(csId) ?? 0;
+  const freeOf = ({ csId }: ReplicaRecord): number => freeFraction(tables.chunkServers.get(csId));
+  return [...active].sort((a, b) => badnessOf(b) - badnessOf(a) || freeOf(a) - freeOf(b) || a.csId - b.csId);
+}
+
+/** How badly a complete member is placed, from 0: its server is not sound, shares its failure domain with another, or is of another tier. */
+export function misplacement(
+  { chunkServers }: Pick<Tables, "chunkServers">,
+  { chain, policy }: ChunkRecord,
+  csId: CsId,
+): number {
+  const server = chunkServers.get(csId);
+  if (server === undefined || !isSound(server)) return 4;
+  const domain = domainOf(server, policy.failureDomain);
+  const isShared = chain.some((other) => {
+    const there = other.csId === csId || other.syncing ? undefined : chunkServers.get(other.csId);
+    return there !== undefined && domainOf(there, policy.failureDomain) === domain;
+  });
+  return (isShared ? 2 : 0) + (server.tier === policy.tier ? 0 : 1);
+}
+
+function freeFraction(server: CsRecord | undefined): number {
+  return server === undefined || server.totalBytes === 0 ? 0 : server.freeBytes / server.totalBytes;
 }

@@ -125,6 +125,27 @@ const DEFINITIONS = {
     max: 4096,
     description: "bytes; files up to that size are kept in the metadata, without chunks, until they grow",
   },
+  "mds.rebalance.enabled": {
+    kind: "switch",
+    default: 1,
+    description:
+      "0: healthy replicas stay where they are, however full the disks and wherever files want them",
+  },
+  "mds.rebalance.margin": {
+    kind: "integer",
+    default: 4,
+    min: 1,
+    max: 100,
+    description: "%; replicas move from disks that are so much fuller than others",
+  },
+  "mds.rebalance.max_moves": {
+    kind: "integer",
+    default: 4,
+    min: 1,
+    max: 10_000,
+    description:
+      "replicas being moved at the same time in the whole cluster, at most one from or to a chunk server",
+  },
   "mds.session.lease_tout": {
     kind: "integer",
     default: 15_000,
