@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { defineGetAttr } from "./commands/attribute/get.js";
 import { defineSetAttr } from "./commands/attribute/set.js";
@@ -92,6 +93,7 @@ export function makeProgram(invocation: Invocation): Command {
     .description("A replicated storage cluster: set it up, look at it, use it.")
     .option("-c, --cluster <name>", "name of the cluster (default: PSTORAGE_NAME)")
     .option("-q, --quiet", 'do not print "connected to MDS#N"')
+    .version(ownVersion(), "-V, --version", "show the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show help of a command")
     .exitOverride()
@@ -118,6 +120,12 @@ export function makeProgram(invocation: Invocation): Command {
       .addHelpText("after", exampleText(program.name(), command));
   }
   return program;
+}
+
+/** Of the package that this program is part of. */
+function ownVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 /** Every command below, however deep. */

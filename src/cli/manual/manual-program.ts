@@ -8,6 +8,7 @@ import { makeProgram } from "../program.js";
 import { reportCommand } from "../report/report-program.js";
 import { serviceCommand } from "../service-program.js";
 import { processTerminal } from "../terminal.js";
+import { completionScript } from "./completion.js";
 import { type ManPage, manPage } from "./man-page.js";
 
 const CLUSTER = "/etc/pstorage/clusters/NAME";
@@ -63,6 +64,17 @@ export function manPages(): ManPage[] {
       aliases: ["vstorage-hwflush-check"],
       examples: ["pstorage-hwflush-check -l", "pstorage-hwflush-check -s 10.37.130.9 -d /disks/sdb -t 100"],
     }),
+  ];
+}
+
+/** Where shells look for completions, below `/`, and what they find there. */
+export function completionScripts(): { readonly path: string; readonly text: string }[] {
+  const program = makeProgram(new Invocation(machineHost("/"), processTerminal()));
+  const [bash, zsh] = [completionScript(program, "bash"), completionScript(program, "zsh")];
+  return [
+    { path: "usr/share/bash-completion/completions/pstorage", text: bash },
+    { path: "usr/share/bash-completion/completions/vstorage", text: bash },
+    { path: "usr/share/zsh/vendor-completions/_pstorage", text: zsh },
   ];
 }
 
