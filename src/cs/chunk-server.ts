@@ -139,8 +139,7 @@ export class ChunkServer {
     const isDrained = await this.#drained(table);
     await registration.close();
     await cleaner.close();
-    const idleSinceMs = Number.POSITIVE_INFINITY;
-    if (isDrained) await cleaner.cleanAll(idleSinceMs);
+    if (isDrained) await cleaner.cleanAll(() => Number.POSITIVE_INFINITY);
     await listener.close();
     links.close();
     await table.close({ code: "closed", detail: "this server has stopped" });

@@ -2,6 +2,7 @@ import type { Clock } from "../io/index.js";
 import type { CsLimits } from "./environment.js";
 import type { ReplicaTable } from "./replica-table.js";
 import type { ChunkStore } from "./store/chunk-store.js";
+import type { StoredReplica } from "./store/stored-replica.js";
 
 const PERIOD_MS = 500;
 
@@ -30,8 +31,8 @@ export class Cleaner {
     await this.#running;
   }
 
-  /** Cleans what was not used since `idleSinceMs`. */
-  async cleanAll(idleSinceMs: number): Promise<void> {
+  /** Cleans what was not used since then, which may be another moment for each replica. */
+  async cleanAll(idleSinceMs: (stored: StoredReplica) => number): Promise<void> {
     for (const stored of [...this.#store.dirtyReplicas]) {
       const replica = this.#table.find(stored.chunkId);
       const isGone = replica?.stored !== stored || replica.failure !== undefined;
@@ -41,7 +42,7 @@ export class Cleaner {
       }
       // Its files are about to go, or to be its successor's.
       if (replica.isEnded) continue;
-      const regions = stored.dirty.cleanable(idleSinceMs);
+      const regions = stored.dirty.cleanable(idleSinceMs(stored));
       if (regions.length > 0) await replica.clean(regions);
     }
   }
@@ -51,10 +52,24 @@ export class Cleaner {
       await this.#clock.sleep("cs.clean", PERIOD_MS, this.#stop.signal);
       if (this.#stop.signal.aborted) return;
       const nowMs = this.#clock.monotonicMs();
-      await this.cleanAll(nowMs - this.#limits.cleanIdleMs);
-      if (this.#dirtyCount() > this.#limits.dirtyRegionsMax) await this.cleanAll(nowMs - PERIOD_MS / 2);
+      await this.cleanAll(({ dirty }) => nowMs - this.#limits.cleanIdleMs * dirty.patience);
+      const excess = this.#dirtyCount() - this.#limits.dirtyRegionsMax;
+      if (excess > 0) {
+        const idleSinceMs = this.#longestUnused(excess, nowMs - PERIOD_MS / 2);
+        await this.cleanAll(() => idleSinceMs);
+      }
       this.#store.trim();
     }
+  }
+
+  /** Since when the so many longest unused regions are idle, all before `idleSinceMs`. */
+  #longestUnused(count: number, idleSinceMs: number): number {
+    const uses: number[] = [];
+    for (const { dirty } of this.#store.dirtyReplicas) {
+      uses.push(...dirty.lastUses(dirty.cleanable(idleSinceMs)));
+    }
+    uses.sort((a, b) => a - b);
+    return uses[Math.min(count, uses.length) - 1] ?? idleSinceMs;
   }
 
   #dirtyCount(): number {

@@ -14,9 +14,9 @@ export interface CsLimits {
   readonly admittedBytesMax: number;
   /** The same for one chunk. Default 16 MiB. */
   readonly chunkBytesMax: number;
-  /** A region is cleaned when it was not used for that long. Default 2,000 ms. */
+  /** A region is cleaned when it was not used for that long, longer where regions come back. Default 2,000 ms. */
   readonly cleanIdleMs: number;
-  /** With more dirty regions than this the longest unused are cleaned at once. Default 1,024. */
+  /** With more dirty regions than this the longest unused are cleaned at once. Default 2,048. */
   readonly dirtyRegionsMax: number;
   /** Background reads of resynchronisation served at the same time. Default 4. */
   readonly backgroundReadsMax: number;
@@ -31,7 +31,7 @@ export const DEFAULT_LIMITS: CsLimits = {
   admittedBytesMax: 64 * 1024 * 1024,
   chunkBytesMax: 16 * 1024 * 1024,
   cleanIdleMs: 2_000,
-  dirtyRegionsMax: 1_024,
+  dirtyRegionsMax: 2_048,
   backgroundReadsMax: 4,
   fillBytesPerSecond: undefined,
   drainTimeoutMs: 5_000,

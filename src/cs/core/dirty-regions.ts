@@ -17,7 +17,11 @@ interface DirtyRegion {
 /** Regions marked ahead of a sequential writer: doubled at every hit, so that it pays few syncs. */
 const MARK_AHEAD_MAX = 32;
 /** Regions marked around what a writer needs that jumps about: doubled at every miss, for the same reason. */
-const MARK_AROUND_MAX = 16;
+const MARK_AROUND_MAX = 64;
+/** A region that is needed again so soon after it was cleaned should not have been. */
+const REGRET_MS = 60_000;
+/** How much longer than usual regions stay dirty at most. */
+const PATIENCE_MAX = 16;
 
 /** What must be done before a range may be written. */
 export interface MarkPlan {
@@ -37,6 +41,10 @@ export class DirtyRegions {
   readonly #regionCount: number;
   #aheadCount = 1;
   #aroundCount = 1;
+  /** When regions were cleaned. */
+  readonly #cleanedAtMs = new Map<number, number>();
+  #patience = 1;
+  #regretAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(regionCount: number, dirty: Iterable<number> = []) {
     this.#regionCount = regionCount;
@@ -45,6 +53,11 @@ export class DirtyRegions {
 
   get count(): number {
     return this.#regions.size;
+  }
+
+  /** How many times longer than usual a region should be left alone before it is cleaned: some come back later. */
+  get patience(): number {
+    return this.#patience;
   }
 
   has(region: number): boolean {
@@ -59,7 +72,10 @@ export class DirtyRegions {
   /** Marks what a write into these regions (ascending) needs, and some more that such a writer will need soon. */
   plan(regions: readonly number[], nowMs: number): MarkPlan {
     const missing = regions.filter((region) => !this.#regions.has(region));
-    for (const region of missing) this.#add(region, nowMs, false);
+    for (const region of missing) {
+      this.#regret(region, nowMs);
+      this.#add(region, nowMs, false);
+    }
     const isReady = regions.every((region) => this.#regions.get(region)?.isDurable === true);
     const first = regions[0];
     const isSequential = first !== undefined && this.#regions.has(first - 1);
@@ -118,6 +134,11 @@ export class DirtyRegions {
     return result.sort((a, b) => a - b);
   }
 
+  /** When each of these regions was used last. */
+  lastUses(regions: readonly number[]): number[] {
+    return regions.map((region) => this.#regions.get(region)?.lastUseMs ?? Number.NEGATIVE_INFINITY);
+  }
+
   /** Their checksums are about to be copied and everything synced. */
   beginCleaning(regions: readonly number[]): void {
     for (const region of regions) {
@@ -127,7 +148,7 @@ export class DirtyRegions {
   }
 
   /** Everything was synced (or failed). Returns the regions that are clean now: nothing was written meanwhile. */
-  endCleaning(regions: readonly number[], isSynced: boolean): number[] {
+  endCleaning(regions: readonly number[], isSynced: boolean, nowMs: number): number[] {
     const clean: number[] = [];
     for (const region of regions) {
       const entry = this.#regions.get(region);
@@ -135,13 +156,25 @@ export class DirtyRegions {
       entry.isCleaning = false;
       if (!isSynced) continue;
       this.#regions.delete(region);
+      this.#cleanedAtMs.set(region, nowMs);
       clean.push(region);
     }
     if (this.#regions.size === 0) {
       this.#aheadCount = 1;
       this.#aroundCount = 1;
+      if (nowMs - this.#regretAtMs > REGRET_MS) this.#patience = 1;
     }
     return clean;
+  }
+
+  /** Marks cost syncs: if a region was cleaned too soon, all are left alone for longer. */
+  #regret(region: number, nowMs: number): void {
+    const cleanedAtMs = this.#cleanedAtMs.get(region);
+    if (cleanedAtMs === undefined) return;
+    this.#cleanedAtMs.delete(region);
+    if (nowMs - cleanedAtMs > REGRET_MS) return;
+    this.#regretAtMs = nowMs;
+    this.#patience = Math.min(PATIENCE_MAX, this.#patience * 2);
   }
 
   #add(region: number, nowMs: number, isDurable: boolean): void {

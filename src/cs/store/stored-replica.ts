@@ -62,9 +62,6 @@ export class StoredReplica {
   /** Settles when the marks being made durable are, or have failed. */
   #marking: Promise<unknown> = Promise.resolve();
   #markingCount = 0;
-  /** Puts of the record, and how many of them are safe from loss of power. */
-  #putCount = 0;
-  #durablePutCount = 0;
   #isNameDurable = false;
 
   constructor(context: StoreContext, record: ReplicaRecord) {
@@ -271,7 +268,10 @@ export class StoredReplica {
     if (this.#data.sizeBytes < highWaterBytes) await this.#data.resize(highWaterBytes);
   }
 
-  /** Everything written before the call is safe from loss of power, together with the record and the names. */
+  /**
+   * Everything written before the call is safe from loss of power, together with the names. So is the record, but for marks
+   * that were dropped: what is marked without need is recovered from the data, which are safe.
+   */
   sync(): Promise<void> {
     return this.#syncs.run();
   }
@@ -289,7 +289,7 @@ export class StoredReplica {
       }
       isSynced = true;
     } finally {
-      if (this.dirty.endCleaning(regions, isSynced).length > 0 && isSynced) {
+      if (this.dirty.endCleaning(regions, isSynced, this.#nowMs).length > 0 && isSynced) {
         await this.#put(false, "cs.record.clear");
       }
     }
@@ -395,15 +395,12 @@ export class StoredReplica {
   }
 
   async #put(sync: boolean, label: string): Promise<void> {
-    const count = ++this.#putCount;
     const value = encodeRecord(this.record);
     await this.#context.kv.batch([{ type: "put", key: recordKey(this.chunkId), value }], { sync, label });
-    if (sync) this.#durablePutCount = Math.max(this.#durablePutCount, count);
   }
 
   async #syncOnce(): Promise<void> {
     const work = [this.#data.sync()];
-    if (this.#durablePutCount < this.#putCount) work.push(this.#put(true, "cs.record.sync"));
     if (!this.#isNameDurable && this.#data.sizeBytes > 0) work.push(this.#syncName());
     await Promise.all(work);
   }

@@ -18,7 +18,6 @@ const LABELS = [
   "cs.record.create",
   "cs.record.install",
   "cs.record.mark",
-  "cs.record.sync",
   "cs.sums.open",
   "cs.sums.sync",
   "cs.sums.write",

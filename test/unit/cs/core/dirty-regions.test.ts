@@ -45,7 +45,7 @@ test("when everything has been cleaned, marks are few again", () => {
   countMisses(dirty, jumping(256));
   const all = dirty.cleanable(0);
   dirty.beginCleaning(all);
-  dirty.endCleaning(all, true);
+  dirty.endCleaning(all, true, 0);
 
   const { marks } = dirty.plan([100], 0);
 
@@ -78,7 +78,7 @@ test("a region that is written while it is being cleaned stays dirty", () => {
   dirty.beginCleaning([2]);
   dirty.hold([2], 100);
 
-  expect(dirty.endCleaning([2], true)).toEqual([]);
+  expect(dirty.endCleaning([2], true, 0)).toEqual([]);
   expect(dirty.has(2)).toBe(true);
 });
 
@@ -87,7 +87,7 @@ test("a region whose cleaning failed stays dirty", () => {
   dirty.durable(dirty.plan([2], 0).marks);
   dirty.beginCleaning([2]);
 
-  expect(dirty.endCleaning([2], false)).toEqual([]);
+  expect(dirty.endCleaning([2], false, 0)).toEqual([]);
   expect(dirty.has(2)).toBe(true);
 });
 
@@ -98,4 +98,40 @@ test("marks that could not be made durable are made again by whoever needs them"
 
   expect(isReady).toBe(false);
   expect(dirty.plan([2], 0).marks).toContain(2);
+});
+
+/** The region is written at that moment, and cleaned at that other one. */
+function writeAndClean(dirty: DirtyRegions, region: number, writtenMs: number, cleanedMs: number): void {
+  dirty.durable(dirty.plan([region], writtenMs).marks);
+  dirty.beginCleaning([region]);
+  dirty.endCleaning([region], true, cleanedMs);
+}
+
+test("regions that come back soon after they were cleaned are left alone for longer from then on", () => {
+  const dirty = new DirtyRegions(256);
+  writeAndClean(dirty, 7, 0, 2_000);
+  const before = dirty.patience;
+
+  writeAndClean(dirty, 7, 10_000, 12_000);
+
+  expect([before, dirty.patience]).toEqual([1, 2]);
+});
+
+test("regions that come back late do not make others stay dirty", () => {
+  const dirty = new DirtyRegions(256);
+  writeAndClean(dirty, 7, 0, 2_000);
+
+  writeAndClean(dirty, 7, 100_000, 102_000);
+
+  expect(dirty.patience).toBe(1);
+});
+
+test("when nothing came back for a while, regions are cleaned as early as ever", () => {
+  const dirty = new DirtyRegions(256);
+  writeAndClean(dirty, 7, 0, 2_000);
+  writeAndClean(dirty, 7, 10_000, 12_000);
+
+  writeAndClean(dirty, 8, 100_000, 102_000);
+
+  expect(dirty.patience).toBe(1);
 });
