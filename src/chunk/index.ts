@@ -32,6 +32,7 @@ export {
 export type {
   ChainEpoch,
   ChunkDescription,
+  ChunkLocation,
   ChunkReply,
   ChunkRequest,
   CsCommand,
@@ -41,6 +42,7 @@ export type {
   ForwardKind,
   ForwardWrite,
   InstallChunk,
+  LocateChunk,
   ReadChunk,
   SeekChunk,
   SyncChunk,

@@ -106,6 +106,20 @@ export interface SeekChunk extends Addressed {
   readonly isHole: boolean;
 }
 
+/** What a reader on the same host needs to read whole blocks from the data file itself. */
+export interface LocateChunk extends Addressed {
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
+/** Bytes that match these checksums are what a read would have returned when the answer was given. */
+export interface ChunkLocation {
+  /** One per block; 0: never written, reads as zeros, whatever the file has there. */
+  readonly checksums: Checksums;
+  /** Of the data file, as the server sees it: bytes lie where they are in the chunk, zeros beyond its end. */
+  readonly path: string;
+}
+
 export type ChunkRequest =
   | { readonly type: "write"; readonly body: WriteChunk }
   | { readonly type: "zero"; readonly body: ZeroChunk }
@@ -113,7 +127,8 @@ export type ChunkRequest =
   | { readonly type: "sync"; readonly body: SyncChunk }
   | { readonly type: "describe"; readonly body: DescribeChunk }
   | { readonly type: "forward"; readonly body: ForwardWrite }
-  | { readonly type: "seek"; readonly body: SeekChunk };
+  | { readonly type: "seek"; readonly body: SeekChunk }
+  | { readonly type: "locate"; readonly body: LocateChunk };
 
 export interface ChunkDescription {
   /** End of the last byte ever written and not truncated since. */
@@ -137,7 +152,9 @@ export type ChunkReply =
   /** Of forward, and of sync between servers. */
   | { readonly type: "held"; readonly body: ForwardHeld }
   /** Of seek: the offset asked for, or the start of the block; the size of the chunk if there is no such block. */
-  | { readonly type: "place"; readonly body: { readonly offset: number } };
+  | { readonly type: "place"; readonly body: { readonly offset: number } }
+  /** Of locate. */
+  | { readonly type: "location"; readonly body: ChunkLocation };
 
 /**
  * Moves a replica to a new incarnation: from then on it refuses older requests. Repeating it changes nothing.

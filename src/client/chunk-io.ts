@@ -18,6 +18,7 @@ import { chooseReplica } from "./core/replica-choice.js";
 import { afterChunkFailure, type ChunkStep } from "./core/retry-policy.js";
 import { type FileChunks, isMapped, type MappedChunk } from "./file-chunks.js";
 import type { FileLease } from "./file-lease.js";
+import type { LocalReads } from "./local-reads.js";
 import { throwIfAborted } from "./waiting.js";
 import type { WriteNumbers } from "./write-numbers.js";
 
@@ -60,10 +61,13 @@ interface Progress {
 export class ChunkIo {
   readonly #world: ChunkIoWorld;
   readonly #file: ChunkIoFile;
+  readonly #local: Pick<LocalReads, "read">;
 
-  constructor(world: ChunkIoWorld, file: ChunkIoFile) {
+  /** `local`: how bytes of a server on this host are read without it. */
+  constructor(world: ChunkIoWorld, file: ChunkIoFile, local: Pick<LocalReads, "read">) {
     this.#world = world;
     this.#file = file;
+    this.#local = local;
   }
 
   /** The bytes, or undefined if the chunk was never written: zeros. */
@@ -227,6 +231,18 @@ export class ChunkIo {
   }
 
   async #readFrom(
+    member: ChainMember,
+    known: MappedChunk,
+    slice: ChunkSlice,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
+    const { hostId } = this.#world;
+    const isHere = hostId !== "" && member.hostId === hostId;
+    const bytes = isHere ? await this.#local.read(member, known, slice, signal) : undefined;
+    return bytes ?? (await this.#readByServer(member, known, slice, signal));
+  }
+
+  async #readByServer(
     member: ChainMember,
     { map: { chunkId, version } }: MappedChunk,
     { offsetInChunk, lengthBytes }: ChunkSlice,

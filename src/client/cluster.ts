@@ -9,6 +9,7 @@ import { ChunkClients } from "./chunk-client.js";
 import { CoherentCache } from "./coherent-cache.js";
 import { FileSystem } from "./file-system.js";
 import { InodeOperations } from "./inode-operations.js";
+import { type LocalDisk, LocalFiles } from "./local-files.js";
 import { Locks } from "./locks.js";
 import { OpenFiles } from "./open-files.js";
 import { ReadAheadMemory } from "./read-ahead.js";
@@ -50,6 +51,11 @@ export interface ClusterConfig extends WaitOptions {
   readonly readAheadBytesMax?: number | undefined;
   /** Keeps what buffered handles read at random; whoever made it closes it after the cluster. */
   readonly blockCache?: BlockCache | undefined;
+  /**
+   * Disks of this machine: data files of its own chunk servers are read past them, each block checked against the checksum
+   * that the server tells. What cannot be read so comes from the servers. Default: everything does.
+   */
+  readonly localDisk?: LocalDisk | undefined;
   /** Called when the cluster is closed: whoever made `rpc` for it closes it here. */
   readonly onClosed?: (() => Promise<void>) | undefined;
 }
@@ -68,6 +74,7 @@ export class Cluster {
   readonly #servers: ChunkClients;
   readonly #log: Logger;
   readonly #blockCache: BlockCache | undefined;
+  readonly #localFiles: LocalFiles | undefined;
   readonly #onClosed: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -85,11 +92,13 @@ export class Cluster {
     const readAhead = new ReadAheadMemory(config.readAheadBytesMax ?? READ_AHEAD_BYTES_MAX);
     const { cacheListener: listener } = config;
     const leaseComesDown = listener?.leaseComesDown.bind(listener);
-    const { blockCache } = config;
+    const { blockCache, localDisk } = config;
     this.#blockCache = blockCache;
+    const localFiles = localDisk && new LocalFiles(localDisk, clock);
+    this.#localFiles = localFiles;
     const machine = { clock, random, log, hostId, servers: this.#servers, numbers };
     this.#files = new OpenFiles(
-      { ...machine, writeBehind, readAhead, blockCache, leaseComesDown },
+      { ...machine, writeBehind, readAhead, blockCache, localFiles, leaseComesDown },
       () => this.#session,
       config.buffered,
     );
@@ -149,6 +158,7 @@ export class Cluster {
     await this.#session.close();
     this.#files.dispose();
     this.#servers.close();
+    this.#localFiles?.close();
     await this.#onClosed?.();
   }
 }

@@ -35,6 +35,11 @@ export interface ConnectOptions extends WaitOptions {
    * (`cluster.readCache` tells). Default: none.
    */
   readonly readCache?: { readonly path: string; readonly megabytes: number } | undefined;
+  /**
+   * Whether data files of chunk servers on this host are read directly where that is possible, each block checked against
+   * the checksum that its server tells. Default true.
+   */
+  readonly localReads?: boolean | undefined;
   /** Default: silence. */
   readonly log?: Logger | undefined;
   /** Shown to operators; default `library`. */
@@ -97,6 +102,7 @@ export async function connectCluster(options: ConnectOptions): Promise<Cluster> 
       cacheMetadata: options.cacheMetadata,
       cacheListener: options.cacheListener,
       blockCache,
+      localDisk: options.localReads === false ? undefined : world.disk,
       onClosed: closeAll,
     });
   } catch (error) {

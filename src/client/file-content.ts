@@ -9,6 +9,8 @@ import { ioSlices } from "./core/io-slices.js";
 import type { SyncTracker } from "./core/sync-tracker.js";
 import { FileBlockCache } from "./file-block-cache.js";
 import type { FileSize } from "./file-size.js";
+import type { LocalFiles } from "./local-files.js";
+import { LocalReads } from "./local-reads.js";
 import { ReadAhead, type ReadAheadMemory } from "./read-ahead.js";
 import { abortable, type Room } from "./waiting.js";
 import { WriteBehind, type WriteBehindLimits } from "./write-behind.js";
@@ -18,6 +20,8 @@ export interface FileContentWorld extends ChunkIoWorld {
   readonly writeBehind: { readonly limits: WriteBehindLimits; readonly room: Room };
   readonly readAhead: ReadAheadMemory;
   readonly blockCache?: BlockCache | undefined;
+  /** Of chunk servers on this host, if it can read them. */
+  readonly localFiles?: LocalFiles | undefined;
   /** See `CacheListener`. */
   readonly leaseComesDown?: CacheListener["leaseComesDown"] | undefined;
 }
@@ -44,11 +48,13 @@ export class FileContent {
   readonly #io: ChunkIo;
   readonly #behind: WriteBehind;
   readonly #ahead: ReadAhead;
+  readonly #local: LocalReads;
   readonly #kept: FileBlockCache | undefined;
 
   constructor(world: FileContentWorld, file: ContentFile) {
     this.#file = file;
-    this.#io = new ChunkIo(world, file);
+    this.#local = new LocalReads({ servers: world.servers, localFiles: world.localFiles }, file);
+    this.#io = new ChunkIo(world, file, this.#local);
     this.#behind = new WriteBehind(
       { ...world.writeBehind, clock: world.clock, log: world.log },
       {
@@ -211,6 +217,7 @@ export class FileContent {
   /** Nothing that was read under the lease before is kept. */
   forgetReads(): void {
     this.#ahead.forgetAll();
+    this.#local.forgetAll();
   }
 
   /** No timer may be left. */
@@ -323,6 +330,7 @@ export class FileContent {
   /** The bytes of the range are others now. */
   #changed(begin: number, end: number): void {
     this.#ahead.changed(begin, end);
+    this.#local.changed(begin, end);
     this.#kept?.changed(begin, end);
   }
 

@@ -30,6 +30,11 @@ export function checkRequest(request: ChunkRequest, payload: Uint8Array, chunkBy
     case "forward":
       checkForward(request.body, payload, chunkBytes);
       break;
+    case "locate":
+      checkRange(request.body.offset, request.body.lengthBytes, chunkBytes);
+      checkWhole(request.body.offset, request.body.lengthBytes);
+      checkLength(request.body.lengthBytes);
+      break;
     case "seek":
       checkRange(request.body.offset, 1, chunkBytes);
       break;

@@ -24,7 +24,7 @@ import { ReplicaChain } from "./core/replica-chain.js";
 import type { ReplicaEnvironment } from "./environment.js";
 import { Filling, type InTurn } from "./filling.js";
 import { Mending } from "./mending.js";
-import { blockRange, edgeBlocks, NO_PAYLOAD, type Payload } from "./merge-blocks.js";
+import { type BlockRange, blockRange, edgeBlocks, NO_PAYLOAD, type Payload } from "./merge-blocks.js";
 import type { StoredReplica } from "./store/stored-replica.js";
 import type { StoredBlocks } from "./store/verify-blocks.js";
 import { Turns } from "./turns.js";
@@ -145,20 +145,15 @@ export class Replica {
     );
   }
 
-  /** Where the first block is that holds data, or none; see `StoredReplica.seek`. */
-  async seek(version: number, offset: number, isHole: boolean, deadlineMs: number): Promise<number> {
+  /** Looks at the store when nothing unacknowledged is in the way of the range. */
+  async look<T>(
+    version: number,
+    { offset, lengthBytes }: BlockRange,
+    deadlineMs: number,
+    act: (stored: StoredReplica) => Promise<T>,
+  ): Promise<T> {
     this.#checkReadable(version);
-    const { chunkBytes } = this.stored;
-    return await this.#inTurn("read", offset, chunkBytes - offset, deadlineMs, () =>
-      this.stored.seek(offset, isHole),
-    );
-  }
-
-  /** Waits until nothing unacknowledged is in the way, anywhere in the chunk. */
-  async settled(version: number, deadlineMs: number): Promise<void> {
-    this.#checkReadable(version);
-    const { chunkBytes } = this.stored;
-    await this.#inTurn("read", 0, chunkBytes, deadlineMs, () => this.stored.open());
+    return await this.#inTurn("read", offset, lengthBytes, deadlineMs, () => act(this.stored));
   }
 
   async sync(version: number, isForwarded: boolean): Promise<ChunkReply> {

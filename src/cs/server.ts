@@ -1,5 +1,5 @@
 import { storageError } from "../base/index.js";
-import type { ChunkReply, DescribeChunk, ReadChunk } from "../chunk/index.js";
+import type { ChunkReply, DescribeChunk, LocateChunk, ReadChunk } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { ChunkAnswer, ChunkCall } from "../rpc/index.js";
 import type { CargoMeter } from "./cargo.js";
@@ -84,9 +84,12 @@ export class ChunkRequests {
         return await this.#describe(replica, request.body, deadlineMs);
       case "seek": {
         const { version, offset, isHole } = request.body;
-        const found = await replica.seek(version, offset, isHole, deadlineMs);
+        const rest = { offset, lengthBytes: replica.stored.chunkBytes - offset };
+        const found = await replica.look(version, rest, deadlineMs, (stored) => stored.seek(offset, isHole));
         return withoutBytes({ type: "place", body: { offset: found } });
       }
+      case "locate":
+        return await this.#locate(replica, request.body, deadlineMs);
     }
   }
 
@@ -103,7 +106,8 @@ export class ChunkRequests {
   }
 
   async #describe(replica: Replica, body: DescribeChunk, deadlineMs: number): Promise<ChunkAnswer> {
-    await replica.settled(body.version, deadlineMs);
+    const whole = { offset: 0, lengthBytes: replica.stored.chunkBytes };
+    await replica.look(body.version, whole, deadlineMs, (stored) => stored.open());
     const { record, highWaterBytes, history } = replica.stored;
     const { lostRegions } = replica.mending;
     const { sinceVersion } = body;
@@ -115,6 +119,13 @@ export class ChunkRequests {
       changedRegions: sinceVersion === undefined ? undefined : history.changedAfter(sinceVersion)?.toBytes(),
     };
     return { reply: { type: "description", body: description }, payload: NO_BYTES };
+  }
+
+  async #locate(replica: Replica, body: LocateChunk, deadlineMs: number): Promise<ChunkAnswer> {
+    const location = await replica.look(body.version, body, deadlineMs, (stored) =>
+      stored.locate(body.offset, body.lengthBytes),
+    );
+    return withoutBytes({ type: "location", body: location });
   }
 
   /** Memory is bounded here, where clients come in; what was admitted once goes through the whole chain. */

@@ -3,6 +3,7 @@ import {
   BLOCK_BYTES,
   type ChainMember,
   type ChunkId,
+  type ChunkLocation,
   type ChunkVersion,
   REGION_BYTES,
 } from "../../chunk/index.js";
@@ -223,6 +224,13 @@ export class StoredReplica {
     if (checksums.every((byte) => byte === 0)) return { bytes, checksums };
     await this.#data.read(bytes, offset);
     return { bytes: withHoles(bytes, checksums), checksums };
+  }
+
+  /** What whole blocks should be on the disk, and where. */
+  async locate(offset: number, lengthBytes: number): Promise<ChunkLocation> {
+    await this.#load(regionsOf(offset, lengthBytes));
+    const checksums = this.#getSums(offset / BLOCK_BYTES, lengthBytes / BLOCK_BYTES);
+    return { checksums, path: this.#context.paths.data(this.chunkId) };
   }
 
   /** Writes bytes that the checksums are of already: what the disk should have had. The end stays where it is. */

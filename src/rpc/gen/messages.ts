@@ -1337,6 +1337,7 @@ export interface ChunkCallDown {
     | { readonly type: "description"; readonly body: ChunkDescription }
     | { readonly type: "held"; readonly body: ForwardHeld }
     | { readonly type: "place"; readonly body: ChunkPlace }
+    | { readonly type: "location"; readonly body: ChunkLocation }
     | undefined;
 }
 
@@ -1374,6 +1375,11 @@ function encodeChunkCallDown(message: ChunkCallDown, writer: wire.Writer): void 
     case "place":
       writer.uint32(58).fork();
       encodeChunkPlace(body.body, writer);
+      writer.ldelim();
+      break;
+    case "location":
+      writer.uint32(66).fork();
+      encodeChunkLocation(body.body, writer);
       writer.ldelim();
       break;
     case undefined:
@@ -1416,6 +1422,9 @@ function decodeChunkCallDown(reader: wire.Reader): ChunkCallDown {
       case 58:
         $body = { type: "place", body: wire.nested(reader, decodeChunkPlace) };
         break;
+      case 66:
+        $body = { type: "location", body: wire.nested(reader, decodeChunkLocation) };
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -1450,6 +1459,7 @@ export interface ChunkCallUp {
     | { readonly type: "describe"; readonly body: DescribeChunk }
     | { readonly type: "forward"; readonly body: ForwardWrite }
     | { readonly type: "seek"; readonly body: SeekChunk }
+    | { readonly type: "locate"; readonly body: LocateChunk }
     | undefined;
 }
 
@@ -1497,6 +1507,11 @@ function encodeChunkCallUp(message: ChunkCallUp, writer: wire.Writer): void {
       encodeSeekChunk(body.body, writer);
       writer.ldelim();
       break;
+    case "locate":
+      writer.uint32(82).fork();
+      encodeLocateChunk(body.body, writer);
+      writer.ldelim();
+      break;
     case undefined:
       break;
   }
@@ -1542,6 +1557,9 @@ function decodeChunkCallUp(reader: wire.Reader): ChunkCallUp {
         break;
       case 74:
         $body = { type: "seek", body: wire.nested(reader, decodeSeekChunk) };
+        break;
+      case 82:
+        $body = { type: "locate", body: wire.nested(reader, decodeLocateChunk) };
         break;
       default:
         wire.skip(reader, tag);
@@ -2032,6 +2050,52 @@ export const ChunkInstalledChange: wire.MessageType<ChunkInstalledChange> = {
   name: "ChunkInstalledChange",
   encode: encodeChunkInstalledChange,
   decode: decodeChunkInstalledChange,
+};
+
+/** Answer to a LocateChunk. Bytes that match these checksums are what a read would have returned when it was given. */
+export interface ChunkLocation {
+  /** One per block, 0 for a block that was never written and reads as zeros, whatever the file has there. */
+  readonly checksums: Uint8Array;
+  /** Of the data file, where this server sees it. Its bytes lie where they are in the chunk; beyond its end there are zeros. */
+  readonly path: string;
+}
+
+function encodeChunkLocation(message: ChunkLocation, writer: wire.Writer): void {
+  if (message.checksums.length !== 0) {
+    writer.uint32(10).bytes(message.checksums);
+  }
+  if (message.path !== "") {
+    writer.uint32(18).string(message.path);
+  }
+}
+
+function decodeChunkLocation(reader: wire.Reader): ChunkLocation {
+  let $checksums: Uint8Array = wire.EMPTY;
+  let $path = "";
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $checksums = reader.bytes();
+        break;
+      case 18:
+        $path = wire.text(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    checksums: $checksums,
+    path: $path,
+  };
+}
+
+/** How {@link ChunkLocation} travels. */
+export const ChunkLocation: wire.MessageType<ChunkLocation> = {
+  name: "ChunkLocation",
+  encode: encodeChunkLocation,
+  decode: decodeChunkLocation,
 };
 
 /** What a client must know to read and write one chunk. */
@@ -7566,6 +7630,68 @@ export const ListXattrs: wire.MessageType<ListXattrs> = {
   name: "ListXattrs",
   encode: encodeListXattrs,
   decode: decodeListXattrs,
+};
+
+/** Asks for what a reader on the same host needs to read a range of whole blocks from the replica's data file itself. */
+export interface LocateChunk {
+  readonly chunkId: number;
+  readonly version: number;
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
+function encodeLocateChunk(message: LocateChunk, writer: wire.Writer): void {
+  if (message.chunkId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.chunkId));
+  }
+  if (message.version !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.version));
+  }
+  if (message.offset !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.offset));
+  }
+  if (message.lengthBytes !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.lengthBytes));
+  }
+}
+
+function decodeLocateChunk(reader: wire.Reader): LocateChunk {
+  let $chunkId = 0;
+  let $version = 0;
+  let $offset = 0;
+  let $lengthBytes = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $chunkId = wire.uint64(reader);
+        break;
+      case 16:
+        $version = wire.uint64(reader);
+        break;
+      case 24:
+        $offset = wire.uint64(reader);
+        break;
+      case 32:
+        $lengthBytes = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    chunkId: $chunkId,
+    version: $version,
+    offset: $offset,
+    lengthBytes: $lengthBytes,
+  };
+}
+
+/** How {@link LocateChunk} travels. */
+export const LocateChunk: wire.MessageType<LocateChunk> = {
+  name: "LocateChunk",
+  encode: encodeLocateChunk,
+  decode: decodeLocateChunk,
 };
 
 /** The lock of that `awaitLock` may be had now, if nobody is faster: set it. */

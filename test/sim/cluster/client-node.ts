@@ -11,11 +11,19 @@ export class ClientNode extends SimNode {
   readonly #mdsAddresses: () => readonly string[];
 
   readonly #isBuffered: boolean;
+  readonly #beside: SimNode | undefined;
 
-  constructor(world: NodeWorld, mdsAddresses: () => readonly string[], isBuffered = false) {
+  /** `beside`: the chunk server whose machine it shares, so that it can read that one's files. */
+  constructor(
+    world: NodeWorld,
+    mdsAddresses: () => readonly string[],
+    isBuffered = false,
+    beside: SimNode | undefined = undefined,
+  ) {
     super(world);
     this.#mdsAddresses = mdsAddresses;
     this.#isBuffered = isBuffered;
+    this.#beside = beside;
   }
 
   /** The first client asks every time: what it is told does not depend on anybody's memory. */
@@ -24,7 +32,8 @@ export class ClientNode extends SimNode {
   }
 
   protected override async begin(): Promise<void> {
-    const { host, hostId, log, life, name } = this;
+    const { host, log, life, name } = this;
+    const beside = this.#beside;
     const { clusterId, clusterName } = this.world;
     const { clock, random, disk } = host;
     const place = { path: "/read-cache", megabytes: 1, clusterId };
@@ -34,7 +43,8 @@ export class ClientNode extends SimNode {
     const cluster = await Cluster.connect({
       clusterName,
       clusterId,
-      hostId,
+      hostId: beside?.hostId ?? this.hostId,
+      localDisk: beside && host.diskOf(beside.host),
       mdsAddresses: this.#mdsAddresses(),
       world: { clock, random },
       rpc,

@@ -64,7 +64,9 @@ export class SimCluster {
     }
     for (let i = 1; i <= options.clientCount; i++) {
       const mdsAddresses = (): readonly string[] => this.mdsClientAddresses();
-      this.clients.push(new ClientNode(this.nodeWorld(`client${i}`), mdsAddresses, options.buffered));
+      // The first client has a machine of its own.
+      const beside = i === 1 ? undefined : this.chunkServers[(i - 2) % this.chunkServers.length];
+      this.clients.push(new ClientNode(this.nodeWorld(`client${i}`), mdsAddresses, options.buffered, beside));
     }
     this.operatorNode = new OperatorNode(this.nodeWorld("operator"));
     this.operator = this.operatorNode.admin(this.mdsClientAddresses());

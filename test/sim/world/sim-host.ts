@@ -83,6 +83,12 @@ export class SimHost implements DiskHost {
     return this.#life.process.isPaused;
   }
 
+  /** The disk of another host, as if it were in this machine: for a client that shares a machine with a server. */
+  diskOf(other: SimHost): SimDisk {
+    const operations = new DiskOperations(this.#life.process, other.media, other.diskFaults, other);
+    return new SimDisk(operations, other.disk.bootId());
+  }
+
   /** Kills the process: what was under way on the disk happened or not, peers see their connections end. */
   crash(): void {
     if (!this.isAlive) return;

@@ -8,6 +8,7 @@ import {
   checksumsOf,
   findMismatch,
   type InstallChunk,
+  type LocateChunk,
   type ReadChunk,
   type SeekChunk,
   type WriteId,
@@ -43,6 +44,7 @@ export class FakeChunkServer {
   /** Requests are taken in and never answered. */
   isStuck = false;
   readCount = 0;
+  locateCount = 0;
   /** Answers to reads and writes leave the server so much later, ms. */
   answerDelayMs = 0;
   readonly #peers: () => ReadonlyMap<CsId, FakeChunkServer>;
@@ -126,6 +128,8 @@ export class FakeChunkServer {
       }
       case "seek":
         return this.#seek(request.body);
+      case "locate":
+        return this.#locate(request.body);
       default:
         throw storageError("unsupported", request.type);
     }
@@ -184,6 +188,15 @@ export class FakeChunkServer {
     const checksums = checksumsOf(payload, offset);
     if (this.corrupt.has(chunkId)) payload[0] = (payload[0] ?? 0) ^ 1;
     return { reply: { type: "data", body: { checksums } }, payload };
+  }
+
+  #locate({ chunkId, version, offset, lengthBytes }: LocateChunk): ChunkAnswer {
+    this.locateCount++;
+    const { bytes } = this.#replica(chunkId, version);
+    const contents = new Uint8Array(lengthBytes);
+    contents.set(bytes.subarray(offset, Math.min(bytes.length, offset + lengthBytes)));
+    const body = { checksums: checksumsOf(contents, offset), path: `/${this.host.name}/${chunkId}` };
+    return { reply: { type: "location", body }, payload: new Uint8Array(0) };
   }
 
   /** Knows no holes but blocks full of zeros. */
