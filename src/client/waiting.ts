@@ -17,18 +17,15 @@ export async function withinLimits<T>(
   work: (signal: AbortSignal | undefined) => Promise<T>,
 ): Promise<T> {
   const { signal, timeoutMs } = options ?? {};
-  if (signal === undefined && timeoutMs === undefined) return await work(undefined);
+  if (timeoutMs === undefined) return await untilAborted(signal, work);
   const limit = forMany(new AbortController());
   if (signal !== undefined) setMaxListeners(0, signal);
   const onAbort = (): void => limit.abort(storageError("cancelled", "the caller gave up"));
   if (signal?.aborted === true) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : clock.after("client.timeout", timeoutMs, () => {
-          limit.abort(storageError("timed_out", `not done within ${timeoutMs} ms`));
-        });
+  const timer = clock.after("client.timeout", timeoutMs, () => {
+    limit.abort(storageError("timed_out", `not done within ${timeoutMs} ms`));
+  });
   try {
     throwIfAborted(limit.signal);
     return await work(limit.signal);
@@ -37,8 +34,25 @@ export async function withinLimits<T>(
     if (error instanceof StorageError && limit.signal.aborted) throw abortFailure(limit.signal);
     throw error;
   } finally {
-    timer?.cancel();
+    timer.cancel();
     signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The same with the caller's own signal: to make another one costs as much as a small request. */
+async function untilAborted<T>(
+  signal: AbortSignal | undefined,
+  work: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  if (signal === undefined) return await work(undefined);
+  setMaxListeners(0, signal);
+  try {
+    throwIfAborted(signal);
+    return await work(signal);
+  } catch (error) {
+    if (error instanceof StorageError && signal.aborted)
+      throw storageError("cancelled", "the caller gave up");
+    throw error;
   }
 }
 

@@ -26,6 +26,8 @@ const COPIED_BYTES_MAX = 32 * 1024;
 /** Above that many requests or bytes of writes under way, reading slows down. */
 const REQUESTS_MAX = 4096;
 const WRITE_BYTES_MAX = 256 * 1024 * 1024;
+/** Controllers that were not aborted serve the next requests: to make one costs as much as decoding a request. */
+const SPARE_CONTROLLERS_MAX = 64;
 
 interface Running {
   readonly request: FileSystemRequest;
@@ -50,6 +52,7 @@ export class FuseConnection implements KernelCache {
   readonly #givesUp: GivingUp;
   readonly #running = new Map<number, Running>();
   readonly #locks = new DirectoryLocks();
+  readonly #spareControllers: AbortController[] = [];
   #handler: FuseHandler | undefined;
   #negotiated: Negotiated | undefined;
   #writeBytes = 0;
@@ -203,7 +206,7 @@ export class FuseConnection implements KernelCache {
 
   async #serve(request: FileSystemRequest, handler: FuseHandler, kept: Buffer | undefined): Promise<void> {
     const { unique } = request.header;
-    const running: Running = { request, abort: new AbortController() };
+    const running: Running = { request, abort: this.#spareControllers.pop() ?? new AbortController() };
     const writeBytes = request.type === "write" ? request.data.length : 0;
     this.#running.set(unique, running);
     this.#writeBytes += writeBytes;
@@ -217,6 +220,9 @@ export class FuseConnection implements KernelCache {
     this.#locks.end(request);
     this.#writeBytes -= writeBytes;
     if (kept !== undefined) this.#device.giveBack(kept);
+    const isSpare = !running.abort.signal.aborted && running.over === undefined;
+    if (isSpare && this.#spareControllers.length < SPARE_CONTROLLERS_MAX)
+      this.#spareControllers.push(running.abort);
     this.#watchLoad();
   }
 

@@ -1,27 +1,51 @@
-import { read as readCallback, write as writeCallback, writev as writevCallback } from "node:fs";
+import {
+  read as readCallback,
+  readSync,
+  write as writeCallback,
+  writev as writevCallback,
+  writevSync,
+} from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { defined, storageError } from "../../base/index.js";
 import type { DiskFile } from "../disk.js";
 import { storageErrorOf } from "./errno.js";
+import type { Promptness } from "./promptness.js";
+
+/** What the files of one process' disks know of each other. */
+export interface DiskCalls {
+  readonly reads: Promptness;
+  readonly writes: Promptness;
+  /** Syncs under way: they hold writes up. */
+  syncCount: number;
+}
+
+/** Longer calls are made by a thread: handing them over costs little beside what they do. */
+const IN_PLACE_BYTES_MAX = 64 << 10;
 
 /** An open file of this machine. Calls may overlap; the kernel orders those that touch the same bytes. */
 export class RealDiskFile implements DiskFile {
   readonly #handle: FileHandle;
   readonly #path: string;
+  readonly #calls: DiskCalls;
   #callCount = 0;
   #onIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(handle: FileHandle, path: string) {
+  constructor(handle: FileHandle, path: string, calls: DiskCalls) {
     this.#handle = handle;
     this.#path = path;
+    this.#calls = calls;
   }
 
   read(buffer: Uint8Array, offset: number, _label: string): Promise<number> {
     return this.#call("read", async ({ fd }) => {
       let done = 0;
       while (done < buffer.length) {
-        const bytesRead = await read(fd, buffer, done, offset + done);
+        const { reads } = this.#calls;
+        const isInPlace = buffer.length <= IN_PLACE_BYTES_MAX && reads.mayTry;
+        const bytesRead = isInPlace
+          ? reads.run(() => readSync(fd, buffer, done, buffer.length - done, offset + done))
+          : await read(fd, buffer, done, offset + done);
         if (bytesRead === 0) break;
         done += bytesRead;
       }
@@ -33,8 +57,13 @@ export class RealDiskFile implements DiskFile {
     return this.#call("write", async ({ fd }) => {
       let rest = buffers.filter((buffer) => buffer.length > 0);
       let position = offset;
+      const lengthBytes = rest.reduce((sum, { length }) => sum + length, 0);
       while (rest.length > 0) {
-        const bytesWritten = await write(fd, rest, position);
+        const { writes, syncCount } = this.#calls;
+        const isInPlace = lengthBytes <= IN_PLACE_BYTES_MAX && syncCount === 0 && writes.mayTry;
+        const bytesWritten = isInPlace
+          ? writes.run(() => writevSync(fd, rest, position))
+          : await write(fd, rest, position);
         if (bytesWritten === 0) throw storageError("io_error", `write ${this.#path}: nothing was written`);
         rest = without(rest, bytesWritten);
         position += bytesWritten;
@@ -43,7 +72,14 @@ export class RealDiskFile implements DiskFile {
   }
 
   sync(_label: string): Promise<void> {
-    return this.#call("sync", (handle) => handle.datasync());
+    return this.#call("sync", async (handle) => {
+      this.#calls.syncCount++;
+      try {
+        await handle.datasync();
+      } finally {
+        this.#calls.syncCount--;
+      }
+    });
   }
 
   truncate(lengthBytes: number, _label: string): Promise<void> {

@@ -5,7 +5,8 @@ import type { Clock } from "../clock.js";
 import type { Disk, DiskFile, DiskSpace } from "../disk.js";
 import type { Kv } from "../kv.js";
 import { errnoOf, storageErrorOf } from "./errno.js";
-import { RealDiskFile } from "./real-disk-file.js";
+import { Promptness } from "./promptness.js";
+import { type DiskCalls, RealDiskFile } from "./real-disk-file.js";
 import { RealKv } from "./real-kv.js";
 
 const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
@@ -19,16 +20,26 @@ const FLAGS = {
 /** The file systems of this machine. Operation labels are for the simulator and change nothing here. */
 export class RealDisk implements Disk {
   readonly #clock: Clock;
+  readonly #shared: DiskCalls;
   readonly #bootId = readFileSync(BOOT_ID_PATH, "utf8").trim();
   /** Path -> the last replacement asked for, so that two of them never share the temporary file. */
   readonly #replacing = new Map<string, Promise<void>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    const nowMs = (): number => clock.monotonicMs();
+    this.#shared = {
+      reads: new Promptness(nowMs, diskReads()),
+      writes: new Promptness(nowMs),
+      syncCount: 0,
+    };
   }
 
   open(path: string, mode: "read" | "read-write" | "create", _label: string): Promise<DiskFile> {
-    return mapped(`open ${path}`, async () => new RealDiskFile(await open(path, FLAGS[mode], 0o644), path));
+    return mapped(
+      `open ${path}`,
+      async () => new RealDiskFile(await open(path, FLAGS[mode], 0o644), path, this.#shared),
+    );
   }
 
   readFile(path: string, _label: string): Promise<Uint8Array> {
@@ -97,6 +108,17 @@ export class RealDisk implements Disk {
   bootId(): string {
     return this.#bootId;
   }
+}
+
+/** Says whether this process had anything read from a disk since it was asked last. */
+function diskReads(): () => boolean {
+  let known = 0;
+  return () => {
+    const { fsRead } = process.resourceUsage();
+    const isMore = fsRead > known;
+    known = fsRead;
+    return isMore;
+  };
 }
 
 async function mapped<T>(what: string, act: () => Promise<T>): Promise<T> {
