@@ -18,6 +18,9 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** Takes in received bytes; what it returns is wanted to hold the next ones. */
+export type DataHandler = (bytes: Uint8Array) => Uint8Array | undefined;
+
 export interface Connection {
   /** False when more than the high-water mark is waiting to be sent: the caller should wait for `drained`. */
   write(buffers: readonly Uint8Array[]): boolean;
@@ -25,9 +28,10 @@ export interface Connection {
   drained(): Promise<void>;
   /**
    * Each handler is set once, synchronously after the connection was handed over, and both must be: a connection
-   * that nobody reads does not notice its end.
+   * that nobody reads does not notice its end. The handler may return memory for the next bytes: if they come as a part of
+   * that, from its beginning on, nobody has to copy them there.
    */
-  onData(handler: (bytes: Uint8Array) => void): void;
+  onData(handler: DataHandler): void;
   /** Called once, when either side closed or the connection broke. */
   onClose(handler: () => void): void;
   /** Stop and resume reading: back-pressure towards the sender. */

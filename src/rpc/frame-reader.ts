@@ -1,5 +1,8 @@
 import { storageError } from "../base/index.js";
 
+/** Less is copied sooner than received apart. */
+const WANTED_BYTES_MIN = 16 << 10;
+
 /**
  * Cuts a stream of bytes into frames: a header of fixed size that tells the length of what follows, and that.
  * A frame that lies in one piece of the stream is a view on it; one that was torn is put together by one copy.
@@ -20,6 +23,12 @@ export class FrameReader {
     this.bytesMax = bytesMax;
     this.#lengthOf = lengthOf;
     this.#header = new Uint8Array(headerBytes);
+  }
+
+  /** Memory for what is missing of a long frame; bytes that arrive there need not be copied. */
+  get wanted(): Uint8Array | undefined {
+    if (this.#body === undefined || this.#body.length - this.#bodyFilled < WANTED_BYTES_MIN) return undefined;
+    return this.#body.subarray(this.#bodyFilled);
   }
 
   /** Calls `onFrame` for every frame that is complete by now. Throws `malformed` for one that is too long. */
@@ -62,7 +71,9 @@ export class FrameReader {
   #fillBody(bytes: Uint8Array, position: number): number {
     const body = this.#body as Uint8Array;
     const count = Math.min(body.length - this.#bodyFilled, bytes.length - position);
-    body.set(bytes.subarray(position, position + count), this.#bodyFilled);
+    const isThere =
+      bytes.buffer === body.buffer && bytes.byteOffset + position === body.byteOffset + this.#bodyFilled;
+    if (!isThere) body.set(bytes.subarray(position, position + count), this.#bodyFilled);
     this.#bodyFilled += count;
     return count;
   }

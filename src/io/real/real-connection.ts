@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
-import type { Connection } from "../net.js";
+import type { Connection, DataHandler } from "../net.js";
+import type { ReceiveBuffer } from "./receive-buffer.js";
 
 /**
  * Senders are told to wait when this much has not yet been given to the kernel. Node's own mark, 16 KiB, is passed by any
@@ -11,9 +12,12 @@ const HIGH_WATER_BYTES = 1 << 20;
 export class RealConnection implements Connection {
   readonly remoteAddress: string;
   readonly #socket: Socket;
+  readonly #buffer: ReceiveBuffer | undefined;
 
-  constructor(socket: Socket) {
+  /** `buffer`: whose options the socket was made with. */
+  constructor(socket: Socket, buffer: ReceiveBuffer | undefined) {
     this.#socket = socket;
+    this.#buffer = buffer;
     const host = socket.remoteAddress;
     this.remoteAddress =
       host === undefined ? "unix" : `${host.includes(":") ? `[${host}]` : host}:${socket.remotePort ?? 0}`;
@@ -49,8 +53,9 @@ export class RealConnection implements Connection {
     });
   }
 
-  onData(handler: (bytes: Uint8Array) => void): void {
-    this.#socket.on("data", handler);
+  onData(handler: DataHandler): void {
+    if (this.#buffer === undefined) this.#socket.on("data", handler);
+    else this.#buffer.receiver = handler;
     this.#socket.resume();
   }
 

@@ -1,9 +1,17 @@
 import { chmod, rm } from "node:fs/promises";
-import { connect as connectSocket, createServer, type Server, type Socket } from "node:net";
+import {
+  connect as connectSocket,
+  createServer,
+  type OnReadOpts,
+  type Server,
+  Socket,
+  type SocketConstructorOpts,
+} from "node:net";
 import { storageError } from "../../base/index.js";
 import type { Connection, Listener, Net } from "../net.js";
 import { errnoOf } from "./errno.js";
 import { RealConnection } from "./real-connection.js";
+import { ReceiveBuffer } from "./receive-buffer.js";
 
 /** TCP, and unix sockets for addresses that begin with `unix:`. */
 export class RealNet implements Net {
@@ -11,10 +19,13 @@ export class RealNet implements Net {
     const target = parseAddress(address);
     if ("path" in target) await rm(target.path, { force: true });
     const sockets = new Set<Socket>();
-    const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
+    const server = createServer({ noDelay: true, pauseOnConnect: true }, (accepted) => {
+      const buffer = new ReceiveBuffer();
+      const own = receivingInto(buffer, accepted);
+      const socket = own ?? accepted;
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
-      accept(new RealConnection(socket));
+      accept(new RealConnection(socket, own && buffer));
     });
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error) =>
@@ -29,7 +40,8 @@ export class RealNet implements Net {
   async connect(address: string, options: { readonly timeoutMs: number }): Promise<Connection> {
     const target = parseAddress(address);
     return await new Promise((resolve, reject) => {
-      const socket = connectSocket({ ...target, noDelay: true });
+      const buffer = new ReceiveBuffer();
+      const socket = connectSocket({ ...target, noDelay: true, onread: buffer.options });
       const fail = (reason: string, cause?: unknown): void => {
         clearTimeout(timer);
         socket.destroy();
@@ -42,10 +54,29 @@ export class RealNet implements Net {
         clearTimeout(timer);
         socket.off("error", onError);
         socket.pause();
-        resolve(new RealConnection(socket));
+        resolve(new RealConnection(socket, buffer));
       });
     });
   }
+}
+
+/**
+ * The accepted connection as a socket that receives into the buffer. A server takes no such option for its sockets, so that
+ * its handle is moved to a new one; undefined where that cannot be done.
+ */
+function receivingInto(buffer: ReceiveBuffer, accepted: Socket): Socket | undefined {
+  const owner: { _handle?: unknown } = accepted as Socket & { _handle?: unknown };
+  const { _handle: handle } = owner;
+  if (handle === undefined || handle === null) return undefined;
+  owner._handle = null;
+  accepted.on("error", () => undefined);
+  accepted.destroy();
+  const options: SocketConstructorOpts & {
+    readonly handle: unknown;
+    readonly pauseOnCreate: boolean;
+    readonly onread: OnReadOpts;
+  } = { handle, pauseOnCreate: true, onread: buffer.options };
+  return new Socket(options);
 }
 
 class RealListener implements Listener {

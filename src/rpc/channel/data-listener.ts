@@ -115,14 +115,12 @@ export class DataListener {
       pipe?.disconnected();
     });
     connection.onData((bytes) => {
-      if (pipe !== undefined) {
-        pipe.received(bytes);
-        return;
-      }
+      if (pipe !== undefined) return pipe.received(bytes);
       received = concatBytes(received, bytes);
-      if (received.length < GREETING_BYTES || !this.#strangers.has(connection)) return;
+      if (received.length < GREETING_BYTES || !this.#strangers.has(connection)) return undefined;
       known();
       pipe = this.#greeted(connection, received, isLocal);
+      return undefined;
     });
   }
 

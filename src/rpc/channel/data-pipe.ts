@@ -167,9 +167,9 @@ export class DataPipe implements Pipe {
     return this.#connection.write(sealer.sealFrom(record, RECORD_HEADER_BYTES));
   }
 
-  /** Bytes arrived on the connection. */
-  received(bytes: Uint8Array): void {
-    if (this.#isOver) return;
+  /** Bytes arrived on the connection. Returns where it wants the next ones, if it matters. */
+  received(bytes: Uint8Array): Uint8Array | undefined {
+    if (this.#isOver) return undefined;
     this.#heardAtMs = this.#clock.monotonicMs();
     try {
       this.#reader.read(bytes, (_header, record) => this.#takeRecord(this.#seals.opener.open(record)));
@@ -178,6 +178,7 @@ export class DataPipe implements Pipe {
       this.close(error);
       this.#owner.broken(error);
     }
+    return this.#isOver ? undefined : this.#reader.wanted;
   }
 
   #takeRecord(record: Uint8Array): void {

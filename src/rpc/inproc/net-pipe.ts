@@ -76,7 +76,9 @@ export class NetPipe implements Pipe {
       connection.destroy();
       return;
     }
-    connection.onData((bytes) => this.#read(bytes));
+    connection.onData((bytes) => {
+      this.#read(bytes);
+    });
     connection.onClose(() =>
       this.#break(storageError("unavailable", `${this.peer.address} broke the connection`)),
     );

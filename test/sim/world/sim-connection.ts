@@ -1,5 +1,5 @@
 import { concatBytes } from "../../../src/base/index.js";
-import type { Connection } from "../../../src/io/index.js";
+import type { Connection, DataHandler } from "../../../src/io/index.js";
 import type { SimNetwork } from "./sim-network.js";
 import { type Packet, type PipeTarget, SimPipe } from "./sim-pipe.js";
 import type { SimProcess } from "./sim-process.js";
@@ -36,7 +36,7 @@ export class SimConnection implements Connection, PipeTarget {
   #inboxBytes = 0;
   #isDelivering = false;
   #isPaused = false;
-  #onData: ((bytes: Uint8Array) => void) | undefined;
+  #onData: DataHandler | undefined;
   #onClose: (() => void) | undefined;
   #drainWaiters: (() => void)[] = [];
 
@@ -76,7 +76,7 @@ export class SimConnection implements Connection, PipeTarget {
     });
   }
 
-  onData(handler: (bytes: Uint8Array) => void): void {
+  onData(handler: DataHandler): void {
     this.#onData = handler;
     this.#deliver();
   }

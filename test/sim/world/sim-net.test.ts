@@ -233,7 +233,7 @@ describe("the simulated network", () => {
     world.network.faults.fragmentRate = 0.5;
     const { ours, theirs } = await link(world, world.addHost("client"), world.addHost("server"));
     const sizes: number[] = [];
-    theirs.connection.onData((bytes) => sizes.push(bytes.length));
+    theirs.connection.onData((bytes) => void sizes.push(bytes.length));
     for (let i = 0; i < 50; i++) ours.connection.write([new Uint8Array(100)]);
     await world.simulator.runFor(100);
 
