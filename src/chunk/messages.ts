@@ -28,6 +28,8 @@ export interface WriteChunk extends Addressed, WriteId {
   readonly offset: number;
   /** Of the payload. */
   readonly checksums: Checksums;
+  /** Acknowledged only when it is safe from loss of power on every member, and all acknowledged before it. Default: no. */
+  readonly isDurable?: boolean | undefined;
 }
 
 /** Makes a range read as zeros. Ordered like a write; sent by clients to the head. */
@@ -65,6 +67,8 @@ export interface ForwardWrite extends Addressed, WriteId {
   readonly endBytes: number;
   /** Of the payload, one per block. */
   readonly checksums: Checksums;
+  /** As in `WriteChunk`. */
+  readonly isDurable?: boolean | undefined;
 }
 
 export type ForwardKind = "write" | "zero" | "truncate";

@@ -136,12 +136,21 @@ export class ChunkIo {
     }
   }
 
-  /** Resolves when every replica has the bytes. They must not change until then. */
-  write(slice: ChunkSlice, bytes: Uint8Array, signal?: AbortSignal, use: WriteUse = "write"): Promise<void> {
+  /**
+   * Resolves when every replica has the bytes; `isDurable`: when they, and all that was acknowledged before, are safe from
+   * loss of power there. They must not change until then.
+   */
+  write(
+    slice: ChunkSlice,
+    bytes: Uint8Array,
+    signal?: AbortSignal,
+    use: WriteUse = "write",
+    isDurable = false,
+  ): Promise<void> {
     const checksums = checksumsOf(bytes, slice.offsetInChunk);
     return this.#change(slice, bytes, use, signal, (target, id) => ({
       type: "write",
-      body: { offset: slice.offsetInChunk, checksums, ...target, ...id },
+      body: { offset: slice.offsetInChunk, checksums, isDurable, ...target, ...id },
     }));
   }
 

@@ -59,7 +59,8 @@ export class FileContent {
       { ...world.writeBehind, clock: world.clock, log: world.log },
       {
         ino: file.chunks.ino,
-        store: ({ offset, bytes }) => this.#store(offset, bytes, undefined, "writeBack"),
+        store: ({ offset, bytes }, isDurable) =>
+          this.#store(offset, bytes, undefined, "writeBack", isDurable),
         landed: (begin, end) => this.#changed(begin, end),
       },
     );
@@ -161,7 +162,7 @@ export class FileContent {
 
   /** Everything accepted before the call survives the loss of power everywhere. */
   async sync(signal?: AbortSignal): Promise<void> {
-    await this.drain(0, Number.MAX_SAFE_INTEGER, signal);
+    if (!this.#behind.isEmpty) await this.#behind.drainDurably(signal);
     const { syncs } = this.#file;
     await allDone(
       syncs.pending().map(async (unsynced) => {
@@ -317,12 +318,18 @@ export class FileContent {
     bytes: Uint8Array,
     signal: AbortSignal | undefined,
     use: "write" | "writeBack",
+    isDurable = false,
   ): Promise<void> {
+    const { syncs } = this.#file;
     await allDone(
       ioSlices(offset, bytes.length, this.#file.chunkBytes()).map(async (slice) => {
         const part = bytes.subarray(slice.offsetInRequest, slice.offsetInRequest + slice.lengthBytes);
-        await this.#io.write(slice, part, signal, use);
-        this.#file.syncs.wrote(slice.index);
+        const mark = syncs.markOf(slice.index);
+        await this.#io.write(slice, part, signal, use, isDurable);
+        // What was acknowledged meanwhile may have come to the servers later than this.
+        const isCovered = isDurable && syncs.markOf(slice.index) === mark;
+        if (!isCovered) syncs.wrote(slice.index);
+        else if (mark !== undefined) syncs.synced({ index: slice.index, mark });
       }),
     ).catch((error) => this.#unclear(error));
   }

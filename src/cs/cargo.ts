@@ -19,6 +19,8 @@ export interface Cargo {
   readonly offset: number;
   readonly lengthBytes: number;
   payload: Payload;
+  /** It counts as stored when it is safe from loss of power. */
+  readonly isDurable: boolean;
 }
 
 interface Loaded extends Cargo {
@@ -141,8 +143,13 @@ export function regionsOfChange(stored: StoredReplica, change: Change, payload: 
   return [...regions].sort((a, b) => a - b);
 }
 
-/** Carries the change out on the disk. */
-export async function applyChange(stored: StoredReplica, change: Change, payload: Payload): Promise<void> {
+/** Carries the change out on the disk; makes it safe there if it has to be, with everything that was stored before. */
+export async function storeChange(stored: StoredReplica, change: Change, cargo: Cargo): Promise<void> {
+  await applyChange(stored, change, cargo.payload);
+  if (cargo.isDurable) await stored.sync();
+}
+
+async function applyChange(stored: StoredReplica, change: Change, payload: Payload): Promise<void> {
   const { offset, lengthBytes, endBytes, kind } = change;
   const { bytes, checksums } = payload;
   if (kind === "write") return await stored.write(offset, bytes, checksums, endBytes);

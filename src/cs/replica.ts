@@ -10,13 +10,13 @@ import type {
 } from "../chunk/index.js";
 import { Activity } from "./activity.js";
 import {
-  applyChange,
   type Cargo,
   Cargoes,
   completePayload,
   endOfChange,
   isWhole,
   regionsOfChange,
+  storeChange,
 } from "./cargo.js";
 import type { ChainAnswer, ChainEffect, Change } from "./core/chain-types.js";
 import type { Fill } from "./core/fill.js";
@@ -107,11 +107,19 @@ export class Replica {
   /** A client's write arrives; this must be the head. Resolves when the whole chain has it. */
   write(body: WriteChunk, payload: Uint8Array): Promise<ChunkReply> {
     const { offset, checksums } = body;
-    return this.#submit("write", body, offset, { bytes: payload, checksums }, payload.length);
+    const isDurable = body.isDurable === true;
+    const cargo = {
+      offset,
+      lengthBytes: payload.length,
+      payload: { bytes: payload, checksums },
+      isDurable,
+    };
+    return this.#submit("write", body, cargo);
   }
 
   zero(body: ZeroChunk): Promise<ChunkReply> {
-    return this.#submit("zero", body, body.offset, NO_PAYLOAD, body.lengthBytes);
+    const { offset, lengthBytes } = body;
+    return this.#submit("zero", body, { offset, lengthBytes, payload: NO_PAYLOAD, isDurable: false });
   }
 
   /** A change arrives from the server before. */
@@ -120,7 +128,8 @@ export class Replica {
     const changeId = this.#chain.newOperationId();
     const payload = { bytes, checksums };
     const answer = this.#request((requestId) => {
-      this.#cargoes.load(changeId, { offset, lengthBytes, payload });
+      const isDurable = forward.isDurable === true;
+      this.#cargoes.load(changeId, { offset, lengthBytes, payload, isDurable });
       const effects = this.#chain.receive(changeId, forward, requestId);
       if (this.#chain.holds(changeId)) this.filling?.changed(forward);
       else this.#cargoes.unload(changeId);
@@ -205,9 +214,7 @@ export class Replica {
   #submit(
     kind: "write" | "zero",
     { version, sessionId, sequence, acknowledgedBelow }: WriteChunk | ZeroChunk,
-    offset: number,
-    payload: Payload,
-    lengthBytes: number,
+    cargo: Cargo,
   ): Promise<ChunkReply> {
     const refusal = this.#chain.refusalOf(version);
     if (refusal !== undefined) throw new StorageError(refusal);
@@ -215,11 +222,11 @@ export class Replica {
     const submission = {
       writeId: { sessionId, sequence, acknowledgedBelow },
       kind,
-      ...blockRange(offset, lengthBytes),
+      ...blockRange(cargo.offset, cargo.lengthBytes),
     };
     const changeId = this.#chain.newOperationId();
     const answer = this.#request((requestId) => {
-      this.#cargoes.load(changeId, { offset, lengthBytes, payload });
+      this.#cargoes.load(changeId, cargo);
       const effects = this.#chain.submit(changeId, submission, requestId);
       if (!this.#chain.holds(changeId)) this.#cargoes.unload(changeId);
       return effects;
@@ -369,10 +376,10 @@ export class Replica {
   }
 
   #store(change: Change): void {
-    const { payload } = this.#cargoOf(change);
+    const cargo = this.#cargoOf(change);
     void this.#disk.run(async () => {
       try {
-        await applyChange(this.stored, change, payload);
+        await storeChange(this.stored, change, cargo);
       } catch (error) {
         this.#diskFailed(error);
         return;
@@ -382,7 +389,8 @@ export class Replica {
   }
 
   #forward({ change, epoch, floor, attempt }: Extract<ChainEffect, { type: "forward" }>): void {
-    const { bytes, checksums } = this.#cargoOf(change).payload;
+    const { payload, isDurable } = this.#cargoOf(change);
+    const { bytes, checksums } = payload;
     const { writeId, kind, order, offset, lengthBytes, endBytes } = change;
     const { chunkId, version } = this;
     const body = {
@@ -398,6 +406,7 @@ export class Replica {
         lengthBytes,
         endBytes,
         checksums,
+        isDurable,
       },
     };
     const call = { request: { type: "forward", body } as const, payload: bytes };
@@ -450,7 +459,7 @@ export class Replica {
     // A truncation that came with an install: nothing was loaded for it.
     assert(change.kind === "truncate", "a change has its cargo");
     const offset = defined(this.#truncateBytes, "the install said where to cut");
-    const cargo = { offset, lengthBytes: 0, payload: NO_PAYLOAD };
+    const cargo = { offset, lengthBytes: 0, payload: NO_PAYLOAD, isDurable: false };
     this.#cargoes.load(change.id, cargo);
     return this.#cargoes.get(change.id) ?? cargo;
   }

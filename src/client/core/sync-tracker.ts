@@ -17,6 +17,11 @@ export class SyncTracker {
     this.#unsynced.set(index, ++this.#lastMark);
   }
 
+  /** Of the last acknowledged write of the chunk that no sync covers. */
+  markOf(index: number): number | undefined {
+    return this.#unsynced.get(index);
+  }
+
   /** What a sync that begins now must cover. */
   pending(): UnsyncedChunk[] {
     return [...this.#unsynced].map(([index, mark]) => ({ index, mark }));

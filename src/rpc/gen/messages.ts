@@ -6302,6 +6302,8 @@ export interface ForwardWrite {
   readonly endBytes: number;
   /** Of the payload, one per block. */
   readonly checksums: Uint8Array;
+  /** As in WriteChunk. */
+  readonly isDurable?: boolean | undefined;
 }
 
 function encodeForwardWrite(message: ForwardWrite, writer: wire.Writer): void {
@@ -6347,6 +6349,9 @@ function encodeForwardWrite(message: ForwardWrite, writer: wire.Writer): void {
   if (message.checksums.length !== 0) {
     writer.uint32(114).bytes(message.checksums);
   }
+  if (message.isDurable !== undefined) {
+    writer.uint32(120).bool(message.isDurable);
+  }
 }
 
 function decodeForwardWrite(reader: wire.Reader): ForwardWrite {
@@ -6364,6 +6369,7 @@ function decodeForwardWrite(reader: wire.Reader): ForwardWrite {
   let $lengthBytes = 0;
   let $endBytes = 0;
   let $checksums: Uint8Array = wire.EMPTY;
+  let $isDurable: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -6409,6 +6415,9 @@ function decodeForwardWrite(reader: wire.Reader): ForwardWrite {
       case 114:
         $checksums = reader.bytes();
         break;
+      case 120:
+        $isDurable = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -6428,6 +6437,7 @@ function decodeForwardWrite(reader: wire.Reader): ForwardWrite {
     lengthBytes: $lengthBytes,
     endBytes: $endBytes,
     checksums: $checksums,
+    isDurable: $isDurable,
   };
 }
 
@@ -14765,6 +14775,8 @@ export interface WriteChunk {
   readonly offset: number;
   /** CRC-32, little-endian, of every 4 KiB block of the payload (parts of blocks at the ends). */
   readonly checksums: Uint8Array;
+  /** Acknowledged only when it is safe from loss of power on every server, and all acknowledged before it: a sync on the way. */
+  readonly isDurable?: boolean | undefined;
 }
 
 function encodeWriteChunk(message: WriteChunk, writer: wire.Writer): void {
@@ -14789,6 +14801,9 @@ function encodeWriteChunk(message: WriteChunk, writer: wire.Writer): void {
   if (message.checksums.length !== 0) {
     writer.uint32(58).bytes(message.checksums);
   }
+  if (message.isDurable !== undefined) {
+    writer.uint32(64).bool(message.isDurable);
+  }
 }
 
 function decodeWriteChunk(reader: wire.Reader): WriteChunk {
@@ -14799,6 +14814,7 @@ function decodeWriteChunk(reader: wire.Reader): WriteChunk {
   let $acknowledgedBelow = 0;
   let $offset = 0;
   let $checksums: Uint8Array = wire.EMPTY;
+  let $isDurable: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -14823,6 +14839,9 @@ function decodeWriteChunk(reader: wire.Reader): WriteChunk {
       case 58:
         $checksums = reader.bytes();
         break;
+      case 64:
+        $isDurable = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -14835,6 +14854,7 @@ function decodeWriteChunk(reader: wire.Reader): WriteChunk {
     acknowledgedBelow: $acknowledgedBelow,
     offset: $offset,
     checksums: $checksums,
+    isDurable: $isDurable,
   };
 }
 

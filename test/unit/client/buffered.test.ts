@@ -13,6 +13,9 @@ const storedWrites = (world: ClientWorld): number =>
     0,
   );
 
+const syncRequests = (world: ClientWorld): number =>
+  world.servers.reduce((sum, { syncCount }) => sum + syncCount, 0);
+
 describe("a buffered handle", () => {
   test("has a write done before any server has it; flush waits until all of them have", async () => {
     const world = await ClientWorld.start();
@@ -41,6 +44,32 @@ describe("a buffered handle", () => {
     expect(world.servers[0]?.unsyncedCount).toBe(1);
     await world.run(handle.sync());
     expect(world.servers[0]?.unsyncedCount).toBe(0);
+  });
+
+  test("a single piece is synced on its way, and with it what was on the servers before", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", writing));
+    await world.run(handle.write(new Uint8Array(5000).fill(1), 0));
+    await world.pass(500);
+    await world.run(handle.write(new Uint8Array(100).fill(2), 9000));
+    const before = world.servers[0]?.unsyncedCount;
+
+    await world.run(handle.sync());
+
+    expect([before, world.servers[0]?.unsyncedCount, syncRequests(world)]).toEqual([1, 0, 0]);
+  });
+
+  test("several pieces are synced when all of them are there", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", writing));
+    await world.run(handle.write(new Uint8Array(100).fill(1), 0));
+    await world.run(handle.write(new Uint8Array(100).fill(2), 9000));
+
+    await world.run(handle.sync());
+
+    expect([world.servers[0]?.unsyncedCount, syncRequests(world)]).toEqual([0, 1]);
   });
 
   test("has handed everything over when somebody else opens the file, and writes through from then on", async () => {

@@ -234,6 +234,21 @@ test("what was synced survives the loss of power of all hosts at once", async ()
   expect(await chain.highWaters()).toEqual([70_100, 70_100, 70_100]);
 });
 
+test("a durable write survives the loss of power of all hosts at once, with all that was acknowledged before it", async () => {
+  const chain = await ChainWorld.of(11, 3);
+  await chain.make();
+  await chain.run(chain.client.write(CHUNK, 100, filled(70_000, 1)), "a write");
+  await chain.run(chain.client.write(CHUNK, 300_000, filled(10, 2), true), "a durable write");
+  for (const id of chain.csIds) chain.powerLoss(id);
+  for (const id of chain.csIds) await chain.start(id);
+  await chain.healed(3);
+
+  const expected = new Uint8Array(300_010);
+  expected.set(filled(70_000, 1), 100);
+  expected.set(filled(10, 2), 300_000);
+  expectAll(await chain.contents(300_010), expected, 3);
+});
+
 test("what was acknowledged survives kill -9 of all servers at once, with its exact end", async () => {
   const chain = await ChainWorld.of(12, 3);
   await chain.make();

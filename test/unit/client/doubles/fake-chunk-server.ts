@@ -45,6 +45,7 @@ export class FakeChunkServer {
   isStuck = false;
   readCount = 0;
   locateCount = 0;
+  syncCount = 0;
   /** Answers to reads and writes leave the server so much later, ms. */
   answerDelayMs = 0;
   readonly #peers: () => ReadonlyMap<CsId, FakeChunkServer>;
@@ -108,10 +109,13 @@ export class FakeChunkServer {
       case "read":
         return await this.#delayed(this.#read(request.body));
       case "write": {
-        const { offset, checksums } = request.body;
+        const { offset, checksums, isDurable } = request.body;
         if (findMismatch(payload, offset, checksums) !== undefined) throw storageError("chunk_corrupt");
         const bytes = Uint8Array.from(payload);
-        return await this.#change(request.body, (replica) => put(replica, offset, bytes));
+        return await this.#change(request.body, (replica) => {
+          put(replica, offset, bytes);
+          if (isDurable === true) replica.syncedWrites = replica.writes;
+        });
       }
       case "zero": {
         const { offset, lengthBytes } = request.body;
@@ -120,6 +124,7 @@ export class FakeChunkServer {
         });
       }
       case "sync": {
+        this.syncCount++;
         for (const member of this.#members(request.body.chunkId, request.body.version)) {
           const replica = member.#replica(request.body.chunkId, request.body.version);
           replica.syncedWrites = replica.writes;

@@ -88,7 +88,7 @@ class Run {
     this.#pending.add(range);
     if (kind === "write") {
       const bytes = new Uint8Array(to - from).fill(this.#prng.between(1, 255));
-      await this.#chain.client.write(CHUNK, from, bytes);
+      await this.#chain.client.write(CHUNK, from, bytes, this.#prng.chance(0.2));
       this.#model.set(bytes, from);
       this.#highWaterBytes = Math.max(this.#highWaterBytes, to);
     } else {

@@ -35,11 +35,11 @@ export class ToyClient {
     this.#rpc = new NetRpc(host.net, host.clock, { identity });
   }
 
-  async write(chunkId: ChunkId, offset: number, payload: Uint8Array): Promise<void> {
+  async write(chunkId: ChunkId, offset: number, payload: Uint8Array, isDurable = false): Promise<void> {
     const checksums = checksumsOf(payload, offset);
     await this.#change(chunkId, payload, (map, ids) => ({
       type: "write",
-      body: { chunkId, version: map.version, ...ids, offset, checksums },
+      body: { chunkId, version: map.version, ...ids, offset, checksums, isDurable },
     }));
   }
 
