@@ -38,8 +38,11 @@ interface Slot {
 const RUN_BYTES_MIN = 4096;
 /** A run that grows beyond this gets room up to the end of its slot. */
 const RUN_BYTES_LONG = 64 * 1024;
-/** What a run weighs besides its bytes. */
-export const RUN_COST = 256;
+/**
+ * What a run weighs besides its bytes: to send one by itself takes as long as to send so many bytes more. So whoever waits for
+ * everything that was written waits no longer if it is in small pieces.
+ */
+export const RUN_COST = 12 << 10;
 
 /**
  * Bytes of one file that were written here and are not in the cluster yet, in slots of a fixed size. A byte is `dirty`

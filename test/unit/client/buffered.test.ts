@@ -152,7 +152,7 @@ describe("a buffered handle", () => {
 
   test("lets writers wait when its bound is reached, and no longer", async () => {
     const world = await ClientWorld.start({ csCount: 1, replicas: 1 });
-    const limits = { fileBytesMax: 64 * 1024, clientBytesMax: 1 << 20 };
+    const limits = { fileBytesMax: 96 * 1024, clientBytesMax: 1 << 20 };
     const { fileSystem } = await world.client("client", { writeBehind: limits });
     const handle = await world.run(fileSystem.open("/f", writing));
     await world.run(handle.write(new Uint8Array(1), 0));
