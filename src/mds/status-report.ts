@@ -86,7 +86,7 @@ export async function clusterStatus(leadership: Leadership, answeringId: number)
     replicas: storage?.replicas ?? 0,
     replicasMinimum: storage?.replicasMinimum ?? 0,
     epochUptimeSeconds: (clock.monotonicMs() - leadership.beganMs) / 1000,
-    wallMs: clock.wallMs(),
+    wallMs: Math.floor(clock.wallMs()),
   };
 }
 
