@@ -21,7 +21,7 @@ async function checkSameReplicas(cluster: SimCluster): Promise<void> {
     for (let attempt = 0; attempt < LOOKS_MAX; attempt++) {
       const chunk = (await allChunks(cluster)).find((one) => one.chunkId === chunkId);
       difference = chunk && (await differenceIn(links, chunk));
-      if (difference === undefined || !difference.includes("stale_map")) break;
+      if (difference === undefined || !difference.includes("cannot be read")) break;
       // A replica that its server distrusted since its last death is only now being replaced.
       await cluster.operatorNode.host.clock.sleep("sim.look-again", LOOK_AGAIN_MS);
     }
@@ -30,7 +30,7 @@ async function checkSameReplicas(cluster: SimCluster): Promise<void> {
   links.close();
 }
 
-/** So often a chunk is looked at whose version has changed since its record was read. */
+/** So often a chunk is looked at that has a replica which cannot be read. */
 const LOOKS_MAX = 20;
 const LOOK_AGAIN_MS = 500;
 
