@@ -55,6 +55,7 @@ export type {
   CsHeartbeat,
   CsLoad,
   CsSpace,
+  CsTotals,
   NumberedCsCommand,
   RegisterCs,
   Registered,

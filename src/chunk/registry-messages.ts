@@ -115,8 +115,29 @@ export interface CsLoad {
   readonly latencyMsMax: number;
   /** Requests under way now. */
   readonly queueDepth: number;
-  /** Part of the time spent waiting for the disk, 0 to 100. */
+  /** The same on average over the time, and at most. */
+  readonly queueDepthAverage: number;
+  readonly queueDepthMax: number;
+  /** Share of the time in which the disk had something to do, 0 to 100. */
   readonly ioWaitPercent: number;
+  /** Of a replica that is being made here, from other servers. */
+  readonly fillBytes: number;
+  /** What other servers fetched from here for theirs. */
+  readonly servedFillBytes: number;
+  /** How long since the heartbeat before, ms. */
+  readonly elapsedMs: number;
+  readonly totals: CsTotals;
+}
+
+/** What a chunk server has done since its process started. */
+export interface CsTotals {
+  readonly readBytes: number;
+  readonly readCount: number;
+  readonly writeBytes: number;
+  readonly writeCount: number;
+  readonly syncCount: number;
+  readonly fillBytes: number;
+  readonly servedFillBytes: number;
 }
 
 /** The answer to the command with that number. */

@@ -2,6 +2,7 @@ import { failureOf, storageError } from "../base/index.js";
 import type { Clock } from "../io/index.js";
 import { CallClient, CHUNK_CHANNEL, type ChunkAnswer, type ChunkCall, type Rpc } from "../rpc/index.js";
 import type { ServerLoad } from "./core/replica-choice.js";
+import { ClientLoadMeter } from "./load-meter.js";
 import { Room, throwIfAborted } from "./waiting.js";
 
 /** Payload on the way to or from one chunk server at a time; more waits. */
@@ -20,6 +21,7 @@ export class ChunkClient {
   readonly #rpc: Rpc;
   readonly #clock: Clock;
   readonly #address: string;
+  readonly #meter: ClientLoadMeter;
   readonly #window = new Room(WINDOW_BYTES);
   #calls: ChunkCalls | undefined;
   #outstandingCount = 0;
@@ -27,10 +29,11 @@ export class ChunkClient {
   #suspectUntilMs = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
-  constructor(rpc: Rpc, clock: Clock, address: string) {
+  constructor(rpc: Rpc, clock: Clock, address: string, meter: ClientLoadMeter) {
     this.#rpc = rpc;
     this.#clock = clock;
     this.#address = address;
+    this.#meter = meter;
   }
 
   get load(): ServerLoad {
@@ -80,6 +83,7 @@ export class ChunkClient {
     const beganMs = this.#clock.monotonicMs();
     const answer = await this.#request(call, deadlineMs, signal);
     const tookMs = this.#clock.monotonicMs() - beganMs;
+    this.#meter.count(call, answer, tookMs);
     this.#latencyMs =
       this.#latencyMs === 0 ? tookMs : this.#latencyMs + LATENCY_WEIGHT * (tookMs - this.#latencyMs);
     this.#suspectUntilMs = Number.NEGATIVE_INFINITY;
@@ -116,6 +120,7 @@ export class ChunkClient {
 
 /** The chunk servers a client talks to, by address. */
 export class ChunkClients {
+  readonly meter = new ClientLoadMeter();
   readonly #rpc: Rpc;
   readonly #clock: Clock;
   readonly #clients = new Map<string, ChunkClient>();
@@ -128,7 +133,7 @@ export class ChunkClients {
   at(address: string): ChunkClient {
     let client = this.#clients.get(address);
     if (client === undefined) {
-      client = new ChunkClient(this.#rpc, this.#clock, address);
+      client = new ChunkClient(this.#rpc, this.#clock, address, this.meter);
       this.#clients.set(address, client);
     }
     return client;

@@ -105,7 +105,8 @@ export class Cluster {
     this.locks = new Locks(() => this.#session, clock);
     const events = new SessionListeners([this.#files, this.locks]);
     const cache = config.cacheMetadata === true ? new CoherentCache(clock, config.cacheListener) : undefined;
-    this.#session = new Session({ clock, random, rpc, log }, config, events, cache);
+    const told = { ...config, load: () => this.#servers.meter.take() };
+    this.#session = new Session({ clock, random, rpc, log }, told, events, cache);
     this.fileSystem = new FileSystem(new InodeOperations(this.#session, this.#files, clock, cache));
     this.admin = new Admin({ clock, random, rpc }, config.mdsAddresses);
   }

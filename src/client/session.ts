@@ -1,6 +1,7 @@
 import { type Failure, failureOf, StorageError, storageError } from "../base/index.js";
 import type { Clock, Random } from "../io/index.js";
 import type {
+  ClientLoad,
   Invalidate,
   MetadataMutation,
   MetadataPush,
@@ -26,6 +27,8 @@ export interface SessionConfig {
   readonly hostname: string;
   /** `mount`, `library`, `command`. */
   readonly program: string;
+  /** What the client has done, told with every sign of life. */
+  readonly load?: (() => ClientLoad) | undefined;
 }
 
 /** What the files of a session must hear. Called synchronously; must not throw. */
@@ -430,7 +433,7 @@ export class Session {
       const sentAtMs = this.#clock.monotonicMs();
       try {
         await connection.calls.request(
-          { type: "keepAlive", body: {} },
+          { type: "keepAlive", body: { load: this.#config.load?.() } },
           { deadlineMs: this.#lease.answerMs, signal: ended },
         );
         this.#lease.renew(sentAtMs, leaseMs);

@@ -2,13 +2,14 @@ import { type FailureCode, storageError, toHex } from "../base/index.js";
 import type { ChunkId, ChunkVersion, CsCommand, CsHeartbeat, CsId, RegisterCs } from "../chunk/index.js";
 import type { Clock, Disk, Random } from "../io/index.js";
 import { CHUNK_CHANNEL, type Rpc, type RpcListener, serveCalls } from "../rpc/index.js";
-import type { Logger } from "../telemetry/index.js";
+import { BusyTime, type Logger } from "../telemetry/index.js";
 import { CargoMeter } from "./cargo.js";
 import { Cleaner } from "./cleaner.js";
 import { ServiceLease } from "./core/service-lease.js";
 import { DamageTally } from "./damage-tally.js";
 import { type CsLimits, DEFAULT_LIMITS, type ReplicaEnvironment } from "./environment.js";
 import { LoadMeter } from "./load-meter.js";
+import { MeteredDisk } from "./metered-disk.js";
 import { RateLimit } from "./rate-limit.js";
 import { type MdsAddresses, Registration } from "./registration.js";
 import { ReplicaTable } from "./replica-table.js";
@@ -68,10 +69,14 @@ export class ChunkServer {
   async start(): Promise<void> {
     const { directory, clusterId, bindAddress, mdsAddresses } = this.#config;
     const { disk, clock, rpc, log, random } = this.#world;
-    const store = await ChunkStore.open(directory, clusterId, toHex(random.bytes(16)), { disk, clock });
+    const diskTime = new BusyTime(clock);
+    const store = await ChunkStore.open(directory, clusterId, toHex(random.bytes(16)), {
+      disk: new MeteredDisk(disk, diskTime),
+      clock,
+    });
     const links = new SuccessorLinks(rpc, clock);
-    const load = new LoadMeter(clock);
-    const env = this.#environment(store, links);
+    const load = new LoadMeter(clock, diskTime);
+    const env = this.#environment(store, links, load);
     const table = new ReplicaTable(
       env,
       store,
@@ -168,7 +173,7 @@ export class ChunkServer {
     });
   }
 
-  #environment(store: ChunkStore, links: SuccessorLinks): ReplicaEnvironment {
+  #environment(store: ChunkStore, links: SuccessorLinks, load: LoadMeter): ReplicaEnvironment {
     const { clock, log } = this.#world;
     return {
       selfId: store.identity.csId,
@@ -180,6 +185,7 @@ export class ChunkServer {
       log,
       report: (chunkId, version, csId, code) => this.#report(chunkId, version, csId, code),
       damageFound: (chunkId, offset, outcome) => this.#damage.found(chunkId, offset, outcome),
+      filled: (bytes) => load.filled(bytes),
       diskFailed: (code) => {
         // H: the disk failed. A full disk is no failure of it, and damage is told as such.
         if (code === "no_space" || code === "chunk_corrupt") return;

@@ -50,6 +50,8 @@ export interface ReplicaEnvironment {
   report(chunkId: ChunkId, version: ChunkVersion, csId: CsId, code: FailureCode): void;
   /** The disk had blocks of the chunk wrong, the first of them there. */
   damageFound(chunkId: ChunkId, offset: number, outcome: MendOutcome): void;
+  /** Bytes of a replica that is being made here came from another server. */
+  filled(bytes: number): void;
   /** The disk failed in a way that an operator must hear of. */
   diskFailed(code: FailureCode): void;
 }

@@ -162,6 +162,7 @@ export class Filler {
     }
     if (this.#isStopped) throw storageError("cancelled", "the filling was stopped");
     this.#copiedBytes += payload.length;
+    this.#env.filled(payload.length);
     await this.#filling.put(region, offset, fetched, FETCH_TIMEOUT_MS);
   }
 

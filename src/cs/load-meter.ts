@@ -1,21 +1,47 @@
-import type { CsLoad } from "../chunk/index.js";
+import type { CsLoad, CsTotals } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
+import type { BusyTime } from "../telemetry/index.js";
+
+type Totals = { -readonly [Name in keyof CsTotals]: number };
+
+/** Of a request: what it is, and whether it is part of making a replica anew on another server. */
+export interface MeasuredRequest {
+  readonly type: string;
+  readonly isFill: boolean;
+}
 
 /** Counts what a server does, for the heartbeats. */
 export class LoadMeter {
   readonly #clock: Clock;
-  #readBytes = 0;
-  #readCount = 0;
-  #writeBytes = 0;
-  #writeCount = 0;
-  #syncCount = 0;
+  readonly #disk: BusyTime;
+  readonly #totals: Totals = {
+    readBytes: 0,
+    readCount: 0,
+    writeBytes: 0,
+    writeCount: 0,
+    syncCount: 0,
+    fillBytes: 0,
+    servedFillBytes: 0,
+  };
+  /** As they were when the last load was taken. */
+  #before: CsTotals = { ...this.#totals };
+  #beforeMs: number;
+  #diskMsBefore = 0;
   #latencyMsSum = 0;
   #latencyMsMax = 0;
   #endedCount = 0;
   #queueDepth = 0;
+  #queueDepthMax = 0;
+  /** Requests under way, added up over the time since the last load was taken. */
+  #queueMs = 0;
+  #queueSinceMs: number;
 
-  constructor(clock: Clock) {
+  /** `disk`: for how long it has had something to do. */
+  constructor(clock: Clock, disk: BusyTime) {
     this.#clock = clock;
+    this.#disk = disk;
+    this.#beforeMs = clock.monotonicMs();
+    this.#queueSinceMs = this.#beforeMs;
   }
 
   /** Requests under way. */
@@ -24,47 +50,80 @@ export class LoadMeter {
   }
 
   /** Counts a request from now until it ends. */
-  async measure<T>(type: string, bytes: (result: T) => number, act: () => Promise<T>): Promise<T> {
-    const startMs = this.#clock.monotonicMs();
-    this.#queueDepth++;
+  async measure<T>(
+    request: MeasuredRequest,
+    bytes: (result: T) => number,
+    act: () => Promise<T>,
+  ): Promise<T> {
+    const startMs = this.#changeQueue(1);
     try {
       const result = await act();
-      this.#count(type, bytes(result));
+      this.#count(request, bytes(result));
       return result;
     } finally {
-      this.#queueDepth--;
-      const latencyMs = this.#clock.monotonicMs() - startMs;
+      const latencyMs = this.#changeQueue(-1) - startMs;
       this.#endedCount++;
       this.#latencyMsSum += latencyMs;
       this.#latencyMsMax = Math.max(this.#latencyMsMax, latencyMs);
     }
   }
 
+  /** Bytes of a replica that is being made here came from another server. */
+  filled(bytes: number): void {
+    this.#totals.fillBytes += bytes;
+  }
+
   /** What was done since the last call. */
   take(): CsLoad {
+    const nowMs = this.#changeQueue(0);
+    const elapsedMs = nowMs - this.#beforeMs;
+    const share = (ms: number): number => (elapsedMs === 0 ? 0 : ms / elapsedMs);
+    const totals = { ...this.#totals };
+    const before = this.#before;
     const load: CsLoad = {
-      readBytes: this.#readBytes,
-      readCount: this.#readCount,
-      writeBytes: this.#writeBytes,
-      writeCount: this.#writeCount,
-      syncCount: this.#syncCount,
+      readBytes: totals.readBytes - before.readBytes,
+      readCount: totals.readCount - before.readCount,
+      writeBytes: totals.writeBytes - before.writeBytes,
+      writeCount: totals.writeCount - before.writeCount,
+      syncCount: totals.syncCount - before.syncCount,
+      fillBytes: totals.fillBytes - before.fillBytes,
+      servedFillBytes: totals.servedFillBytes - before.servedFillBytes,
       latencyMsAverage: this.#endedCount === 0 ? 0 : this.#latencyMsSum / this.#endedCount,
       latencyMsMax: this.#latencyMsMax,
       queueDepth: this.#queueDepth,
-      ioWaitPercent: 0,
+      queueDepthAverage: share(this.#queueMs),
+      queueDepthMax: this.#queueDepthMax,
+      ioWaitPercent: Math.min(100, 100 * share(this.#disk.totalMs - this.#diskMsBefore)),
+      elapsedMs,
+      totals,
     };
-    this.#readBytes = this.#readCount = this.#writeBytes = this.#writeCount = this.#syncCount = 0;
-    this.#latencyMsSum = this.#latencyMsMax = this.#endedCount = 0;
+    this.#before = totals;
+    this.#beforeMs = nowMs;
+    this.#diskMsBefore = this.#disk.totalMs;
+    this.#queueDepthMax = this.#queueDepth;
+    this.#queueMs = this.#latencyMsSum = this.#latencyMsMax = this.#endedCount = 0;
     return load;
   }
 
-  #count(type: string, bytes: number): void {
-    if (type === "read") {
-      this.#readCount++;
-      this.#readBytes += bytes;
+  /** Returns the time. */
+  #changeQueue(by: number): number {
+    const nowMs = this.#clock.monotonicMs();
+    this.#queueMs += this.#queueDepth * (nowMs - this.#queueSinceMs);
+    this.#queueSinceMs = nowMs;
+    this.#queueDepth += by;
+    this.#queueDepthMax = Math.max(this.#queueDepthMax, this.#queueDepth);
+    return nowMs;
+  }
+
+  #count({ type, isFill }: MeasuredRequest, bytes: number): void {
+    const totals = this.#totals;
+    if (type === "read" && isFill) totals.servedFillBytes += bytes;
+    else if (type === "read") {
+      totals.readCount++;
+      totals.readBytes += bytes;
     } else if (type === "write" || type === "forward") {
-      this.#writeCount++;
-      this.#writeBytes += bytes;
-    } else if (type === "sync") this.#syncCount++;
+      totals.writeCount++;
+      totals.writeBytes += bytes;
+    } else if (type === "sync") totals.syncCount++;
   }
 }

@@ -51,9 +51,9 @@ export class ChunkRequests {
   }
 
   handle(call: ChunkCall, deadlineMs: number): Promise<ChunkAnswer> {
-    const { type } = call.request;
+    const { type, body } = call.request;
     return this.#load.measure(
-      type,
+      { type, isFill: type === "read" && body.background },
       (answer) => call.payload.length + answer.payload.length,
       () => this.#handle(call, deadlineMs),
     );

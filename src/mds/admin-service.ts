@@ -1,7 +1,7 @@
 import { isHostId } from "../auth/index.js";
 import { storageError } from "../base/index.js";
 import { csId } from "../chunk/index.js";
-import type { AddMds, Config, Events, GetEvents, MdsAdded, RemoveMds } from "../meta/index.js";
+import type { AddMds, Config, Events, GetEvents, MdsAdded, MdsLoad, RemoveMds } from "../meta/index.js";
 import { raftId } from "../raft/index.js";
 import { ADMIN, BACKUP, type Service } from "../rpc/index.js";
 import { serveBackup } from "./backup-service.js";
@@ -22,6 +22,8 @@ const MEMBERSHIP_RETRY_MS = 100;
 export interface AdminServiceWorld {
   readonly mdsId: number;
   readonly leadership: () => Leadership;
+  /** What this process costs, whether it leads or not. */
+  readonly load: () => MdsLoad;
 }
 
 /** Answers operators: unary calls, on the leader. */
@@ -65,6 +67,7 @@ export class AdminService {
     service.unary(ADMIN.removeMds, (request) => this.#removeMds(request));
     defineChunkDetails(service, () => this.#current());
     service.unary(ADMIN.getRecovery, async () => await recoveryReport(await this.#current()));
+    service.unary(ADMIN.getMdsLoad, () => Promise.resolve(this.#world.load()));
     service.stream(BACKUP, (channel) => serveBackup(channel, () => this.#current()));
   }
 

@@ -26,6 +26,7 @@ export const MDS_AUTHORIZATION: AuthorizationTable = {
   [ADMIN.getFileChunks.path]: OPERATORS,
   [ADMIN.previewRepairs.path]: OPERATORS,
   [ADMIN.getRecovery.path]: OPERATORS,
+  [ADMIN.getMdsLoad.path]: [...OPERATORS, "mds"],
   [ADMIN.setConfig.path]: ["admin"],
   [ADMIN.addChunkServer.path]: ["admin"],
   [ADMIN.removeChunkServer.path]: ["admin"],
@@ -38,4 +39,7 @@ export const MDS_AUTHORIZATION: AuthorizationTable = {
 };
 
 /** What the other end must be by its certificate when this server calls. */
-export const MDS_SERVER_ROLES: Readonly<Record<string, readonly Role[]>> = { "pstorage.Raft": ["mds"] };
+export const MDS_SERVER_ROLES: Readonly<Record<string, readonly Role[]>> = {
+  "pstorage.Raft": ["mds"],
+  "pstorage.Admin": ["mds"],
+};

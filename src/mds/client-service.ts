@@ -101,6 +101,7 @@ class Conversation {
     leadership.sessions.heard(session);
     switch (request.type) {
       case "keepAlive":
+        if (request.body.load !== undefined) leadership.sessions.told(session, request.body.load);
         // Only who surely leads may prolong a lease.
         await leadership.readBarrier();
         return OK;

@@ -2,6 +2,7 @@ import { isFailureCode, StorageError, storageError } from "../base/index.js";
 import type { CommandDone, CsCommand, CsHeartbeat, CsId, NumberedCsCommand } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { CallServer } from "../rpc/index.js";
+import { type CsLoadSummary, CsLoadWindow } from "./load-window.js";
 
 /** A server that says what it holds is ready in a moment. */
 const EXPECTED_POLL_MS = 20;
@@ -11,6 +12,7 @@ interface Link {
   readonly connection: CallServer<NumberedCsCommand>;
   heardMs: number;
   heartbeat: CsHeartbeat | undefined;
+  readonly loads: CsLoadWindow;
   readonly pending: Map<number, PendingCommand>;
 }
 
@@ -35,7 +37,13 @@ export class CsLinks {
     if (this.#expected.get(csId) === connection) this.#expected.delete(csId);
     const older = this.#links.get(csId);
     const heardMs = this.#clock.monotonicMs();
-    this.#links.set(csId, { connection, heardMs, heartbeat: undefined, pending: new Map() });
+    this.#links.set(csId, {
+      connection,
+      heardMs,
+      heartbeat: undefined,
+      loads: new CsLoadWindow(),
+      pending: new Map(),
+    });
     if (older === undefined) return;
     failAll(older, storageError("unavailable", `CS#${csId} connected again`));
     if (older.connection !== connection) older.connection.close(storageError("closed", "registered again"));
@@ -56,6 +64,7 @@ export class CsLinks {
     if (link === undefined) return;
     link.heardMs = this.#clock.monotonicMs();
     link.heartbeat = heartbeat;
+    link.loads.add(heartbeat.load);
   }
 
   isConnected(csId: CsId): boolean {
@@ -70,6 +79,11 @@ export class CsLinks {
 
   lastHeartbeat(csId: CsId): CsHeartbeat | undefined {
     return this.#links.get(csId)?.heartbeat;
+  }
+
+  /** What the server did over the last seconds, if it is connected. */
+  loadOf(csId: CsId): CsLoadSummary | undefined {
+    return this.#links.get(csId)?.loads.summary();
   }
 
   /** Connected, but not heard of for longer than that. */

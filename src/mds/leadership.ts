@@ -1,7 +1,7 @@
 import { failureOf, StorageError, storageError } from "../base/index.js";
 import type { ChunkId, ChunkVersion, CsId, NumberedCsCommand, ReplicaReport } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
-import type { InodeNumber, MetadataPush, RepairPreview, SessionId } from "../meta/index.js";
+import type { InodeNumber, MdsLoad, MetadataPush, RepairPreview, SessionId } from "../meta/index.js";
 import type { CallServer } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { AttributeAsks } from "./attribute-asks.js";
@@ -16,6 +16,7 @@ import type { Tables } from "./core/tables.js";
 import { CsLinks } from "./cs-links.js";
 import { LockDesk } from "./lock-desk.js";
 import { Maintenance } from "./maintenance.js";
+import { MdsLoads } from "./mds-loads.js";
 import type { Propose } from "./proposals.js";
 import type { RecoveredChunks } from "./recovered-chunks.js";
 import type { Replica } from "./replica.js";
@@ -31,14 +32,8 @@ export interface LeadershipWorld {
   readonly replica: Replica;
   readonly propose: Propose;
   readonly load: () => MdsLoad;
-}
-
-/** Of this process, since a moment ago. */
-export interface MdsLoad {
-  readonly commitsPerSecond: number;
-  readonly cpuPercent: number;
-  readonly memoryBytes: number;
-  readonly uptimeSeconds: number;
+  /** The same of the MDS with that MDS-to-MDS address. */
+  readonly loadOf: (address: string) => Promise<MdsLoad>;
 }
 
 /**
@@ -61,6 +56,8 @@ export class Leadership {
   readonly census: ChunkCensus;
   /** What this process costs, for `stat`. */
   readonly load: () => MdsLoad;
+  /** What the others cost. */
+  readonly loads: MdsLoads;
   readonly #propose: Propose;
   readonly #installer: ChunkInstaller;
   readonly #maintenance: Maintenance;
@@ -77,6 +74,7 @@ export class Leadership {
     this.beganMs = this.clock.monotonicMs();
     this.#propose = world.propose;
     this.load = world.load;
+    this.loads = new MdsLoads({ clock: world.clock, ask: world.loadOf });
     this.census = new ChunkCensus(this);
     const sessions = [...this.tables.sessions.values()].map(({ sessionId }) => sessionId);
     this.sessions = new SessionHub(this.clock, sessions);

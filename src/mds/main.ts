@@ -85,10 +85,12 @@ async function main(): Promise<void> {
     process.exit(1);
   };
   let applied = (): number => 0;
+  let logMs = (): number => 0;
   const load = processLoad(world.clock, {
     cpuMs: () => (process.cpuUsage().user + process.cpuUsage().system) / 1000,
     memoryBytes: () => process.memoryUsage.rss(),
     applied: () => applied(),
+    logMs: () => logMs(),
   });
   const server = await MetadataServer.start(
     {
@@ -102,6 +104,7 @@ async function main(): Promise<void> {
     halt,
   );
   applied = () => server.replica.status().appliedIndex;
+  logMs = () => server.replica.logTimeMs;
   const announcer = announce(identity, log);
   let isStopping = false;
   const stop = async (): Promise<void> => {

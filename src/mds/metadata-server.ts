@@ -1,7 +1,8 @@
 import { failureOf, StorageError, storageError } from "../base/index.js";
 import type { Clock, Disk, Kv, Random } from "../io/index.js";
+import type { MdsLoad } from "../meta/index.js";
 import { raftId } from "../raft/index.js";
-import type { Rpc, RpcListener } from "../rpc/index.js";
+import { ADMIN, type Rpc, type RpcListener } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { AdminService } from "./admin-service.js";
 import { ClientService } from "./client-service.js";
@@ -9,7 +10,7 @@ import { clientAddress, type MdsConfig } from "./config.js";
 import { epochOf } from "./core/epochs.js";
 import { defineEnrollment } from "./enrollment-service.js";
 import { completeRecovery } from "./epoch-work.js";
-import { Leadership, type MdsLoad } from "./leadership.js";
+import { Leadership } from "./leadership.js";
 import { Proposals } from "./proposals.js";
 import { RaftLink } from "./raft-link.js";
 import { RegistryService } from "./registry-service.js";
@@ -157,6 +158,7 @@ export class MetadataServer {
       clusterId: identity.clusterId,
       mdsId: identity.mdsId,
       leadership: () => this.#mustLead(),
+      load: this.#load,
     };
     const listener = await rpc.serve(clientAddress(identity.address), (service) => {
       new ClientService(services).define(service);
@@ -184,10 +186,12 @@ export class MetadataServer {
       if (!this.#isStill(term)) return;
       await this.#recover(term);
       if (!this.#isStill(term)) return;
-      const { clock, log, load } = this.#world;
+      const { clock, log, rpc } = this.#world;
       const propose = this.#proposals.propose;
+      const loadOf = (address: string): Promise<MdsLoad> =>
+        rpc.call(ADMIN.getMdsLoad, clientAddress(address), {}, { deadlineMs: LOAD_MS });
       this.#leadership = new Leadership(
-        { clock, log, store: this.#store, replica: this.#replica, propose, load: load ?? (() => NO_LOAD) },
+        { clock, log, store: this.#store, replica: this.#replica, propose, load: this.#load, loadOf },
         term,
       );
       log.info("this MDS leads", { mdsId: this.#config.identity.mdsId, term });
@@ -201,6 +205,8 @@ export class MetadataServer {
       this.#world.log.info("the leadership was lost before it began", { term });
     }
   }
+
+  readonly #load = (): MdsLoad => this.#world.load?.() ?? NO_LOAD;
 
   #isStill(term: number): boolean {
     return !this.#isClosed && this.#replica.isLeader && this.#replica.term === term;
@@ -257,7 +263,16 @@ export class MetadataServer {
   }
 }
 
-const NO_LOAD: MdsLoad = { commitsPerSecond: 0, cpuPercent: 0, memoryBytes: 0, uptimeSeconds: 0 };
+const NO_LOAD: MdsLoad = {
+  commitsPerSecond: 0,
+  logTimePercent: 0,
+  cpuPercent: 0,
+  memoryBytes: 0,
+  uptimeSeconds: 0,
+};
+
+/** A member of the group that does not say what it costs for so long is not waited for. */
+const LOAD_MS = 2000;
 
 async function openStores(
   config: MdsConfig,

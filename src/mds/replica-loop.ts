@@ -1,6 +1,7 @@
 import { failureOf, type StorageError, storageError } from "../base/index.js";
 import type { Timer } from "../io/index.js";
 import type { Entry, Membership, Raft, RaftId, RaftMessage, Ready, SoftState } from "../raft/index.js";
+import { BusyTime } from "../telemetry/index.js";
 import type {
   RaftTransport,
   ReplicaConfig,
@@ -40,6 +41,7 @@ export class ReplicaLoop {
   readonly proposals = new ProposalWaiters();
   readonly reads = new ReadWaiters();
   readonly #parts: ReplicaParts;
+  readonly #logTime: BusyTime;
   readonly #persister: Persister;
   readonly #snapshots: ReplicaSnapshots;
   readonly #stop = new AbortController();
@@ -52,7 +54,8 @@ export class ReplicaLoop {
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
     const { raft, store, transport, world } = parts;
-    this.#persister = new Persister(store, {
+    this.#logTime = new BusyTime(world.clock);
+    this.#persister = new Persister(store, this.#logTime, {
       persisted: (number, messages) => {
         raft.persisted(number, world.clock.monotonicMs());
         this.#send(messages);
@@ -68,6 +71,11 @@ export class ReplicaLoop {
     });
     transport.onMessage((message) => this.#receive(message));
     transport.onSnapshot((message, bytes) => this.#snapshots.receive(message, bytes));
+  }
+
+  /** Time spent with writing the log since the start, in ms. */
+  get logTimeMs(): number {
+    return this.#logTime.totalMs;
   }
 
   /** Aborted when the loop has stopped, for whatever reason. */

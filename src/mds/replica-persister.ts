@@ -1,4 +1,5 @@
 import type { RaftMessage, Ready, SnapshotMeta } from "../raft/index.js";
+import type { BusyTime } from "../telemetry/index.js";
 import type { RaftLogStore, RaftWrite } from "./store/raft-log.js";
 
 /** What a persister tells its replica. */
@@ -17,6 +18,7 @@ const READYS_WITHOUT_WRITE = 256;
  */
 export class Persister {
   readonly #store: RaftLogStore;
+  readonly #logTime: BusyTime;
   readonly #events: PersisterEvents;
   #waiting: Ready[] = [];
   /** Taken from Readys that needed no sync, for the next write. */
@@ -26,8 +28,10 @@ export class Persister {
   #running: Promise<void> | undefined;
   #isStopped = false;
 
-  constructor(store: RaftLogStore, events: PersisterEvents) {
+  /** `logTime`: counts for how long it has been writing. */
+  constructor(store: RaftLogStore, logTime: BusyTime, events: PersisterEvents) {
     this.#store = store;
+    this.#logTime = logTime;
     this.#events = events;
   }
 
@@ -100,7 +104,7 @@ export class Persister {
       const writes = this.#held;
       this.#held = [];
       this.#heldCount = 0;
-      await this.#store.persist(writes, mustSync);
+      await this.#logTime.during(() => this.#store.persist(writes, mustSync));
     }
     if (this.#isStopped) return;
     const messages = batch.flatMap((ready) => ready.messagesAfterPersist);

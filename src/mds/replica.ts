@@ -236,6 +236,11 @@ export class Replica {
     }
   }
 
+  /** Time spent with writing the log since the start, in ms. */
+  get logTimeMs(): number {
+    return this.#running?.loop.logTimeMs ?? 0;
+  }
+
   status(): ReplicaStatus {
     const raft = this.#running?.raft;
     const members = this.members().map(({ id, address, role }) => {

@@ -1,13 +1,15 @@
 import { storageError } from "../base/index.js";
 import type { ChunkId, ChunkVersion } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
-import type { InodeNumber, MetadataPush, SessionId } from "../meta/index.js";
+import type { ClientLoad, InodeNumber, MetadataPush, SessionId } from "../meta/index.js";
 import type { CallServer } from "../rpc/index.js";
+import { type ClientLoadSummary, ClientLoadWindow } from "./load-window.js";
 
 /** A session as the present leader knows it. */
 interface Presence {
   connection: CallServer<MetadataPush> | undefined;
   heardMs: number;
+  readonly loads: ClientLoadWindow;
 }
 
 /** A map that a session was told to drop. */
@@ -49,6 +51,16 @@ export class SessionHub {
 
   heard(sessionId: SessionId): void {
     this.#presence(sessionId).heardMs = this.#clock.monotonicMs();
+  }
+
+  /** What the client says that it has done. */
+  told(sessionId: SessionId, load: ClientLoad): void {
+    this.#presence(sessionId).loads.add(load, this.#clock.monotonicMs());
+  }
+
+  /** What the client did lately; all 0 if it has not said so. */
+  loadOf(sessionId: SessionId): ClientLoadSummary {
+    return (this.#presences.get(sessionId)?.loads ?? new ClientLoadWindow()).summary();
   }
 
   /** Sessions not heard of for longer than that. */
@@ -136,7 +148,11 @@ export class SessionHub {
   #presence(sessionId: SessionId): Presence {
     let presence = this.#presences.get(sessionId);
     if (presence === undefined) {
-      presence = { connection: undefined, heardMs: this.#clock.monotonicMs() };
+      presence = {
+        connection: undefined,
+        heardMs: this.#clock.monotonicMs(),
+        loads: new ClientLoadWindow(),
+      };
       this.#presences.set(sessionId, presence);
     }
     return presence;

@@ -1,4 +1,4 @@
-import type { ChunkId } from "../chunk/index.js";
+import type { ChunkId, CsTotals } from "../chunk/index.js";
 import {
   type ClientStatus,
   type ClusterStatus,
@@ -8,10 +8,10 @@ import {
 } from "../meta/index.js";
 import { raftId } from "../raft/index.js";
 import { ChunkStateCounter, presenceOf } from "./core/chunk-states.js";
-import { configNumber } from "./core/cluster-config.js";
 import type { CsRecord } from "./core/records.js";
 import { csStatusWord, filesystemCounts, healthWord, spaceStatus } from "./core/statistics.js";
 import type { Leadership } from "./leadership.js";
+import { CsLoadWindow } from "./load-window.js";
 
 const PAGE = 2000;
 /** Counting chunks by state goes through all of them: not done more often, as long as the chunk servers stay the same. */
@@ -77,7 +77,7 @@ export async function clusterStatus(leadership: Leadership, answeringId: number)
     clusterId: cluster?.clusterId ?? "",
     health: healthWord(tables),
     mdsId: answeringId,
-    mdsServers: mdsStatuses(leadership, answeringId),
+    mdsServers: await mdsStatuses(leadership, answeringId),
     chunkServers: [...tables.chunkServers.values()].map((server) => csStatus(leadership, server, chunks)),
     clients: clientStatuses(leadership),
     space: spaceStatus(tables),
@@ -93,23 +93,31 @@ export async function clusterStatus(leadership: Leadership, answeringId: number)
 /** More entries behind than that is worth a warning, as in the original. */
 const STALE_ENTRIES = 1000;
 
-function mdsStatuses({ replica, tables, load }: Leadership, answeringId: number): MdsStatus[] {
+async function mdsStatuses(leadership: Leadership, answeringId: number): Promise<MdsStatus[]> {
+  const { replica, tables } = leadership;
   const { members, lastIndex } = replica.status();
+  const isActive = (mdsId: number): boolean =>
+    members.some((member) => member.id === raftId(mdsId) && member.isActive);
+  const servers = [...tables.mdsServers.values()];
+  const others = servers.filter(({ mdsId }) => mdsId !== answeringId && isActive(mdsId));
+  const loads = await leadership.loads.of(others.map(({ address }) => address));
   const statuses: MdsStatus[] = [];
-  for (const { mdsId, address } of tables.mdsServers.values()) {
+  for (const { mdsId, address } of servers) {
     const isLeader = mdsId === answeringId;
     const member = members.find(({ id }) => id === raftId(mdsId));
-    const own = load();
+    const load = isLeader ? leadership.load() : loads.get(address);
     statuses.push({
       mdsId,
       address,
       isLeader,
       status: isLeader ? "avail" : memberStatus(member, lastIndex),
       appliedIndex: isLeader ? replica.status().appliedIndex : (member?.matchIndex ?? 0),
-      commitsPerSecond: isLeader ? own.commitsPerSecond : 0,
-      cpuPercent: isLeader ? own.cpuPercent : 0,
-      memoryBytes: isLeader ? own.memoryBytes : 0,
-      uptimeSeconds: isLeader ? own.uptimeSeconds : 0,
+      commitsPerSecond: load?.commitsPerSecond ?? 0,
+      logTimePercent: load?.logTimePercent ?? 0,
+      cpuPercent: load?.cpuPercent ?? 0,
+      memoryBytes: load?.memoryBytes ?? 0,
+      uptimeSeconds: load?.uptimeSeconds ?? 0,
+      hasLoad: load !== undefined,
     });
   }
   return statuses;
@@ -124,11 +132,8 @@ function memberStatus(
   return lastIndex - member.matchIndex > STALE_ENTRIES ? "stale" : "avail";
 }
 
-function csStatus({ links, tables }: Leadership, server: CsRecord, chunks: ChunkStateCounter): CsStatus {
+function csStatus({ links }: Leadership, server: CsRecord, chunks: ChunkStateCounter): CsStatus {
   const heartbeat = links.lastHeartbeat(server.csId);
-  const load = heartbeat?.load;
-  // Loads are counted from one heartbeat to the next.
-  const seconds = configNumber(tables, "mds.wd.heartbeat_period") / 1000;
   return {
     csId: server.csId,
     status: csStatusWord(server),
@@ -140,17 +145,21 @@ function csStatus({ links, tables }: Leadership, server: CsRecord, chunks: Chunk
     freeBytes: heartbeat?.space.freeBytes ?? server.freeBytes,
     replicaCount: heartbeat?.replicaCount ?? server.replicaCount,
     uniqueCount: chunks.uniqueOn(server.csId),
-    ioWaitPercent: load?.ioWaitPercent ?? 0,
-    latencyMsAverage: load?.latencyMsAverage ?? 0,
-    latencyMsMax: load?.latencyMsMax ?? 0,
-    queueDepth: load?.queueDepth ?? 0,
-    readBytesPerSecond: (load?.readBytes ?? 0) / seconds,
-    writeBytesPerSecond: (load?.writeBytes ?? 0) / seconds,
-    readsPerSecond: (load?.readCount ?? 0) / seconds,
-    writesPerSecond: (load?.writeCount ?? 0) / seconds,
     flags: server.flags,
+    ...(links.loadOf(server.csId) ?? new CsLoadWindow().summary()),
+    totals: heartbeat?.load.totals ?? NO_TOTALS,
   };
 }
+
+const NO_TOTALS: CsTotals = {
+  readBytes: 0,
+  readCount: 0,
+  writeBytes: 0,
+  writeCount: 0,
+  syncCount: 0,
+  fillBytes: 0,
+  servedFillBytes: 0,
+};
 
 function clientStatuses({ tables, sessions }: Leadership): ClientStatus[] {
   return [...tables.sessions.values()].map(({ sessionId, hostname, program }) => ({
@@ -159,5 +168,6 @@ function clientStatuses({ tables, sessions }: Leadership): ClientStatus[] {
     program,
     leaseCount: [...tables.sessionOpens.valuesOf(sessionId)].length,
     address: sessions.addressOf(sessionId),
+    ...sessions.loadOf(sessionId),
   }));
 }

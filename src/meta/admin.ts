@@ -1,3 +1,5 @@
+import type { CsTotals } from "../chunk/index.js";
+
 /** What operators ask of the leading MDS: unary calls, answered for certificates with the role `admin` or `client`. */
 
 /** The whole picture behind `stat` and `top`. */
@@ -33,6 +35,18 @@ export interface MdsStatus {
   readonly cpuPercent: number;
   readonly memoryBytes: number;
   readonly uptimeSeconds: number;
+  /** Share of the time spent with writing the log. */
+  readonly logTimePercent: number;
+  /** False: it did not say what it costs, and the numbers are 0. */
+  readonly hasLoad: boolean;
+}
+/** What a metadata server costs, over the last seconds. */
+export interface MdsLoad {
+  readonly commitsPerSecond: number;
+  readonly logTimePercent: number;
+  readonly cpuPercent: number;
+  readonly memoryBytes: number;
+  readonly uptimeSeconds: number;
 }
 export interface CsStatus {
   readonly csId: number;
@@ -56,6 +70,15 @@ export interface CsStatus {
   readonly readsPerSecond: number;
   readonly writesPerSecond: number;
   readonly flags: string;
+  readonly syncsPerSecond: number;
+  /** Written by making replicas anew, and read for others that do. */
+  readonly fillBytesPerSecond: number;
+  readonly servedFillBytesPerSecond: number;
+  /** Requests under way, over the last seconds. */
+  readonly queueDepthAverage: number;
+  readonly queueDepthMax: number;
+  /** Since its process started. */
+  readonly totals: CsTotals;
 }
 export interface ClientStatus {
   readonly sessionId: number;
@@ -63,6 +86,27 @@ export interface ClientStatus {
   readonly program: string;
   readonly leaseCount: number;
   readonly address: string;
+  /** Over the time between the last two reports of the client. */
+  readonly readBytesPerSecond: number;
+  readonly writeBytesPerSecond: number;
+  readonly readsPerSecond: number;
+  readonly writesPerSecond: number;
+  readonly syncsPerSecond: number;
+  /** Of its requests to chunk servers. */
+  readonly latencyMsAverage: number;
+  readonly latencyMsMax: number;
+}
+/** What a client has done since it began: only grows, except where it says otherwise. */
+export interface ClientLoad {
+  readonly readBytes: number;
+  readonly readCount: number;
+  readonly writeBytes: number;
+  readonly writeCount: number;
+  readonly syncCount: number;
+  /** Of all requests to chunk servers together. */
+  readonly latencyMsSum: number;
+  /** Of one of them, since the client told the last time. */
+  readonly latencyMsMax: number;
 }
 export interface SpaceStatus {
   /** Of all chunk servers that are not dropped. */
@@ -71,6 +115,19 @@ export interface SpaceStatus {
   /** Logical: what can be stored at the present number of replicas, and what of it is free. */
   readonly allocatableBytes: number;
   readonly allocatableFreeBytes: number;
+  /** In the order of the tiers; only tiers with a server. */
+  readonly tiers: readonly TierSpace[];
+  /** The limit on what users store, `mds.alloc.capacity_max`; 0: none. */
+  readonly capacityBytes: number;
+  /** What counts against it: the sizes of all files. */
+  readonly usedBytes: number;
+}
+/** Of the servers of one tier that are not dropped. */
+export interface TierSpace {
+  readonly tier: number;
+  readonly serverCount: number;
+  readonly totalBytes: number;
+  readonly freeBytes: number;
 }
 /** How many chunks are in each state; a chunk is counted once, under its worst state. */
 export interface ChunkCounts {

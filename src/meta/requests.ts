@@ -1,5 +1,6 @@
 import type { FailureCode } from "../base/index.js";
 import type { ChunkId, ChunkMap, ChunkVersion, CsId } from "../chunk/index.js";
+import type { ClientLoad } from "./admin.js";
 import type { Attributes, DirectoryEntry, FailureDomain, Timestamp } from "./attributes.js";
 import type { Coherence, Invalidate, Invalidated } from "./coherence.js";
 import type { InodeNumber, SessionId } from "./ids.js";
@@ -329,10 +330,15 @@ export type MetadataMutation =
   | { readonly type: "extend"; readonly body: Extend }
   | { readonly type: "setLock"; readonly body: SetLock };
 
+/** Renews the lease, and says for operators what the client has done. */
+export interface KeepAlive {
+  readonly load?: ClientLoad | undefined;
+}
+
 /** Requests about the session itself and about faults; the MDS decides what to log. */
 export type SessionRequest =
   | { readonly type: "hello"; readonly body: Hello }
-  | { readonly type: "keepAlive"; readonly body: Record<string, never> }
+  | { readonly type: "keepAlive"; readonly body: KeepAlive }
   | { readonly type: "reportChunk"; readonly body: ReportChunk }
   | { readonly type: "mapDropped"; readonly body: MapDropped }
   | { readonly type: "invalidated"; readonly body: Invalidated }

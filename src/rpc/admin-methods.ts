@@ -14,6 +14,7 @@ import type {
   GetEvents,
   GetFileChunks,
   MdsAdded,
+  MdsLoad,
   RecoveryStatus,
   RemoveChunkServer,
   RemoveMds,
@@ -53,6 +54,8 @@ export const ADMIN = {
   ),
   addMds: method<AddMds, MdsAdded>("AddMds", messageCodec(wire.AddMds), messageCodec(wire.MdsAdded)),
   getRecovery: method<Empty, RecoveryStatus>("GetRecovery", EMPTY, messageCodec(wire.RecoveryStatus)),
+  /** Any MDS answers that, whether it leads or not. */
+  getMdsLoad: method<Empty, MdsLoad>("GetMdsLoad", EMPTY, messageCodec(wire.MdsLoad)),
   removeMds: method<RemoveMds, Empty>("RemoveMds", messageCodec(wire.RemoveMds), EMPTY),
   beginScrub: method<BeginScrub, ScrubBegun>(
     "BeginScrub",

@@ -1,4 +1,5 @@
 /** How daemons tell what they do: log lines and metrics. Knows no domain. */
+export { BusyTime } from "./busy-time.js";
 export { type LogFields, type Logger, type LogLevel, noopLogger } from "./logger.js";
 export {
   describeFields,

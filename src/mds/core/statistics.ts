@@ -3,6 +3,7 @@ import {
   type FilesystemStatistics,
   ROOT_INODE,
   type SpaceStatus,
+  type TierSpace,
 } from "../../meta/index.js";
 import { capacityCapBytes, cappedFreeBytes } from "./capacity-cap.js";
 import { clusterHealth } from "./cluster-health.js";
@@ -31,7 +32,23 @@ export function spaceStatus(tables: Tables): SpaceStatus {
       logicalBytes(tables, usable, (server) => usableBytes(tables, server)),
       cappedFreeBytes(tables),
     ),
+    tiers: tierSpaces(servers),
+    capacityBytes: Number.isFinite(capacityCapBytes(tables)) ? capacityCapBytes(tables) : 0,
+    usedBytes: totalsOf(tables).sizeBytes,
   };
+}
+
+function tierSpaces(servers: readonly CsRecord[]): TierSpace[] {
+  const tiers = [...new Set(servers.map(({ tier }) => tier))].sort((a, b) => a - b);
+  return tiers.map((tier) => {
+    const its = servers.filter((server) => server.tier === tier);
+    return {
+      tier,
+      serverCount: its.length,
+      totalBytes: sum(its.map(({ totalBytes }) => totalBytes)),
+      freeBytes: sum(its.map(({ freeBytes }) => freeBytes)),
+    };
+  });
 }
 
 /** The answer to `statfs`. */

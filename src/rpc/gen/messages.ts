@@ -2539,12 +2539,111 @@ export const ChunkServerRemoval: wire.MessageType<ChunkServerRemoval> = {
   decode: decodeChunkServerRemoval,
 };
 
+/** What a client has done since it began: only grows, except where it says otherwise. */
+export interface ClientLoad {
+  readonly readBytes: number;
+  readonly readCount: number;
+  readonly writeBytes: number;
+  readonly writeCount: number;
+  readonly syncCount: number;
+  /** Of all requests to chunk servers together, ms. */
+  readonly latencyMsSum: number;
+  /** Of one of them, since the client told the last time, ms. */
+  readonly latencyMsMax: number;
+}
+
+function encodeClientLoad(message: ClientLoad, writer: wire.Writer): void {
+  if (message.readBytes !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.readBytes));
+  }
+  if (message.readCount !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.readCount));
+  }
+  if (message.writeBytes !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.writeBytes));
+  }
+  if (message.writeCount !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.writeCount));
+  }
+  if (message.syncCount !== 0) {
+    writer.uint32(40).uint64(wire.safe(message.syncCount));
+  }
+  if (message.latencyMsSum !== 0) {
+    writer.uint32(49).double(message.latencyMsSum);
+  }
+  if (message.latencyMsMax !== 0) {
+    writer.uint32(57).double(message.latencyMsMax);
+  }
+}
+
+function decodeClientLoad(reader: wire.Reader): ClientLoad {
+  let $readBytes = 0;
+  let $readCount = 0;
+  let $writeBytes = 0;
+  let $writeCount = 0;
+  let $syncCount = 0;
+  let $latencyMsSum = 0;
+  let $latencyMsMax = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $readBytes = wire.uint64(reader);
+        break;
+      case 16:
+        $readCount = wire.uint64(reader);
+        break;
+      case 24:
+        $writeBytes = wire.uint64(reader);
+        break;
+      case 32:
+        $writeCount = wire.uint64(reader);
+        break;
+      case 40:
+        $syncCount = wire.uint64(reader);
+        break;
+      case 49:
+        $latencyMsSum = reader.double();
+        break;
+      case 57:
+        $latencyMsMax = reader.double();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    readBytes: $readBytes,
+    readCount: $readCount,
+    writeBytes: $writeBytes,
+    writeCount: $writeCount,
+    syncCount: $syncCount,
+    latencyMsSum: $latencyMsSum,
+    latencyMsMax: $latencyMsMax,
+  };
+}
+
+/** How {@link ClientLoad} travels. */
+export const ClientLoad: wire.MessageType<ClientLoad> = {
+  name: "ClientLoad",
+  encode: encodeClientLoad,
+  decode: decodeClientLoad,
+};
+
 export interface ClientStatus {
   readonly sessionId: number;
   readonly hostname: string;
   readonly program: string;
   readonly leaseCount: number;
   readonly address: string;
+  /** Over the time between the last two reports of the client. */
+  readonly readBytesPerSecond: number;
+  readonly writeBytesPerSecond: number;
+  readonly readsPerSecond: number;
+  readonly writesPerSecond: number;
+  readonly syncsPerSecond: number;
+  readonly latencyMsAverage: number;
+  readonly latencyMsMax: number;
 }
 
 function encodeClientStatus(message: ClientStatus, writer: wire.Writer): void {
@@ -2563,6 +2662,27 @@ function encodeClientStatus(message: ClientStatus, writer: wire.Writer): void {
   if (message.address !== "") {
     writer.uint32(42).string(message.address);
   }
+  if (message.readBytesPerSecond !== 0) {
+    writer.uint32(49).double(message.readBytesPerSecond);
+  }
+  if (message.writeBytesPerSecond !== 0) {
+    writer.uint32(57).double(message.writeBytesPerSecond);
+  }
+  if (message.readsPerSecond !== 0) {
+    writer.uint32(65).double(message.readsPerSecond);
+  }
+  if (message.writesPerSecond !== 0) {
+    writer.uint32(73).double(message.writesPerSecond);
+  }
+  if (message.syncsPerSecond !== 0) {
+    writer.uint32(81).double(message.syncsPerSecond);
+  }
+  if (message.latencyMsAverage !== 0) {
+    writer.uint32(89).double(message.latencyMsAverage);
+  }
+  if (message.latencyMsMax !== 0) {
+    writer.uint32(97).double(message.latencyMsMax);
+  }
 }
 
 function decodeClientStatus(reader: wire.Reader): ClientStatus {
@@ -2571,6 +2691,13 @@ function decodeClientStatus(reader: wire.Reader): ClientStatus {
   let $program = "";
   let $leaseCount = 0;
   let $address = "";
+  let $readBytesPerSecond = 0;
+  let $writeBytesPerSecond = 0;
+  let $readsPerSecond = 0;
+  let $writesPerSecond = 0;
+  let $syncsPerSecond = 0;
+  let $latencyMsAverage = 0;
+  let $latencyMsMax = 0;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -2589,6 +2716,27 @@ function decodeClientStatus(reader: wire.Reader): ClientStatus {
       case 42:
         $address = wire.text(reader);
         break;
+      case 49:
+        $readBytesPerSecond = reader.double();
+        break;
+      case 57:
+        $writeBytesPerSecond = reader.double();
+        break;
+      case 65:
+        $readsPerSecond = reader.double();
+        break;
+      case 73:
+        $writesPerSecond = reader.double();
+        break;
+      case 81:
+        $syncsPerSecond = reader.double();
+        break;
+      case 89:
+        $latencyMsAverage = reader.double();
+        break;
+      case 97:
+        $latencyMsMax = reader.double();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -2599,6 +2747,13 @@ function decodeClientStatus(reader: wire.Reader): ClientStatus {
     program: $program,
     leaseCount: $leaseCount,
     address: $address,
+    readBytesPerSecond: $readBytesPerSecond,
+    writeBytesPerSecond: $writeBytesPerSecond,
+    readsPerSecond: $readsPerSecond,
+    writesPerSecond: $writesPerSecond,
+    syncsPerSecond: $syncsPerSecond,
+    latencyMsAverage: $latencyMsAverage,
+    latencyMsMax: $latencyMsMax,
   };
 }
 
@@ -3916,7 +4071,18 @@ export interface CsLoad {
   readonly latencyMsAverage: number;
   readonly latencyMsMax: number;
   readonly queueDepth: number;
+  /** Share of the time in which the disk had something to do. */
   readonly ioWaitPercent: number;
+  /** Of a replica that is being made, from other servers; and what other servers fetched from here. */
+  readonly fillBytes: number;
+  readonly servedFillBytes: number;
+  /** Requests under way, on average over the time and at most. */
+  readonly queueDepthAverage: number;
+  readonly queueDepthMax: number;
+  /** How long since the heartbeat before. */
+  readonly elapsedMs: number;
+  /** Since the process started. */
+  readonly totals: CsTotals;
 }
 
 function encodeCsLoad(message: CsLoad, writer: wire.Writer): void {
@@ -3947,6 +4113,24 @@ function encodeCsLoad(message: CsLoad, writer: wire.Writer): void {
   if (message.ioWaitPercent !== 0) {
     writer.uint32(73).double(message.ioWaitPercent);
   }
+  if (message.fillBytes !== 0) {
+    writer.uint32(80).uint64(wire.safe(message.fillBytes));
+  }
+  if (message.servedFillBytes !== 0) {
+    writer.uint32(88).uint64(wire.safe(message.servedFillBytes));
+  }
+  if (message.queueDepthAverage !== 0) {
+    writer.uint32(97).double(message.queueDepthAverage);
+  }
+  if (message.queueDepthMax !== 0) {
+    writer.uint32(104).uint32(message.queueDepthMax);
+  }
+  if (message.elapsedMs !== 0) {
+    writer.uint32(113).double(message.elapsedMs);
+  }
+  writer.uint32(122).fork();
+  encodeCsTotals(message.totals, writer);
+  writer.ldelim();
 }
 
 function decodeCsLoad(reader: wire.Reader): CsLoad {
@@ -3959,6 +4143,12 @@ function decodeCsLoad(reader: wire.Reader): CsLoad {
   let $latencyMsMax = 0;
   let $queueDepth = 0;
   let $ioWaitPercent = 0;
+  let $fillBytes = 0;
+  let $servedFillBytes = 0;
+  let $queueDepthAverage = 0;
+  let $queueDepthMax = 0;
+  let $elapsedMs = 0;
+  let $totals: CsTotals | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -3989,6 +4179,24 @@ function decodeCsLoad(reader: wire.Reader): CsLoad {
       case 73:
         $ioWaitPercent = reader.double();
         break;
+      case 80:
+        $fillBytes = wire.uint64(reader);
+        break;
+      case 88:
+        $servedFillBytes = wire.uint64(reader);
+        break;
+      case 97:
+        $queueDepthAverage = reader.double();
+        break;
+      case 104:
+        $queueDepthMax = reader.uint32();
+        break;
+      case 113:
+        $elapsedMs = reader.double();
+        break;
+      case 122:
+        $totals = wire.nested(reader, decodeCsTotals);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -4003,6 +4211,12 @@ function decodeCsLoad(reader: wire.Reader): CsLoad {
     latencyMsMax: $latencyMsMax,
     queueDepth: $queueDepth,
     ioWaitPercent: $ioWaitPercent,
+    fillBytes: $fillBytes,
+    servedFillBytes: $servedFillBytes,
+    queueDepthAverage: $queueDepthAverage,
+    queueDepthMax: $queueDepthMax,
+    elapsedMs: $elapsedMs,
+    totals: $totals ?? wire.absent(decodeCsTotals),
   };
 }
 
@@ -4363,6 +4577,15 @@ export interface CsStatus {
   readonly readsPerSecond: number;
   readonly writesPerSecond: number;
   readonly flags: string;
+  readonly syncsPerSecond: number;
+  /** Written by making replicas anew, and read for others that do. */
+  readonly fillBytesPerSecond: number;
+  readonly servedFillBytesPerSecond: number;
+  /** Requests under way, over the last seconds. */
+  readonly queueDepthAverage: number;
+  readonly queueDepthMax: number;
+  /** Since its process started. */
+  readonly totals: CsTotals;
 }
 
 function encodeCsStatus(message: CsStatus, writer: wire.Writer): void {
@@ -4423,6 +4646,24 @@ function encodeCsStatus(message: CsStatus, writer: wire.Writer): void {
   if (message.flags !== "") {
     writer.uint32(154).string(message.flags);
   }
+  if (message.syncsPerSecond !== 0) {
+    writer.uint32(161).double(message.syncsPerSecond);
+  }
+  if (message.fillBytesPerSecond !== 0) {
+    writer.uint32(169).double(message.fillBytesPerSecond);
+  }
+  if (message.servedFillBytesPerSecond !== 0) {
+    writer.uint32(177).double(message.servedFillBytesPerSecond);
+  }
+  if (message.queueDepthAverage !== 0) {
+    writer.uint32(185).double(message.queueDepthAverage);
+  }
+  if (message.queueDepthMax !== 0) {
+    writer.uint32(192).uint32(message.queueDepthMax);
+  }
+  writer.uint32(202).fork();
+  encodeCsTotals(message.totals, writer);
+  writer.ldelim();
 }
 
 function decodeCsStatus(reader: wire.Reader): CsStatus {
@@ -4445,6 +4686,12 @@ function decodeCsStatus(reader: wire.Reader): CsStatus {
   let $readsPerSecond = 0;
   let $writesPerSecond = 0;
   let $flags = "";
+  let $syncsPerSecond = 0;
+  let $fillBytesPerSecond = 0;
+  let $servedFillBytesPerSecond = 0;
+  let $queueDepthAverage = 0;
+  let $queueDepthMax = 0;
+  let $totals: CsTotals | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -4505,6 +4752,24 @@ function decodeCsStatus(reader: wire.Reader): CsStatus {
       case 154:
         $flags = wire.text(reader);
         break;
+      case 161:
+        $syncsPerSecond = reader.double();
+        break;
+      case 169:
+        $fillBytesPerSecond = reader.double();
+        break;
+      case 177:
+        $servedFillBytesPerSecond = reader.double();
+        break;
+      case 185:
+        $queueDepthAverage = reader.double();
+        break;
+      case 192:
+        $queueDepthMax = reader.uint32();
+        break;
+      case 202:
+        $totals = wire.nested(reader, decodeCsTotals);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -4529,6 +4794,12 @@ function decodeCsStatus(reader: wire.Reader): CsStatus {
     readsPerSecond: $readsPerSecond,
     writesPerSecond: $writesPerSecond,
     flags: $flags,
+    syncsPerSecond: $syncsPerSecond,
+    fillBytesPerSecond: $fillBytesPerSecond,
+    servedFillBytesPerSecond: $servedFillBytesPerSecond,
+    queueDepthAverage: $queueDepthAverage,
+    queueDepthMax: $queueDepthMax,
+    totals: $totals ?? wire.absent(decodeCsTotals),
   };
 }
 
@@ -4537,6 +4808,95 @@ export const CsStatus: wire.MessageType<CsStatus> = {
   name: "CsStatus",
   encode: encodeCsStatus,
   decode: decodeCsStatus,
+};
+
+/** What a chunk server has done since its process started. */
+export interface CsTotals {
+  readonly readBytes: number;
+  readonly readCount: number;
+  readonly writeBytes: number;
+  readonly writeCount: number;
+  readonly syncCount: number;
+  readonly fillBytes: number;
+  readonly servedFillBytes: number;
+}
+
+function encodeCsTotals(message: CsTotals, writer: wire.Writer): void {
+  if (message.readBytes !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.readBytes));
+  }
+  if (message.readCount !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.readCount));
+  }
+  if (message.writeBytes !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.writeBytes));
+  }
+  if (message.writeCount !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.writeCount));
+  }
+  if (message.syncCount !== 0) {
+    writer.uint32(40).uint64(wire.safe(message.syncCount));
+  }
+  if (message.fillBytes !== 0) {
+    writer.uint32(48).uint64(wire.safe(message.fillBytes));
+  }
+  if (message.servedFillBytes !== 0) {
+    writer.uint32(56).uint64(wire.safe(message.servedFillBytes));
+  }
+}
+
+function decodeCsTotals(reader: wire.Reader): CsTotals {
+  let $readBytes = 0;
+  let $readCount = 0;
+  let $writeBytes = 0;
+  let $writeCount = 0;
+  let $syncCount = 0;
+  let $fillBytes = 0;
+  let $servedFillBytes = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $readBytes = wire.uint64(reader);
+        break;
+      case 16:
+        $readCount = wire.uint64(reader);
+        break;
+      case 24:
+        $writeBytes = wire.uint64(reader);
+        break;
+      case 32:
+        $writeCount = wire.uint64(reader);
+        break;
+      case 40:
+        $syncCount = wire.uint64(reader);
+        break;
+      case 48:
+        $fillBytes = wire.uint64(reader);
+        break;
+      case 56:
+        $servedFillBytes = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    readBytes: $readBytes,
+    readCount: $readCount,
+    writeBytes: $writeBytes,
+    writeCount: $writeCount,
+    syncCount: $syncCount,
+    fillBytes: $fillBytes,
+    servedFillBytes: $servedFillBytes,
+  };
+}
+
+/** How {@link CsTotals} travels. */
+export const CsTotals: wire.MessageType<CsTotals> = {
+  name: "CsTotals",
+  encode: encodeCsTotals,
+  decode: decodeCsTotals,
 };
 
 /** Chunks of an index from `first_index` up, with an id up to `last_chunk_id`, were cut off by a truncation. */
@@ -7503,6 +7863,43 @@ export const Invalidated: wire.MessageType<Invalidated> = {
   decode: decodeInvalidated,
 };
 
+/** Renews the lease. Says what the client has done, for operators. */
+export interface KeepAlive {
+  readonly load?: ClientLoad | undefined;
+}
+
+function encodeKeepAlive(message: KeepAlive, writer: wire.Writer): void {
+  if (message.load !== undefined) {
+    writer.uint32(10).fork();
+    encodeClientLoad(message.load, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeKeepAlive(reader: wire.Reader): KeepAlive {
+  let $load: ClientLoad | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $load = wire.nested(reader, decodeClientLoad);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    load: $load,
+  };
+}
+
+/** How {@link KeepAlive} travels. */
+export const KeepAlive: wire.MessageType<KeepAlive> = {
+  name: "KeepAlive",
+  encode: encodeKeepAlive,
+  decode: decodeKeepAlive,
+};
+
 /** A lease as granted; `sequence` is 0 with kind `none`. */
 export interface LeaseGrant {
   readonly kind: string;
@@ -8129,6 +8526,77 @@ export const MdsAdded: wire.MessageType<MdsAdded> = {
   decode: decodeMdsAdded,
 };
 
+/** What a metadata server costs, over the last seconds. */
+export interface MdsLoad {
+  readonly commitsPerSecond: number;
+  readonly logTimePercent: number;
+  readonly cpuPercent: number;
+  readonly memoryBytes: number;
+  readonly uptimeSeconds: number;
+}
+
+function encodeMdsLoad(message: MdsLoad, writer: wire.Writer): void {
+  if (message.commitsPerSecond !== 0) {
+    writer.uint32(9).double(message.commitsPerSecond);
+  }
+  if (message.logTimePercent !== 0) {
+    writer.uint32(17).double(message.logTimePercent);
+  }
+  if (message.cpuPercent !== 0) {
+    writer.uint32(25).double(message.cpuPercent);
+  }
+  if (message.memoryBytes !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.memoryBytes));
+  }
+  if (message.uptimeSeconds !== 0) {
+    writer.uint32(41).double(message.uptimeSeconds);
+  }
+}
+
+function decodeMdsLoad(reader: wire.Reader): MdsLoad {
+  let $commitsPerSecond = 0;
+  let $logTimePercent = 0;
+  let $cpuPercent = 0;
+  let $memoryBytes = 0;
+  let $uptimeSeconds = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 9:
+        $commitsPerSecond = reader.double();
+        break;
+      case 17:
+        $logTimePercent = reader.double();
+        break;
+      case 25:
+        $cpuPercent = reader.double();
+        break;
+      case 32:
+        $memoryBytes = wire.uint64(reader);
+        break;
+      case 41:
+        $uptimeSeconds = reader.double();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    commitsPerSecond: $commitsPerSecond,
+    logTimePercent: $logTimePercent,
+    cpuPercent: $cpuPercent,
+    memoryBytes: $memoryBytes,
+    uptimeSeconds: $uptimeSeconds,
+  };
+}
+
+/** How {@link MdsLoad} travels. */
+export const MdsLoad: wire.MessageType<MdsLoad> = {
+  name: "MdsLoad",
+  encode: encodeMdsLoad,
+  decode: decodeMdsLoad,
+};
+
 export interface MdsMember {
   readonly mdsId: number;
   readonly address: string;
@@ -8284,6 +8752,10 @@ export interface MdsStatus {
   readonly cpuPercent: number;
   readonly memoryBytes: number;
   readonly uptimeSeconds: number;
+  /** Share of the time spent with writing the log. */
+  readonly logTimePercent: number;
+  /** False: it did not say what it costs, and the numbers are 0. */
+  readonly hasLoad: boolean;
 }
 
 function encodeMdsStatus(message: MdsStatus, writer: wire.Writer): void {
@@ -8314,6 +8786,12 @@ function encodeMdsStatus(message: MdsStatus, writer: wire.Writer): void {
   if (message.uptimeSeconds !== 0) {
     writer.uint32(73).double(message.uptimeSeconds);
   }
+  if (message.logTimePercent !== 0) {
+    writer.uint32(81).double(message.logTimePercent);
+  }
+  if (message.hasLoad) {
+    writer.uint32(88).bool(message.hasLoad);
+  }
 }
 
 function decodeMdsStatus(reader: wire.Reader): MdsStatus {
@@ -8326,6 +8804,8 @@ function decodeMdsStatus(reader: wire.Reader): MdsStatus {
   let $cpuPercent = 0;
   let $memoryBytes = 0;
   let $uptimeSeconds = 0;
+  let $logTimePercent = 0;
+  let $hasLoad = false;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -8356,6 +8836,12 @@ function decodeMdsStatus(reader: wire.Reader): MdsStatus {
       case 73:
         $uptimeSeconds = reader.double();
         break;
+      case 81:
+        $logTimePercent = reader.double();
+        break;
+      case 88:
+        $hasLoad = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -8370,6 +8856,8 @@ function decodeMdsStatus(reader: wire.Reader): MdsStatus {
     cpuPercent: $cpuPercent,
     memoryBytes: $memoryBytes,
     uptimeSeconds: $uptimeSeconds,
+    logTimePercent: $logTimePercent,
+    hasLoad: $hasLoad,
   };
 }
 
@@ -12349,7 +12837,7 @@ export interface SessionCallUp {
   readonly deadlineMs: number;
   readonly body?:
     | { readonly type: "hello"; readonly body: Hello }
-    | { readonly type: "keepAlive"; readonly body: Empty }
+    | { readonly type: "keepAlive"; readonly body: KeepAlive }
     | { readonly type: "reportChunk"; readonly body: ReportChunk }
     | { readonly type: "mapDropped"; readonly body: MapDropped }
     | { readonly type: "goodbye"; readonly body: Empty }
@@ -12402,7 +12890,7 @@ function encodeSessionCallUp(message: SessionCallUp, writer: wire.Writer): void 
       break;
     case "keepAlive":
       writer.uint32(34).fork();
-      encodeEmpty(body.body, writer);
+      encodeKeepAlive(body.body, writer);
       writer.ldelim();
       break;
     case "reportChunk":
@@ -12592,7 +13080,7 @@ function decodeSessionCallUp(reader: wire.Reader): SessionCallUp {
         $body = { type: "hello", body: wire.nested(reader, decodeHello) };
         break;
       case 34:
-        $body = { type: "keepAlive", body: wire.nested(reader, decodeEmpty) };
+        $body = { type: "keepAlive", body: wire.nested(reader, decodeKeepAlive) };
         break;
       case 42:
         $body = { type: "reportChunk", body: wire.nested(reader, decodeReportChunk) };
@@ -13879,6 +14367,11 @@ export interface SpaceStatus {
   /** Logical: what can be stored at the present number of replicas, and what of it is free. */
   readonly allocatableBytes: number;
   readonly allocatableFreeBytes: number;
+  /** In the order of the tiers; only tiers with a server. */
+  readonly tiers: readonly TierSpace[];
+  /** The limit on what users store, mds.alloc.capacity_max; 0: none. What of it is used: the sizes of all files. */
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
 }
 
 function encodeSpaceStatus(message: SpaceStatus, writer: wire.Writer): void {
@@ -13894,6 +14387,17 @@ function encodeSpaceStatus(message: SpaceStatus, writer: wire.Writer): void {
   if (message.allocatableFreeBytes !== 0) {
     writer.uint32(32).uint64(wire.safe(message.allocatableFreeBytes));
   }
+  for (const item of message.tiers) {
+    writer.uint32(42).fork();
+    encodeTierSpace(item, writer);
+    writer.ldelim();
+  }
+  if (message.capacityBytes !== 0) {
+    writer.uint32(48).uint64(wire.safe(message.capacityBytes));
+  }
+  if (message.usedBytes !== 0) {
+    writer.uint32(56).uint64(wire.safe(message.usedBytes));
+  }
 }
 
 function decodeSpaceStatus(reader: wire.Reader): SpaceStatus {
@@ -13901,6 +14405,9 @@ function decodeSpaceStatus(reader: wire.Reader): SpaceStatus {
   let $freeBytes = 0;
   let $allocatableBytes = 0;
   let $allocatableFreeBytes = 0;
+  const $tiers: TierSpace[] = [];
+  let $capacityBytes = 0;
+  let $usedBytes = 0;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -13916,6 +14423,15 @@ function decodeSpaceStatus(reader: wire.Reader): SpaceStatus {
       case 32:
         $allocatableFreeBytes = wire.uint64(reader);
         break;
+      case 42:
+        wire.push($tiers, wire.nested(reader, decodeTierSpace));
+        break;
+      case 48:
+        $capacityBytes = wire.uint64(reader);
+        break;
+      case 56:
+        $usedBytes = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -13925,6 +14441,9 @@ function decodeSpaceStatus(reader: wire.Reader): SpaceStatus {
     freeBytes: $freeBytes,
     allocatableBytes: $allocatableBytes,
     allocatableFreeBytes: $allocatableFreeBytes,
+    tiers: $tiers,
+    capacityBytes: $capacityBytes,
+    usedBytes: $usedBytes,
   };
 }
 
@@ -14415,6 +14934,68 @@ export const TestLock: wire.MessageType<TestLock> = {
   name: "TestLock",
   encode: encodeTestLock,
   decode: decodeTestLock,
+};
+
+/** Of the servers of one tier that are not dropped. */
+export interface TierSpace {
+  readonly tier: number;
+  readonly serverCount: number;
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+}
+
+function encodeTierSpace(message: TierSpace, writer: wire.Writer): void {
+  if (message.tier !== 0) {
+    writer.uint32(8).uint32(message.tier);
+  }
+  if (message.serverCount !== 0) {
+    writer.uint32(16).uint32(message.serverCount);
+  }
+  if (message.totalBytes !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.totalBytes));
+  }
+  if (message.freeBytes !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.freeBytes));
+  }
+}
+
+function decodeTierSpace(reader: wire.Reader): TierSpace {
+  let $tier = 0;
+  let $serverCount = 0;
+  let $totalBytes = 0;
+  let $freeBytes = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $tier = reader.uint32();
+        break;
+      case 16:
+        $serverCount = reader.uint32();
+        break;
+      case 24:
+        $totalBytes = wire.uint64(reader);
+        break;
+      case 32:
+        $freeBytes = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    tier: $tier,
+    serverCount: $serverCount,
+    totalBytes: $totalBytes,
+    freeBytes: $freeBytes,
+  };
+}
+
+/** How {@link TierSpace} travels. */
+export const TierSpace: wire.MessageType<TierSpace> = {
+  name: "TierSpace",
+  encode: encodeTierSpace,
+  decode: decodeTierSpace,
 };
 
 /** A POSIX time. */

@@ -1,0 +1,91 @@
+import type { Disk, DiskFile, DiskSpace, Kv } from "../io/index.js";
+import type { BusyTime } from "../telemetry/index.js";
+
+/** A disk that tells for how long its files have had something to do. The small store of records is not counted. */
+export class MeteredDisk implements Disk {
+  readonly #disk: Disk;
+  readonly #busy: BusyTime;
+
+  constructor(disk: Disk, busy: BusyTime) {
+    this.#disk = disk;
+    this.#busy = busy;
+  }
+
+  async open(path: string, mode: "read" | "read-write" | "create", label: string): Promise<DiskFile> {
+    return new MeteredFile(await this.#disk.open(path, mode, label), this.#busy);
+  }
+
+  readFile(path: string, label: string): Promise<Uint8Array> {
+    return this.#busy.during(() => this.#disk.readFile(path, label));
+  }
+
+  replaceFile(path: string, bytes: Uint8Array, label: string, mode?: number): Promise<void> {
+    return this.#busy.during(() => this.#disk.replaceFile(path, bytes, label, mode));
+  }
+
+  makeDirectory(path: string, label: string, mode?: number): Promise<void> {
+    return this.#disk.makeDirectory(path, label, mode);
+  }
+
+  list(path: string, label: string): Promise<string[]> {
+    return this.#disk.list(path, label);
+  }
+
+  remove(path: string, label: string): Promise<void> {
+    return this.#disk.remove(path, label);
+  }
+
+  rename(from: string, to: string, label: string): Promise<void> {
+    return this.#disk.rename(from, to, label);
+  }
+
+  syncDirectory(path: string, label: string): Promise<void> {
+    return this.#busy.during(() => this.#disk.syncDirectory(path, label));
+  }
+
+  space(path: string, label: string): Promise<DiskSpace> {
+    return this.#disk.space(path, label);
+  }
+
+  openKv(path: string, label: string): Promise<Kv> {
+    return this.#disk.openKv(path, label);
+  }
+
+  bootId(): string {
+    return this.#disk.bootId();
+  }
+}
+
+class MeteredFile implements DiskFile {
+  readonly #file: DiskFile;
+  readonly #busy: BusyTime;
+
+  constructor(file: DiskFile, busy: BusyTime) {
+    this.#file = file;
+    this.#busy = busy;
+  }
+
+  read(buffer: Uint8Array, offset: number, label: string): Promise<number> {
+    return this.#busy.during(() => this.#file.read(buffer, offset, label));
+  }
+
+  write(buffers: readonly Uint8Array[], offset: number, label: string): Promise<void> {
+    return this.#busy.during(() => this.#file.write(buffers, offset, label));
+  }
+
+  sync(label: string): Promise<void> {
+    return this.#busy.during(() => this.#file.sync(label));
+  }
+
+  truncate(lengthBytes: number, label: string): Promise<void> {
+    return this.#busy.during(() => this.#file.truncate(lengthBytes, label));
+  }
+
+  sizeBytes(label: string): Promise<number> {
+    return this.#file.sizeBytes(label);
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
