@@ -13,6 +13,8 @@ import { defineGetEvent } from "./commands/cluster/get-event.js";
 import { defineRecovery } from "./commands/cluster/recovery.js";
 import { defineRestore } from "./commands/cluster/restore.js";
 import { defineStat } from "./commands/cluster/stat.js";
+import { defineTop } from "./commands/cluster/top.js";
+import { defineViewLimits } from "./commands/cluster/view-limits.js";
 import { defineGetConfig } from "./commands/config/get.js";
 import { defineSetConfig } from "./commands/config/set.js";
 import { defineMakeCs } from "./commands/cs/make.js";
@@ -49,7 +51,9 @@ const COMMANDS: readonly ((program: Command, invocation: Invocation) => void)[] 
   defineListServices,
   defineInstallServices,
   defineStat,
+  defineTop,
   defineGetEvent,
+  defineViewLimits,
   defineFileInfo,
   defineChunkInfo,
   defineVerify,

@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import { storageError } from "../base/index.js";
+import { processScreen, type Screen } from "./screen-terminal.js";
 
 /** What a command reads and writes: a terminal, or pipes. */
 export interface Terminal {
@@ -10,6 +11,10 @@ export interface Terminal {
   readonly isWatched: boolean;
   /** Columns of the terminal. */
   readonly width: number;
+  /** Columns of standard output; infinite if it is no terminal. */
+  readonly outputWidth: number;
+  /** Standard input and output are a terminal, so that `openScreen` gives a screen. */
+  readonly hasScreen: boolean;
   print(line: string): void;
   /** To standard error, as it is. */
   printError(text: string): void;
@@ -21,6 +26,8 @@ export interface Terminal {
   askSecret(prompt: string): Promise<string>;
   /** Asks on the terminal; undefined if there is none. */
   ask(prompt: string): Promise<string | undefined>;
+  /** The whole terminal, to paint on; whoever opens it closes it. */
+  openScreen(): Screen;
   /** Called when somebody wants the program to stop: Ctrl-C, SIGTERM, SIGHUP. */
   onStop(handler: () => void): void;
 }
@@ -38,6 +45,9 @@ export function processTerminal(): Terminal {
     get width() {
       return stderr.columns ?? 80;
     },
+    outputWidth: stdout.isTTY ? stdout.columns || 80 : Number.POSITIVE_INFINITY,
+    hasScreen: stdin.isTTY === true && stdout.isTTY === true,
+    openScreen: () => processScreen(),
     print: (line) => void stdout.write(`${line}\n`),
     printError: (text) => void stderr.write(text),
     write: (bytes) =>

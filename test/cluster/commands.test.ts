@@ -142,7 +142,7 @@ test("list-services shows what runs where, and the path that scripts look for", 
 });
 
 test("the table of chunk servers has the host in its tenth column", async () => {
-  const lines = (await run(1, "-q stat")).output.split("\n");
+  const lines = (await run(1, "-q stat -n")).output.split("\n");
   const header = lines.findIndex((line) => line.trim().startsWith("CSID"));
   const row = lines[header + 1]?.trim().split(/ +/) ?? [];
   expect(row[0]).toBe("1025");

@@ -45,6 +45,11 @@ export function silentTerminal(fake: FakeInput): Terminal {
     programName: fake.programName ?? "pstorage",
     isWatched: false,
     width: 80,
+    outputWidth: Number.POSITIVE_INFINITY,
+    hasScreen: false,
+    openScreen: () => {
+      throw new Error("there is no screen");
+    },
     print: () => undefined,
     printError: () => undefined,
     write: async () => undefined,

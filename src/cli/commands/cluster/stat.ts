@@ -1,26 +1,36 @@
 import type { Command } from "commander";
 import { withAdmin } from "../../cluster-access.js";
 import type { Invocation } from "../../invocation.js";
-import { statusLines } from "../../status-screen.js";
+import { cut } from "../../screen/table.js";
+import { statLines } from "../../screen/view.js";
+import { toXml } from "../../screen/xml.js";
+import { chooseScreen, defineScreenOptions, type ScreenFlags } from "../../screen-options.js";
 
-/** `stat`: the state of the cluster, once. */
+interface StatFlags extends ScreenFlags {
+  readonly verbose?: boolean;
+  readonly xml?: boolean;
+  readonly json?: boolean;
+}
+
+/** `stat`: the state of the cluster, once. On a terminal lines are cut at its edge; what scripts read is whole. */
 export function defineStat(program: Command, invocation: Invocation): void {
-  program
-    .command("stat")
-    .description("show the state of the cluster")
-    .option("-n, --numeric-addrs", "addresses as numbers (they always are)")
-    .option(
-      "-b, --bootstrap <ip[:port]>",
-      "a metadata server of the cluster (default: bs.list, DNS, the local network)",
-    )
+  defineScreenOptions(program.command("stat").description("show the state of the cluster"))
+    .option("-v, --verbose", "every state of chunks, space by tier")
+    .option("-X, --xml", "print XML")
     .option("--json", "print JSON")
-    .action(async (flags: { readonly json?: boolean; readonly bootstrap?: string }) => {
-      const isSilent = flags.json === true;
-      const status = await withAdmin(invocation, (admin) => admin.status(), {
-        bootstrap: flags.bootstrap,
-        isSilent,
-      });
-      if (isSilent) invocation.printJson(status);
-      else invocation.printLines(statusLines(status));
+    .action(async (flags: StatFlags) => {
+      const isSilent = flags.json === true || flags.xml === true;
+      const choice = await chooseScreen(invocation, flags);
+      const { bootstrap } = flags;
+      const status = await withAdmin(invocation, (admin) => admin.status(), { bootstrap, isSilent });
+      if (flags.json === true) return invocation.printJson(status);
+      if (flags.xml === true) return invocation.print(toXml("cluster", status));
+      await choice.prepare(status);
+      const { settings, orders, show } = choice;
+      const isVerbose = flags.verbose === true;
+      const { thresholds } = settings;
+      const width = invocation.terminal.outputWidth;
+      const view = { thresholds, isVerbose, width, show, orders, columnSet: 0 };
+      invocation.printLines(statLines(status, view).map((line) => cut(line, width)));
     });
 }

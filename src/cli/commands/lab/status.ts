@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Invocation } from "../../invocation.js";
 import { Lab } from "../../lab/lab.js";
 import { LAB_DIRECTORY } from "../../lab/lab-plan.js";
-import { statusLines } from "../../status-screen.js";
+import { PLAIN_VIEW, statLines } from "../../screen/view.js";
 import { serviceLines } from "../service/list.js";
 
 /** Exit status when a daemon does not run, as init scripts have it. */
@@ -16,12 +16,17 @@ export function defineLabStatus(lab: Command, invocation: Invocation): void {
       "show the daemons of the lab and the state of its cluster; exit status 3 if a daemon does not run",
     )
     .option("--dir <dir>", "directory of the lab", LAB_DIRECTORY)
-    .action(async ({ dir }: { readonly dir: string }) => {
+    .option("--json", "print JSON")
+    .action(async ({ dir, json }: { readonly dir: string; readonly json?: boolean }) => {
       const found = await Lab.open(dir);
       const services = await found.services();
-      invocation.printLines(serviceLines(services));
       if (services.some(({ pid }) => pid === undefined)) invocation.exitStatus = NOT_RUNNING;
-      if (!services.some(({ kind, pid }) => kind === "mds" && pid !== undefined)) return;
-      invocation.printLines(["", ...statusLines(await found.status())]);
+      const isAsked = services.some(({ kind, pid }) => kind === "mds" && pid !== undefined);
+      if (json === true) {
+        const status = isAsked ? await found.status() : undefined;
+        return invocation.printJson({ services, status });
+      }
+      invocation.printLines(serviceLines(services));
+      if (isAsked) invocation.printLines(["", ...statLines(await found.status(), PLAIN_VIEW)]);
     });
 }

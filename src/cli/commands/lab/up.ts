@@ -10,7 +10,7 @@ import { LAB_DIRECTORY, LAB_SIZE_DEFAULT } from "../../lab/lab-plan.js";
 import { superviseLab } from "../../lab/lab-supervisor.js";
 import { parseCount } from "../../output.js";
 import { Progress } from "../../progress.js";
-import { statusLines } from "../../status-screen.js";
+import { PLAIN_VIEW, statLines } from "../../screen/view.js";
 
 interface Flags {
   readonly mds?: number;
@@ -72,7 +72,7 @@ async function bringUp(invocation: Invocation, lab: Lab, flags: Flags, signal: A
     signal,
   );
   progress.clear();
-  invocation.printLines(["", ...statusLines(status), ""]);
+  invocation.printLines(["", ...statLines(status, PLAIN_VIEW), ""]);
   const mountPoint =
     flags.mount === undefined ? undefined : await mountIfPossible(invocation, lab, flags.mount);
   invocation.printLines(mountPoint === undefined ? hints(lab) : mountHints(lab, mountPoint));
