@@ -32,7 +32,10 @@ export function defineScreenOptions(command: Command): Command {
     .option("-s, --mds-sort <keys>", "sort metadata servers by KEY[=inv],... (small column titles)")
     .option("-S, --cs-sort <keys>", "sort chunk servers by KEY[=inv],...")
     .option("-O, --clnt-sort <keys>", "sort clients by KEY[=inv],...")
-    .option("-b, --bootstrap <ip[:port]>", "a metadata server of the cluster (default: bs.list, DNS, the local network)");
+    .option(
+      "-b, --bootstrap <ip[:port]>",
+      "a metadata server of the cluster (default: bs.list, DNS, the local network)",
+    );
 }
 
 /** Throws `invalid` for sort keys that do not exist. */

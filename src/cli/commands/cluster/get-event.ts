@@ -34,7 +34,10 @@ export function defineGetEvent(program: Command, invocation: Invocation): void {
     .option("--system <names>", "only of MDS, JRN (the replicated log), CS or CLN, separated by commas")
     .option("--since <when>", "30m, 2h, 1d ago, or YYYY-MM-DD HH:MM:SS")
     .option("-f, --follow", "go on with those that come, until Ctrl-C")
-    .option("-b, --bootstrap <ip[:port]>", "a metadata server of the cluster (default: bs.list, DNS, the local network)")
+    .option(
+      "-b, --bootstrap <ip[:port]>",
+      "a metadata server of the cluster (default: bs.list, DNS, the local network)",
+    )
     .option("--json", "print JSON; with --follow one object a line")
     .action(async (flags: EventFlags) => {
       const isSilent = flags.json === true;

@@ -19,7 +19,10 @@ export function defineViewLimits(program: Command, invocation: Invocation): void
     .command("view-limits")
     .alias("view-license")
     .description("show the limit on what the cluster takes (mds.alloc.capacity_max), and what is used")
-    .option("-b, --bootstrap <ip[:port]>", "a metadata server of the cluster (default: bs.list, DNS, the local network)")
+    .option(
+      "-b, --bootstrap <ip[:port]>",
+      "a metadata server of the cluster (default: bs.list, DNS, the local network)",
+    )
     .option("--json", "print JSON")
     .action(async ({ json, bootstrap }: { readonly json?: boolean; readonly bootstrap?: string }) => {
       const isSilent = json === true;

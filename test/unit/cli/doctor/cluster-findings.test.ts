@@ -6,7 +6,14 @@ import type { ClusterStatus, CsStatus, MdsStatus } from "../../../../src/meta/in
 const GB = 2 ** 30;
 const mds = (mdsId: number, change: Partial<MdsStatus> = {}): MdsStatus => ({
   ...{ mdsId, address: `10.0.0.${mdsId}:2510`, isLeader: mdsId === 1, status: "avail", appliedIndex: 1 },
-  ...{ commitsPerSecond: 0, cpuPercent: 0, memoryBytes: 0, uptimeSeconds: 0 },
+  ...{
+    commitsPerSecond: 0,
+    cpuPercent: 0,
+    memoryBytes: 0,
+    uptimeSeconds: 0,
+    logTimePercent: 0,
+    hasLoad: true,
+  },
   ...change,
 });
 const cs = (number: number, change: Partial<CsStatus> = {}): CsStatus =>
@@ -102,6 +109,7 @@ describe("what the doctor sees in a cluster", () => {
       freeBytes: 300 * GB,
       allocatableBytes: 100 * GB,
       allocatableFreeBytes: 0,
+      ...{ tiers: [], capacityBytes: 0, usedBytes: 0 },
     };
     expect(troubles({ space })[0]).toContain("warn balance: 100GB of 400GB cannot be used");
   });
