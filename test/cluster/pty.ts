@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { PATIENCE_MS } from "./ordeal/patience.js";
 
-const HELPER = join(dirname(fileURLToPath(import.meta.url)), "pty.py");
+const HELPER = join(dirname(fileURLToPath(import.meta.url)), "on-terminal.py");
 const HOME = "\u001b[H";
 
 type Told = { readonly data: string } | { readonly status: number; readonly restored: boolean };

@@ -1,12 +1,12 @@
 """
-Runs a program on a terminal of its own: pty.py ROWS COLUMNS PROGRAM ARGS...
+Runs a program on a terminal of its own: on-terminal.py ROWS COLUMNS PROGRAM ARGS...
 
 Reads commands from standard input, one JSON object a line: {"send": text}, {"resize": [rows, columns]},
 {"signal": number}. Writes what happens to standard output, one JSON object a line: {"data": text} of what the program
 wrote, and in the end {"status": exit status, "restored": whether the terminal has its old modes}.
 """
 
-import fcntl, json, os, pty, select, signal, struct, sys, termios
+import fcntl, json, os, select, signal, struct, sys, termios
 
 rows, columns, *argv = sys.argv[1:]
 
@@ -21,7 +21,7 @@ def say(**what):
 
 
 # The other end stays open here, so that its modes can be looked at when the program is gone.
-master, slave = pty.openpty()
+master, slave = os.openpty()
 resize(int(rows), int(columns))
 before = termios.tcgetattr(slave)
 pid = os.fork()
