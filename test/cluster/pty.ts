@@ -6,6 +6,7 @@ import { PATIENCE_MS } from "./ordeal/patience.js";
 
 const HELPER = join(dirname(fileURLToPath(import.meta.url)), "on-terminal.py");
 const HOME = "\u001b[H";
+const END = "\u001b[J";
 
 type Told = { readonly data: string } | { readonly status: number; readonly restored: boolean };
 
@@ -40,9 +41,10 @@ export class Pty {
     return this.#output;
   }
 
-  /** The lines of the latest picture, without what steers the terminal. */
+  /** The lines of the latest picture that is complete, without what steers the terminal. */
   get picture(): string[] {
-    const latest = this.#output.slice(this.#output.lastIndexOf(HOME));
+    const painted = this.#output.slice(0, this.#output.lastIndexOf(END) + END.length);
+    const latest = painted.slice(painted.lastIndexOf(HOME));
     // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what steers a terminal.
     return latest.replace(/\u001b\[[?0-9;]*[A-Za-z]/g, "").split("\r\n");
   }
