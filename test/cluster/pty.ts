@@ -46,7 +46,7 @@ export class Pty {
     const painted = this.#output.slice(0, this.#output.lastIndexOf(END) + END.length);
     const latest = painted.slice(painted.lastIndexOf(HOME));
     // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what steers a terminal.
-    return latest.replace(/\u001b\[[?0-9;]*[A-Za-z]/g, "").split("\r\n");
+    return latest.replace(/\u001b\[[?0-9;]*[A-Za-z]/g, "").split(/\r+\n/);
   }
 
   send(text: string): void {
