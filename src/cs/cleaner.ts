@@ -74,7 +74,7 @@ export class Cleaner {
 
   #dirtyCount(): number {
     let count = 0;
-    for (const { dirty } of this.#store.dirtyReplicas) count += dirty.count;
+    for (const { dirty } of this.#store.dirtyReplicas) count += dirty.usedCount;
     return count;
   }
 }

@@ -12,8 +12,12 @@ interface DirtyRegion {
   lastUseMs: number;
   /** Being cleaned, and not written since that began. */
   isCleaning: boolean;
+  /** Something was changed in it; otherwise it was only marked beside others. */
+  isUsed: boolean;
 }
 
+/** Regions marked in a chunk that begins empty: most are written from their beginning on. */
+const MARK_FIRST = 16;
 /** Regions marked ahead of a sequential writer: doubled at every hit, so that it pays few syncs. */
 const MARK_AHEAD_MAX = 32;
 /** Regions marked around what a writer needs that jumps about: doubled at every miss, for the same reason. */
@@ -55,6 +59,13 @@ export class DirtyRegions {
     return this.#regions.size;
   }
 
+  /** Of those, the ones that would have to be compared with other replicas after a crash. */
+  get usedCount(): number {
+    let count = 0;
+    for (const { isUsed } of this.#regions.values()) if (isUsed) count++;
+    return count;
+  }
+
   /** How many times longer than usual a region should be left alone before it is cleaned: some come back later. */
   get patience(): number {
     return this.#patience;
@@ -67,6 +78,12 @@ export class DirtyRegions {
   /** As they are to be stored: whatever is marked in memory counts. */
   toBitmap(): Bitmap {
     return Bitmap.of(...this.#regions.keys());
+  }
+
+  /** The chunk is empty. Returns the marks to be made durable with its record, so that a writer waits for none of them. */
+  begin(nowMs: number): readonly number[] {
+    this.#aheadCount = MARK_FIRST;
+    return this.#markRange(0, MARK_FIRST, nowMs);
   }
 
   /** Marks what a write into these regions (ascending) needs, and some more that such a writer will need soon. */
@@ -106,6 +123,7 @@ export class DirtyRegions {
       const entry = this.#regions.get(region);
       if (entry === undefined) continue;
       entry.holdCount++;
+      entry.isUsed = true;
       this.#use(entry, nowMs);
     }
   }
@@ -178,7 +196,13 @@ export class DirtyRegions {
   }
 
   #add(region: number, nowMs: number, isDurable: boolean): void {
-    this.#regions.set(region, { isDurable, holdCount: 0, lastUseMs: nowMs, isCleaning: false });
+    this.#regions.set(region, {
+      isDurable,
+      holdCount: 0,
+      lastUseMs: nowMs,
+      isCleaning: false,
+      isUsed: isDurable,
+    });
   }
 
   #use(entry: DirtyRegion, nowMs: number): void {

@@ -101,11 +101,11 @@ export class StoredReplica {
     return this.#record.written;
   }
 
-  /** Starts empty: the first region is marked at once, for the first write nearly always goes there. */
+  /** Starts empty: the first regions are marked at once, for the first writes nearly always go there. */
   async create(): Promise<void> {
     this.#data.begin();
     this.#pages.set(0, new Uint8Array(PAGE_BYTES));
-    const { marks } = this.dirty.plan([0], this.#nowMs);
+    const marks = this.dirty.begin(this.#nowMs);
     this.#context.dirtyReplicas.add(this);
     await this.#put(true, "cs.record.create");
     this.dirty.durable(marks);

@@ -135,3 +135,31 @@ test("when nothing came back for a while, regions are cleaned as early as ever",
 
   expect(dirty.patience).toBe(1);
 });
+
+test("a sequential writer of an empty chunk waits for no mark", () => {
+  const dirty = new DirtyRegions(256);
+  dirty.durable(dirty.begin(0));
+
+  const misses = countMisses(
+    dirty,
+    Array.from({ length: 256 }, (_, region) => region),
+  );
+
+  expect(misses).toBe(0);
+});
+
+test("one small write to an empty chunk costs no second mark", () => {
+  const dirty = new DirtyRegions(256);
+  dirty.durable(dirty.begin(0));
+
+  expect(dirty.plan([0], 0)).toEqual({ isReady: true, marks: [] });
+});
+
+test("regions that are only marked beside others do not count as used", () => {
+  const dirty = new DirtyRegions(256);
+  dirty.durable(dirty.begin(0));
+
+  dirty.hold([0, 1], 0);
+
+  expect([dirty.count, dirty.usedCount]).toEqual([16, 2]);
+});
