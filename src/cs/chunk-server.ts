@@ -1,6 +1,6 @@
 import { type FailureCode, storageError, toHex } from "../base/index.js";
 import type { ChunkId, ChunkVersion, CsCommand, CsHeartbeat, CsId, RegisterCs } from "../chunk/index.js";
-import type { Clock, Disk, Random } from "../io/index.js";
+import type { Clock, Disk, DiskSpace, Random } from "../io/index.js";
 import { CHUNK_CHANNEL, type Rpc, type RpcListener, serveCalls } from "../rpc/index.js";
 import { BusyTime, type Logger } from "../telemetry/index.js";
 import { CargoMeter } from "./cargo.js";
@@ -55,6 +55,7 @@ export class ChunkServer {
   readonly #limits: CsLimits;
   readonly #lease = new ServiceLease();
   readonly #flags = new Set<string>();
+  #isExhausted = false;
   readonly #damage = new DamageTally((blockCount) => this.#parts?.scrubber.noteDamage(blockCount));
   #parts: Parts | undefined;
   #closing: Promise<void> | undefined;
@@ -125,6 +126,15 @@ export class ChunkServer {
     return this.#lease.mayServe(this.#world.clock.monotonicMs());
   }
 
+  /** A replica could not be written for want of space, and serves nobody until this server begins anew. */
+  get isExhausted(): boolean {
+    return this.#isExhausted;
+  }
+
+  space(): Promise<DiskSpace> {
+    return this.#started.store.space();
+  }
+
   /** True while a leader has its registration and answers; it may serve for a while without. */
   get isAttached(): boolean {
     return this.#parts?.registration.isAttached === true;
@@ -188,6 +198,7 @@ export class ChunkServer {
       filled: (bytes) => load.filled(bytes),
       diskFailed: (code) => {
         // H: the disk failed. A full disk is no failure of it, and damage is told as such.
+        if (code === "no_space") this.#isExhausted = true;
         if (code === "no_space" || code === "chunk_corrupt") return;
         this.#flags.add("H");
         void store.distrust();

@@ -9,8 +9,8 @@ import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { CHUNK_CHANNEL, openDataChannel } from "../rpc/index.js";
 import { type LogLevel, openLog } from "../telemetry/index.js";
-import { ChunkServer } from "./chunk-server.js";
 import { hostLocation } from "./config.js";
+import { RecurringServer } from "./recurring-server.js";
 import { readIdentity } from "./store/chunk-store.js";
 import { StorePaths } from "./store/paths.js";
 
@@ -99,8 +99,8 @@ async function main(): Promise<void> {
   };
   // Refuses to start without them, rather than looking for ever.
   await mdsAddresses();
-  const server = new ChunkServer(config, { ...world, rpc, log });
-  await server.start();
+  const server = new RecurringServer(config, { ...world, rpc, log });
+  await server.start(halt);
   let isStopping = false;
   const stop = async (): Promise<void> => {
     if (isStopping) return;

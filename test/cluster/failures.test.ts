@@ -164,6 +164,49 @@ test(
 );
 
 test(
+  "a client that stood still until its session was over comes too late to change anything",
+  async () => {
+    await setConfig("mds.session.lease_tout", 4000);
+    const writer = startWriter("/paused");
+    await writer.atLeast(30);
+    writer.signal("SIGSTOP");
+    const handle = await cluster.fileSystem.open("/paused", { access: "write" });
+    await handle.truncate(0);
+    await handle.write(recordBytes(1), 0);
+    await handle.sync();
+    writer.signal("SIGCONT");
+    await eventually("the writer has noticed", () => writer.end);
+    expect(writer.end).toMatch(/^(lease_lost|session_lost)$/);
+    requireSame("/paused", recordBytes(1), await handle.read(0, 10 * RECORD_BYTES), 0);
+    expect(await handle.size()).toBe(RECORD_BYTES);
+    await handle.close();
+    await setConfig("mds.session.lease_tout", 15_000);
+  },
+  TEST_MS,
+);
+
+test(
+  "at the limit of capacity writers wait without an error until it is raised",
+  async () => {
+    await cluster.fileSystem.writeFile("/under the limit", prng.bytes(3_000_000));
+    await setConfig("mds.alloc.capacity_max", 1);
+    let isDone = false;
+    const bytes = prng.bytes(500_000);
+    const waiting = cluster.fileSystem.writeFile("/over the limit", bytes).then(() => {
+      isDone = true;
+    });
+    waiting.catch(() => undefined);
+    await sleep(5000);
+    expect(isDone).toBe(false);
+    await setConfig("mds.alloc.capacity_max", 1_000_000);
+    await inTime("the write", waiting, PATIENCE_MS);
+    requireSame("/over the limit", bytes, await cluster.fileSystem.readFile("/over the limit"), 0);
+    await setConfig("mds.alloc.capacity_max", 0);
+  },
+  TEST_MS,
+);
+
+test(
   "when the leading MDS hangs another one takes over, and when it goes on it follows",
   async () => {
     const { lab } = harness;

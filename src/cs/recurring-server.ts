@@ -1,0 +1,60 @@
+import { failureOf } from "../base/index.js";
+import { ChunkServer, type CsConfig, type CsWorld } from "./chunk-server.js";
+
+const PERIOD_MS = 2000;
+/** Room for this part of the disk, and for so much, must be there before it is tried again. */
+const FREE_FRACTION = 0.02;
+const FREE_BYTES_MIN = 4 << 20;
+
+/**
+ * The chunk server of this process, which begins anew when its disk was full and there is room again: replicas that could not be
+ * written are distrusted as after a crash, and the MDS settles what they lack.
+ */
+export class RecurringServer {
+  readonly #config: CsConfig;
+  readonly #world: CsWorld;
+  readonly #stop = new AbortController();
+  #server: ChunkServer;
+  #watching: Promise<void> | undefined;
+
+  constructor(config: CsConfig, world: CsWorld) {
+    this.#config = config;
+    this.#world = world;
+    this.#server = new ChunkServer(config, world);
+  }
+
+  /** Resolves when it serves. `halt` is called when it could not begin anew. */
+  async start(halt: (error: unknown) => void): Promise<void> {
+    await this.#server.start();
+    this.#watching = this.#watch().catch(halt);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#watching;
+    await this.#server.close();
+  }
+
+  async #watch(): Promise<void> {
+    const { clock, log } = this.#world;
+    for (;;) {
+      await clock.sleep("cs.room", PERIOD_MS, this.#stop.signal);
+      if (this.#stop.signal.aborted) return;
+      if (!this.#server.isExhausted || !(await this.#hasRoom())) continue;
+      log.info("there is room on the disk again");
+      await this.#server.close();
+      this.#server = new ChunkServer(this.#config, this.#world);
+      await this.#server.start();
+    }
+  }
+
+  async #hasRoom(): Promise<boolean> {
+    try {
+      const { totalBytes, freeBytes } = await this.#server.space();
+      return freeBytes >= Math.max(FREE_BYTES_MIN, totalBytes * FREE_FRACTION);
+    } catch (error) {
+      if (failureOf(error) === undefined) throw error;
+      return false;
+    }
+  }
+}
