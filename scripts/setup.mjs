@@ -3,7 +3,16 @@
  * source is newer than what was built. Nothing to do costs some milliseconds.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -44,6 +53,8 @@ export function build({ force = false } = {}) {
     "tsconfig.build.json",
   ]);
   mkdirSync(join(root, "dist"), { recursive: true });
+  // The files of the page are what they are.
+  cpSync(join(root, "src/dashboard/web"), join(root, "dist/dashboard/web"), { recursive: true });
   writeFileSync(marker, "");
 }
 

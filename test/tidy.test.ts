@@ -49,6 +49,7 @@ const PURE = [
   "src/mds/core/",
   "src/cs/core/",
   "src/client/core/",
+  "src/dashboard/core/",
   "src/mount/core/",
   "src/mount/fuse-wire/",
 ];
@@ -76,6 +77,7 @@ const COMPOSITION_ROOTS = [
 const MACHINE_FILES: Readonly<Record<string, string>> = {
   "src/discovery/dns.ts": "the resolver of the machine",
   "src/discovery/multicast.ts": "multicast on the networks of the machine",
+  "src/dashboard/http-server.ts": "HTTP, and the files of the page",
   "src/mount/dev-fuse.ts": "/dev/fuse",
   "src/mount/mount-point.ts": "mount(8), umount(8) and /proc/mounts",
   "src/mount/process-status.ts": "/proc/PID/status of who waits in a call",

@@ -19,6 +19,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "install-services": ["-c stor1 install-services --mount /mnt/stor1"],
   stat: ["-c stor1 stat", "-q -c stor1 stat --json"],
   top: ["-c stor1 top"],
+  dashboard: ["-c stor1 dashboard --listen 10.37.130.1:2580"],
   "get-event": ["-c stor1 get-event -n 20"],
   "view-limits": ["-c stor1 view-limits"],
   "file-info": ["-c stor1 file-info /images/vm1.img"],

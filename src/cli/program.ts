@@ -8,6 +8,7 @@ import { defineRepair } from "./commands/chunk/repair.js";
 import { defineScrub } from "./commands/chunk/scrub.js";
 import { defineVerify } from "./commands/chunk/verify.js";
 import { defineBackup } from "./commands/cluster/backup.js";
+import { defineDashboard } from "./commands/cluster/dashboard.js";
 import { defineDiscover } from "./commands/cluster/discover.js";
 import { defineGetEvent } from "./commands/cluster/get-event.js";
 import { defineRecovery } from "./commands/cluster/recovery.js";
@@ -54,6 +55,7 @@ const COMMANDS: readonly ((program: Command, invocation: Invocation) => void)[] 
   defineTop,
   defineGetEvent,
   defineViewLimits,
+  defineDashboard,
   defineFileInfo,
   defineChunkInfo,
   defineVerify,

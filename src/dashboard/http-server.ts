@@ -1,0 +1,126 @@
+import { readFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import { failureOf } from "../base/index.js";
+import type { ChunkInfo } from "../meta/index.js";
+import type { Watcher } from "./watcher.js";
+
+/** What the pages are made of. */
+export interface DashboardWorld {
+  readonly watcher: Watcher;
+  /** The chunks of the file at the path, from the root of the cluster. */
+  readonly chunksOf: (path: string) => Promise<readonly ChunkInfo[]>;
+}
+
+/** Files of the page; nothing else is served. */
+const FILES: Readonly<Record<string, readonly [string, string]>> = {
+  "/": ["index.html", "text/html; charset=utf-8"],
+  "/app.js": ["app.js", "text/javascript; charset=utf-8"],
+  "/charts.js": ["charts.js", "text/javascript; charset=utf-8"],
+  "/style.css": ["style.css", "text/css; charset=utf-8"],
+};
+/** Nothing comes from elsewhere, nobody else shows it in a frame. */
+const HEADERS = {
+  "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-store",
+};
+const PATH_MAX = 4096;
+const STATUS_OF: Readonly<Record<string, number>> = { not_found: 404, invalid: 400, access_denied: 403 };
+
+/** The dashboard over HTTP: a page, and JSON that it asks for. It only shows: there is nothing that changes anything. */
+export class DashboardServer {
+  readonly #world: DashboardWorld;
+  readonly #server: Server;
+
+  constructor(world: DashboardWorld) {
+    this.#world = world;
+    this.#server = createServer((request, response) => {
+      this.#serve(request, response).catch(() => response.destroy());
+    });
+    this.#server.requestTimeout = 10_000;
+    this.#server.maxHeadersCount = 50;
+  }
+
+  /** Resolves with the port when it listens. */
+  async listen(host: string, port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(port, host, resolve);
+    });
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : port;
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? "/", "http://dashboard");
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return await send(request, response, 405, "application/json", { error: "this page only shows" });
+    }
+    const file = FILES[url.pathname];
+    if (file !== undefined) {
+      const [name, type] = file;
+      return await send(
+        request,
+        response,
+        200,
+        type,
+        await readFile(new URL(`web/${name}`, import.meta.url)),
+      );
+    }
+    try {
+      const answer = await this.#answer(url);
+      const found = answer === undefined ? 404 : 200;
+      await send(request, response, found, "application/json", answer ?? { error: "there is no such page" });
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure === undefined) throw error;
+      const status = STATUS_OF[failure.code] ?? 503;
+      await send(request, response, status, "application/json", { error: failure.detail || failure.code });
+    }
+  }
+
+  async #answer(url: URL): Promise<unknown> {
+    const { watcher, chunksOf } = this.#world;
+    switch (url.pathname) {
+      case "/api/status":
+        return watcher.picture;
+      case "/api/history":
+        return watcher.history;
+      case "/api/events":
+        return watcher.events;
+      case "/api/file": {
+        const path = url.searchParams.get("path") ?? "";
+        return path.length > PATH_MAX ? undefined : { path, chunks: await chunksOf(path) };
+      }
+      default:
+        return undefined;
+    }
+  }
+}
+
+async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: unknown,
+): Promise<void> {
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+  const isSmaller = /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""));
+  const packed = isSmaller ? await promisify(gzip)(bytes) : bytes;
+  response.writeHead(status, {
+    ...HEADERS,
+    "content-type": type,
+    "content-length": packed.length,
+    ...(isSmaller ? { "content-encoding": "gzip" } : {}),
+  });
+  response.end(request.method === "HEAD" ? undefined : packed);
+}

@@ -1,0 +1,415 @@
+import { chart } from "./charts.js";
+
+/** The page: asks for the state of the cluster every two seconds and shows it. What comes from the cluster is text, never markup. */
+const EVERY_MS = 2000;
+const main = document.getElementById("main");
+const state = {
+  picture: undefined,
+  history: [],
+  events: [],
+  file: undefined,
+  filter: { severity: "", text: "" },
+};
+
+const escapes = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const safe = (text) => String(text ?? "").replace(/[&<>"']/g, (character) => escapes[character]);
+
+const UNITS = ["B", "KB", "MB", "GB", "TB", "PB"];
+function size(bytes) {
+  let [value, unit] = [bytes, 0];
+  while (value >= 1024 && unit < UNITS.length - 1) [value, unit] = [value / 1024, unit + 1];
+  return `${unit === 0 || value >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toFixed(1)}${UNITS[unit]}`;
+}
+const count = (value) =>
+  value >= 10_000 ? `${(value / 1000).toFixed(0)}k` : value.toFixed(value >= 10 ? 0 : 1).replace(/\.0$/, "");
+const rate = (bytes) => `${size(bytes)}/s`;
+const moment = (ms) => new Date(ms).toLocaleString();
+function duration(seconds) {
+  const parts = [
+    [86_400, "d"],
+    [3600, "h"],
+    [60, "min"],
+    [1, "s"],
+  ];
+  const [unit, name] = parts.find(([unit]) => seconds >= unit) ?? [1, "s"];
+  return `${Math.round(seconds / unit)} ${name}`;
+}
+
+const GOOD = new Set(["healthy", "avail", "active", "info"]);
+const BAD = new Set(["failure", "unavail", "offline", "failed", "err"]);
+const tone = (word) =>
+  GOOD.has(word) ? "good" : BAD.has(word) || word.startsWith("failed") ? "bad" : "warn";
+const word = (text) => `<span class="${tone(text)}">${safe(text)}</span>`;
+
+/** `columns`: title, the cell's markup for a row, and whether it is a number. */
+function table(caption, columns, rows) {
+  const cell = (kind, { isNumber, isText }, inner) =>
+    `<${kind} ${kind === "th" ? 'scope="col"' : ""} class="${isNumber ? "number" : isText ? "text" : ""}">${inner}</${kind}>`;
+  const body = rows.map(
+    (row) => `<tr>${columns.map((column) => cell("td", column, column.of(row))).join("")}</tr>`,
+  );
+  return `<div class="scroll"><table><caption class="soft">${caption}</caption><thead><tr>${columns.map((column) => cell("th", column, column.title)).join("")}</tr></thead><tbody>${body.join("") || `<tr><td colspan="${columns.length}" class="soft">none</td></tr>`}</tbody></table></div>`;
+}
+
+function bar(parts, label) {
+  return `<div class="bar" role="img" aria-label="${safe(label)}">${parts.map(([part, kind]) => `<i class="${kind}" style="width:${(100 * part).toFixed(2)}%"></i>`).join("")}</div>`;
+}
+const usage = (free, total) => (total === 0 ? 0 : (total - free) / total);
+const fullness = (used) => (used > 0.95 ? "bad" : used > 0.8 ? "warn" : "");
+const card = (title, inner, kind = "") =>
+  `<section class="${kind}" aria-label="${safe(title)}"><h2>${safe(title)}</h2>${inner}</section>`;
+
+function overview({ status, repairSeconds }) {
+  const { space, chunks, filesystem, mdsServers, chunkServers } = status;
+  const servers = chunkServers.filter((server) => server.status !== "dropped");
+  const active = servers.filter((server) => server.status === "active").length;
+  const available = mdsServers.filter((server) => server.status === "avail").length;
+  const used = usage(space.freeBytes, space.totalBytes);
+  const tiers = (space.tiers ?? []).map(
+    (tier) =>
+      `<p class="soft">Tier ${tier.tier}: ${size(tier.freeBytes)} of ${size(tier.totalBytes)} free on ${tier.serverCount} servers</p>${bar([[usage(tier.freeBytes, tier.totalBytes), ""]], `tier ${tier.tier}`)}`,
+  );
+  const order = [
+    ["healthy", "good"],
+    ["standby", "two"],
+    ["degraded", "warn"],
+    ["urgent", "warn"],
+    ["blocked", "bad"],
+    ["pending", "bad"],
+    ["offline", "bad"],
+  ];
+  const states = order.filter(([name]) => chunks[name] > 0);
+  const more = ["replicating", "overcommitted", "deleting", "unique", "void"].filter(
+    (name) => chunks[name] > 0,
+  );
+  const lacking = chunks.degraded + chunks.urgent + chunks.blocked + chunks.pending;
+  const fill = state.history.at(-1)?.fillBytes ?? 0;
+  return [
+    card(
+      "Space",
+      `<p class="big" data-key="allocatable">${size(space.allocatableFreeBytes)}</p><p class="soft">can still be stored (copies not counted), of ${size(space.allocatableBytes)}</p>${bar([[used, fullness(used)]], `${Math.round(100 * used)} % used`)}<p class="soft">${size(space.freeBytes)} of ${size(space.totalBytes)} on disks are free</p>${space.capacityBytes > 0 ? `<p class="soft">limit: ${size(space.usedBytes)} of ${size(space.capacityBytes)}</p>` : ""}${tiers.length > 1 ? tiers.join("") : ""}`,
+    ),
+    card(
+      "Servers",
+      `<p class="big"><span data-key="cs-active">${active}</span> of ${servers.length}</p><p class="soft">chunk servers are active</p><p class="big"><span data-key="mds-avail">${available}</span> of ${mdsServers.length}</p><p class="soft">metadata servers are available</p>`,
+    ),
+    card(
+      "Chunks",
+      `<p class="big" data-key="chunks">${chunks.total}</p>${bar(
+        states.map(([name, kind]) => [chunks[name] / (chunks.total || 1), kind]),
+        states.map(([name]) => `${chunks[name]} ${name}`).join(", "),
+      )}<p class="soft">${[...states.map(([name]) => name), ...more].map((name) => `${chunks[name]} ${name}`).join(", ") || "none yet"}</p><p>${lacking === 0 ? '<span class="good">Every chunk has its copies.</span>' : `<span class="warn">${lacking} lack copies</span>; ${rate(fill)} are copied${repairSeconds === undefined ? "" : `, about ${duration(repairSeconds)} to go`}`}</p>`,
+    ),
+    card(
+      "Files",
+      `<p class="big" data-key="files">${filesystem.fileCount}</p><p class="soft">files, ${size(filesystem.sizeBytes)} in all</p><p class="soft">new ones are kept ${status.replicas} times, at least ${status.replicasMinimum}</p>`,
+    ),
+    card(
+      "Throughput of clients",
+      chart(
+        state.history,
+        [
+          { name: "read", tone: "one", of: (sample) => sample.readBytes },
+          { name: "written", tone: "two", of: (sample) => sample.writeBytes },
+        ],
+        rate,
+        "Throughput",
+      ),
+    ),
+    card(
+      "Requests of clients",
+      chart(
+        state.history,
+        [
+          { name: "reads", tone: "one", of: (sample) => sample.reads },
+          { name: "writes", tone: "two", of: (sample) => sample.writes },
+        ],
+        (value) => `${count(value)}/s`,
+        "Requests",
+      ),
+    ),
+    card(
+      "Latency",
+      chart(
+        state.history,
+        [{ name: "mean", tone: "one", of: (sample) => sample.latencyMs }],
+        (value) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`,
+        "Latency",
+      ),
+    ),
+    card(
+      "Copying",
+      chart(
+        state.history,
+        [{ name: "repair and balance", tone: "two", of: (sample) => sample.fillBytes }],
+        rate,
+        "Copying",
+      ),
+    ),
+    card("Latest events", eventTable(state.events.slice(0, 8)), "wide"),
+  ].join("");
+}
+
+function serversPage({ status }) {
+  const servers = status.chunkServers.filter((server) => server.status !== "dropped");
+  const hosts = new Map();
+  for (const server of servers) hosts.set(server.hostId, [...(hosts.get(server.hostId) ?? []), server]);
+  const disk = (server) => {
+    const used = usage(server.freeBytes, server.totalBytes);
+    return `<div class="disk"><a href="#/cs/${server.csId}">CS#${server.csId}</a>${bar([[used, fullness(used)]], `${Math.round(100 * used)} % used`)}<span>${word(server.status)}${server.flags ? ` <b>${safe(server.flags)}</b>` : ""}</span></div>`;
+  };
+  const boxes = [...hosts].map(([hostId, list]) => {
+    const [room, row, rack] = list[0].location.split(".");
+    return `<div class="host"><h3>${safe(list[0].address.replace(/:\d+$/, ""))}</h3><p class="soft">room ${safe(room)}, row ${safe(row)}, rack ${safe(rack)}; host ${safe(hostId)}</p>${list.map(disk).join("")}</div>`;
+  });
+  return [
+    card("Disks by host", `<div class="hosts">${boxes.join("")}</div>`, "wide"),
+    card(
+      "Chunk servers",
+      table(
+        "Over the last seconds",
+        [
+          { title: "CSID", of: (server) => `<a href="#/cs/${server.csId}">${server.csId}</a>` },
+          { title: "Status", of: (server) => word(server.status) },
+          { title: "Tier", isNumber: true, of: (server) => server.tier },
+          { title: "Space", isNumber: true, of: (server) => size(server.totalBytes) },
+          { title: "Free", isNumber: true, of: (server) => size(server.freeBytes) },
+          { title: "Replicas", isNumber: true, of: (server) => server.replicaCount },
+          { title: "Read", isNumber: true, of: (server) => rate(server.readBytesPerSecond) },
+          { title: "Written", isNumber: true, of: (server) => rate(server.writeBytesPerSecond) },
+          { title: "I/O wait", isNumber: true, of: (server) => `${Math.round(server.ioWaitPercent)}%` },
+          {
+            title: "Latency",
+            isNumber: true,
+            of: (server) => `${server.latencyMsAverage.toFixed(1)} / ${server.latencyMsMax.toFixed(0)} ms`,
+          },
+          { title: "Address", of: (server) => safe(server.address) },
+        ],
+        servers,
+      ),
+      "wide",
+    ),
+    card(
+      "Metadata servers",
+      table(
+        "Over the last seconds",
+        [
+          { title: "MDSID", of: (server) => `${server.mdsId}${server.isLeader ? " (leads)" : ""}` },
+          { title: "Status", of: (server) => word(server.status) },
+          { title: "Commits", isNumber: true, of: (server) => `${count(server.commitsPerSecond)}/s` },
+          { title: "CPU", isNumber: true, of: (server) => `${server.cpuPercent.toFixed(1)}%` },
+          { title: "Memory", isNumber: true, of: (server) => size(server.memoryBytes) },
+          { title: "Up for", isNumber: true, of: (server) => duration(server.uptimeSeconds) },
+          { title: "Address", of: (server) => safe(server.address) },
+        ],
+        status.mdsServers,
+      ),
+      "wide",
+    ),
+  ].join("");
+}
+
+function serverPage({ status }, id) {
+  const server = status.chunkServers.find(({ csId }) => String(csId) === id);
+  if (server === undefined) return card(`CS#${safe(id)}`, "<p>There is no such chunk server.</p>", "wide");
+  const rows = [
+    ["Status", word(server.status)],
+    ["Flags", safe(server.flags || "none")],
+    ["Address", safe(server.address)],
+    ["Host", safe(server.hostId)],
+    ["Place", `room.row.rack ${safe(server.location)}`],
+    ["Tier", server.tier],
+    ["Space", `${size(server.freeBytes)} of ${size(server.totalBytes)} free`],
+    ["Replicas", `${server.replicaCount}, of them ${server.uniqueCount} without another`],
+    ["Reads", `${rate(server.readBytesPerSecond)}, ${count(server.readsPerSecond)}/s`],
+    ["Writes", `${rate(server.writeBytesPerSecond)}, ${count(server.writesPerSecond)}/s`],
+    [
+      "Latency",
+      `${server.latencyMsAverage.toFixed(1)} ms mean, ${server.latencyMsMax.toFixed(0)} ms at most`,
+    ],
+    [
+      "Copied here, from here",
+      `${rate(server.fillBytesPerSecond ?? 0)}, ${rate(server.servedFillBytesPerSecond ?? 0)}`,
+    ],
+  ];
+  const events = state.events.filter(({ message }) => new RegExp(`CS#${server.csId}\\b`).test(message));
+  return (
+    card(
+      `CS#${server.csId}`,
+      `<div class="scroll"><table>${rows.map(([name, value]) => `<tr><th scope="row">${name}</th><td class="text">${value}</td></tr>`).join("")}</table></div>`,
+    ) + card("Its events", eventTable(events))
+  );
+}
+
+function clientsPage({ status }) {
+  return card(
+    "Clients",
+    table(
+      `${status.clients.length} sessions`,
+      [
+        { title: "CLID", of: (client) => client.sessionId },
+        { title: "Program", of: (client) => safe(client.program) },
+        { title: "Host", of: (client) => safe(client.hostname) },
+        { title: "Address", of: (client) => safe(client.address) },
+        { title: "Leases", isNumber: true, of: (client) => client.leaseCount },
+        { title: "Read", isNumber: true, of: (client) => rate(client.readBytesPerSecond ?? 0) },
+        { title: "Written", isNumber: true, of: (client) => rate(client.writeBytesPerSecond ?? 0) },
+        {
+          title: "Requests",
+          isNumber: true,
+          of: (client) => `${count((client.readsPerSecond ?? 0) + (client.writesPerSecond ?? 0))}/s`,
+        },
+        {
+          title: "Latency",
+          isNumber: true,
+          of: (client) => `${(client.latencyMsAverage ?? 0).toFixed(1)} ms`,
+        },
+      ],
+      status.clients,
+    ),
+    "wide",
+  );
+}
+
+function eventTable(events) {
+  return table(
+    "Newest first",
+    [
+      { title: "Time", of: (event) => safe(moment(event.wallMs)) },
+      { title: "Of", of: (event) => safe(event.system) },
+      { title: "Severity", of: (event) => word(event.severity) },
+      { title: "What", isText: true, of: (event) => safe(event.message) },
+    ],
+    events,
+  );
+}
+
+function eventsPage() {
+  const { severity, text } = state.filter;
+  const shown = state.events.filter(
+    (event) =>
+      (severity === "" || event.severity === severity) &&
+      event.message.toLowerCase().includes(text.toLowerCase()),
+  );
+  const option = (value, name) =>
+    `<option value="${value}" ${value === severity ? "selected" : ""}>${name}</option>`;
+  return card(
+    "Events",
+    `<form id="filter"><label>Severity<select name="severity">${option("", "all")}${option("err", "errors")}${option("warn", "warnings")}${option("info", "information")}</select></label><label>Contains<input type="text" name="text" value="${safe(text)}"></label></form>${eventTable(shown)}`,
+    "wide",
+  );
+}
+
+function filePage() {
+  const { file } = state;
+  const chunks = file?.chunks ?? [];
+  const result =
+    file === undefined
+      ? ""
+      : file.error !== undefined
+        ? `<p class="bad">${safe(file.error)}</p>`
+        : table(
+            `${chunks.length} chunks of ${safe(file.path)}; a small file may have none, it is kept in the metadata`,
+            [
+              { title: "Index", isNumber: true, of: (chunk) => chunk.index },
+              { title: "Chunk", isNumber: true, of: (chunk) => chunk.chunkId },
+              { title: "State", of: (chunk) => word(chunk.state) },
+              { title: "Version", isNumber: true, of: (chunk) => chunk.version },
+              {
+                title: "Copies",
+                isNumber: true,
+                of: (chunk) =>
+                  `${chunk.members.filter(({ role }) => role === "complete").length} of ${chunk.replicas}`,
+              },
+              {
+                title: "Where",
+                isText: true,
+                of: (chunk) =>
+                  chunk.members
+                    .map(
+                      (member) =>
+                        `<a href="#/cs/${member.csId}">CS#${member.csId}</a> ${safe(member.role === "complete" ? "" : member.role)}`,
+                    )
+                    .join(" &rarr; "),
+              },
+            ],
+            chunks,
+          );
+  return card(
+    "Where a file is",
+    `<form id="file"><label>Path, from the root of the cluster<input type="text" name="path" value="${safe(file?.path ?? "/")}"></label><button>Show</button></form>${result}`,
+    "wide",
+  );
+}
+
+const PAGES = {
+  "": overview,
+  servers: serversPage,
+  cs: serverPage,
+  clients: clientsPage,
+  events: eventsPage,
+  file: filePage,
+};
+
+/** A form that somebody is typing in is left alone. */
+const isTyping = () =>
+  main.contains(document.activeElement) && /^(INPUT|SELECT)$/.test(document.activeElement.tagName);
+
+function show(isForced) {
+  const { picture } = state;
+  const status = picture?.status;
+  const trouble = document.getElementById("trouble");
+  trouble.hidden = picture === undefined || picture.trouble === undefined;
+  trouble.textContent = `The cluster does not answer${status === undefined ? "" : "; what you see is old"}: ${picture?.trouble ?? ""}`;
+  const [page = "", argument] = location.hash.replace(/^#\/?/, "").split("/");
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.getAttribute("href") === `#/${page === "cs" ? "servers" : page}`)
+      link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  if (status === undefined) return;
+  document.title = `${status.clusterName}: ${status.health}`;
+  document.getElementById("name").textContent = status.clusterName;
+  document.getElementById("health").innerHTML =
+    `<span class="pill ${tone(status.health)}">${safe(status.health)}</span>`;
+  if (!isForced && isTyping()) return;
+  main.innerHTML = (PAGES[page] ?? overview)(picture, argument);
+}
+
+const ask = async (path) => (await fetch(path)).json();
+
+async function refresh() {
+  try {
+    [state.picture, state.history, state.events] = await Promise.all(
+      ["api/status", "api/history", "api/events"].map(ask),
+    );
+  } catch {
+    state.picture = { ...state.picture, trouble: "this page's own server is gone" };
+  }
+  show(false);
+}
+
+main.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (event.target.id !== "file") return;
+  const path = new FormData(event.target).get("path");
+  const answer = await ask(`api/file?path=${encodeURIComponent(path)}`);
+  state.file = { path, ...answer };
+  show(true);
+});
+main.addEventListener("input", (event) => {
+  const form = event.target.closest("#filter");
+  if (form === null) return;
+  state.filter = Object.fromEntries(new FormData(form));
+  const { name, selectionStart } = event.target;
+  show(true);
+  const again = main.querySelector(`#filter [name="${name}"]`);
+  again.focus();
+  if (name === "text") again.setSelectionRange(selectionStart, selectionStart);
+});
+addEventListener("hashchange", () => {
+  show(true);
+  main.focus();
+});
+await refresh();
+setInterval(() => document.hidden || refresh(), EVERY_MS);
