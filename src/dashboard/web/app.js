@@ -114,6 +114,7 @@ function overview({ status, repairSeconds }) {
         ],
         rate,
         "Throughput",
+        10_000,
       ),
     ),
     card(
@@ -126,6 +127,7 @@ function overview({ status, repairSeconds }) {
         ],
         (value) => `${count(value)}/s`,
         "Requests",
+        10,
       ),
     ),
     card(
@@ -135,6 +137,7 @@ function overview({ status, repairSeconds }) {
         [{ name: "mean", tone: "one", of: (sample) => sample.latencyMs }],
         (value) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`,
         "Latency",
+        10,
       ),
     ),
     card(
@@ -144,6 +147,7 @@ function overview({ status, repairSeconds }) {
         [{ name: "repair and balance", tone: "two", of: (sample) => sample.fillBytes }],
         rate,
         "Copying",
+        10_000,
       ),
     ),
     card("Latest events", eventTable(state.events.slice(0, 8)), "wide"),

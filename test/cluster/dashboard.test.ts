@@ -1,0 +1,134 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { ClusterStatus } from "../../src/meta/index.js";
+import { ClusterHarness } from "./harness.js";
+import { PATIENCE_MS, TEST_MS } from "./ordeal/patience.js";
+import { say } from "./ordeal/seed.js";
+
+/** The dashboard in a real browser, beside what `stat --json` says. Pictures of its pages stay in test-artefacts/. */
+
+vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
+
+const CHECKOUT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const PICTURES = join(CHECKOUT, "test-artefacts");
+const BROWSER = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find((path) => existsSync(path));
+if (BROWSER === undefined) say("skipped: chromium is not installed");
+/** All that a visit transfers. */
+const BYTES_MAX = 300_000;
+
+describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
+  let harness: ClusterHarness;
+  let browser: Browser;
+  let page: Page;
+  let address = "";
+  const complaints: string[] = [];
+  let bytes = 0;
+
+  beforeAll(async () => {
+    harness = await ClusterHarness.start({ mdsCount: 1, csCount: 3 });
+    const put = await harness.run(["fs", "put", "-r", join(CHECKOUT, "docs"), "/docs"]);
+    expect(put.status, put.errors).toBe(0);
+    address = `127.0.0.1:${await freePort()}`;
+    const program = join(CHECKOUT, "bin/pstorage.js");
+    const child = spawn(process.execPath, [program, "-c", "lab", "dashboard", "--listen", address], {
+      env: { ...process.env, ...harness.lab.env(1) },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    browser = await chromium.launch({ executablePath: BROWSER ?? "", args: ["--no-sandbox"] });
+    page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
+    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("response", async (response) => {
+      bytes += Number(response.headers()["content-length"] ?? 0);
+    });
+    await mkdir(PICTURES, { recursive: true });
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await harness?.close();
+  });
+
+  const stat = async (): Promise<ClusterStatus> => JSON.parse((await harness.run(["stat", "--json"])).output);
+
+  async function visit(hash: string): Promise<void> {
+    await page.goto(`http://${address}/#/${hash}`);
+    await page.waitForSelector("main section");
+    await page.screenshot({ path: join(PICTURES, `dashboard-${hash.replaceAll("/", "-") || "overview"}.png`), fullPage: true });
+  }
+
+  test("shows what stat says", async () => {
+    const { chunkServers, mdsServers, chunks, filesystem } = await stat();
+    await visit("");
+    const shown = async (key: string): Promise<string | null> => await page.textContent(`[data-key=${key}]`);
+    expect(await page.textContent("#health")).toBe("healthy");
+    expect(await shown("cs-active")).toBe(String(chunkServers.length));
+    expect(await shown("mds-avail")).toBe(String(mdsServers.length));
+    expect(await shown("chunks")).toBe(String(chunks.total));
+    expect(await shown("files")).toBe(String(filesystem.fileCount));
+    expect(bytes).toBeLessThan(BYTES_MAX);
+  });
+
+  test("has a page for each server, for clients, events, and where a file is", async () => {
+    const [server] = (await stat()).chunkServers;
+    await visit("servers");
+    await page.click(`text=CS#${server?.csId}`);
+    await page.waitForSelector(`h2:has-text("CS#${server?.csId}")`);
+    expect(await page.textContent("main")).toContain(server?.address);
+    await visit("events");
+    await page.fill("[name=text]", "registered for the first time");
+    expect(await page.locator("tbody tr").count()).toBe(3);
+    await visit("clients");
+    expect(await page.textContent("main")).toContain("command");
+    await visit("file");
+    await page.fill("[name=path]", "/docs/architecture.md");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("text=chunks of /docs/architecture.md");
+    expect(await page.locator("tbody a").count()).toBeGreaterThanOrEqual(2);
+    await page.fill("[name=path]", "/nothing/<b>");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("main .bad");
+    expect(await page.locator("main b").count()).toBe(0);
+  });
+
+  test("is used with the keyboard alone, and fits on a phone", async () => {
+    await visit("");
+    for (const words of ["Skip to the content", "pstorage", "Overview", "Servers"]) {
+      await page.keyboard.press("Tab");
+      expect(await page.evaluate("document.activeElement.textContent")).toBe(words);
+    }
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("text=Disks by host");
+    await page.setViewportSize({ width: 390, height: 800 });
+    for (const hash of ["", "servers", "events"]) {
+      await visit(hash);
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
+    }
+  });
+
+  test("says that the cluster does not answer, and goes on when it does", async () => {
+    await visit("");
+    await harness.lab.kill("mds", 1);
+    await page.waitForSelector("#trouble:not([hidden])", { timeout: PATIENCE_MS });
+    expect(await page.textContent("#trouble")).toContain("what you see is old");
+    await harness.lab.start();
+    await page.waitForSelector("#trouble", { state: "hidden", timeout: PATIENCE_MS });
+    // The browser notes each answer that is no success.
+    expect(complaints.filter((text) => !text.includes("404"))).toEqual([]);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
