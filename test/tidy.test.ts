@@ -24,6 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cs: ["base", "chunk", "meta", "io", "telemetry", "auth", "discovery", "rpc"],
   client: ["base", "chunk", "meta", "io", "telemetry", "auth", "discovery", "rpc"],
   mount: ["base", "chunk", "meta", "io", "telemetry", "auth", "rpc", "client"],
+  dashboard: ["base", "io", "meta", "client"],
   cli: [
     "base",
     "chunk",
@@ -37,6 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "mds",
     "cs",
     "mount",
+    "dashboard",
   ],
 };
 
