@@ -22,7 +22,8 @@ const FILES: Readonly<Record<string, readonly [string, string]>> = {
 };
 /** Nothing comes from elsewhere, nobody else shows it in a frame. */
 const HEADERS = {
-  "content-security-policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+  "content-security-policy":
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cache-control": "no-store",

@@ -61,7 +61,11 @@ describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
   async function visit(hash: string): Promise<void> {
     await page.goto(`http://${address}/#/${hash}`);
     await page.waitForSelector("main section");
-    await page.screenshot({ path: join(PICTURES, `dashboard-${hash.replaceAll("/", "-") || "overview"}.png`), fullPage: true });
+    const { width } = page.viewportSize() ?? { width: 0 };
+    await page.screenshot({
+      path: join(PICTURES, `dashboard-${hash.replaceAll("/", "-") || "overview"}-${width}.png`),
+      fullPage: true,
+    });
   }
 
   test("shows what stat says", async () => {
