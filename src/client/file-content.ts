@@ -229,9 +229,12 @@ export class FileContent {
 
   /** The contents are not kept here any more; the MDS has them. */
   async leaveImage(): Promise<void> {
-    const { image, size, lease } = this.#file;
+    const { image, size, lease, chunks } = this.#file;
     while (image.isDirty && lease.kind === "exclusive") await size.report();
+    if (!image.isKnown) return;
     image.forget();
+    // That nothing is in any chunk, as somebody was told before what was written here, does not mean that there are zeros.
+    chunks.cache.forgetFrom(0);
   }
 
   /** Writes into contents that are kept here; false if they are not, or not any more because they grow. */
