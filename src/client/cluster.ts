@@ -41,6 +41,12 @@ export interface ClusterConfig extends WaitOptions {
    * MDS has every change by others acknowledged here before it answers it. Default false.
    */
   readonly cacheMetadata?: boolean | undefined;
+  /**
+   * Answers mutations of what nobody else knows anything of before the MDS has carried them out, as a local file system
+   * does: in order, and safe with the next sync (`FileSystem.sync`, `FileHandle.sync`). Who loses its session loses what
+   * it did not sync. Only with `cacheMetadata`. Default false: what is answered is done.
+   */
+  readonly earlyAnswers?: boolean | undefined;
   /** Keeps copies of what is cached here; only with `cacheMetadata`. */
   readonly cacheListener?: CacheListener | undefined;
   /** Whether file handles are buffered (`HandleOptions`) unless they are opened otherwise; default false. */

@@ -1,7 +1,15 @@
 import { toUtf8 } from "../base/index.js";
 import type { Clock } from "../io/index.js";
-import type { InvalidItem, MetadataMutation, MetadataReply, ReportFile } from "../meta/index.js";
+import type {
+  Attributes,
+  InodeNumber,
+  InvalidItem,
+  MetadataMutation,
+  MetadataReply,
+  ReportFile,
+} from "../meta/index.js";
 import type { CacheListener } from "./cache-listener.js";
+import type { Prediction } from "./core/early-predictions.js";
 import { type Asked, MetadataCache } from "./core/metadata-cache.js";
 import { ownChange, ownNames } from "./core/own-changes.js";
 
@@ -60,10 +68,35 @@ export class CoherentCache {
     };
   }
 
-  /** The MDS says that this is not true any more. Resolves when nobody here keeps it. */
-  async invalidate(items: readonly InvalidItem[]): Promise<void> {
-    this.#cache.invalidate(items);
+  /**
+   * The MDS says that this is not true any more. Resolves when nobody here keeps it. True: this session was alone with
+   * some of it.
+   */
+  async invalidate(items: readonly InvalidItem[]): Promise<boolean> {
+    const wasSole = this.#cache.invalidate(items);
     await this.#listener?.invalidate(items);
+    return wasSole;
+  }
+
+  /** A mutation that was answered early is answered by the MDS, or lost. */
+  confirm(prediction: Prediction): void {
+    this.#cache.confirm(prediction);
+  }
+
+  /** Whether the MDS may not know some of these as they are known here; of `all`, any. */
+  isUnconfirmed(inos: readonly InodeNumber[] | "all"): boolean {
+    if (this.#cache.isAllConfirmed) return false;
+    return inos === "all" || inos.some((ino) => this.#cache.isUnconfirmed(ino));
+  }
+
+  /** What is known of an inode that the MDS does not know so yet. */
+  unconfirmedAttributes(ino: InodeNumber): Attributes | undefined {
+    return this.#cache.isUnconfirmed(ino) ? this.known?.attributes(ino) : undefined;
+  }
+
+  /** Names and attributes that were believed here are not; copies elsewhere stay until the connection ends. */
+  forgetMetadata(): void {
+    this.#cache.forgetAll();
   }
 
   /** To be sent in the same moment: directories that nobody here asked about for longer than a session's term. */

@@ -52,6 +52,8 @@ export interface ConnectOptions extends WaitOptions {
   /** As in `ClusterConfig`. */
   readonly cacheMetadata?: boolean | undefined;
   readonly cacheListener?: CacheListener | undefined;
+  /** As in `ClusterConfig`. */
+  readonly earlyAnswers?: boolean | undefined;
 }
 
 /** Connects to a cluster as this host. Close the cluster when done. */
@@ -101,6 +103,7 @@ export async function connectCluster(options: ConnectOptions): Promise<Cluster> 
       readAheadBytesMax: options.readAheadBytesMax,
       cacheMetadata: options.cacheMetadata,
       cacheListener: options.cacheListener,
+      earlyAnswers: options.earlyAnswers,
       blockCache,
       localDisk: options.localReads === false ? undefined : world.disk,
       onClosed: closeAll,

@@ -274,6 +274,19 @@ export class InodeOperations {
     );
   }
 
+  /** How often changes that were answered early have been lost with their session. */
+  get lossCount(): number {
+    return this.#session.lossCount;
+  }
+
+  /**
+   * Resolves when every change of names and attributes that was answered before the call is carried out, so that nothing but
+   * the loss of most metadata servers undoes it. Fails with `io_error` if some were lost since there were `lossCount` losses.
+   */
+  commit(lossCount: number = this.lossCount, options?: WaitOptions): Promise<void> {
+    return withinLimits(this.#clock, options, (signal) => this.#session.committed(lossCount, signal));
+  }
+
   /** Ends all leases that other clients hold on the file, at once and for good. */
   async revoke(ino: InodeNumber, options?: WaitOptions): Promise<void> {
     await this.#change((id) => ({ type: "revoke", body: { id, ino } }), options, "patient");

@@ -43,6 +43,7 @@ export class MetadataQueries {
         const found = attributesIn(reply);
         kept.keepEntry(asked, parent, name, found.ino, cache.nowMs);
         keepEntryReply(kept, asked, reply);
+        kept.keepSole(asked, reply.coherence?.sole ?? []);
         return found;
       } catch (error) {
         if (failureOf(error)?.code === "not_found") kept.keepEntry(asked, parent, name, null, cache.nowMs);
@@ -88,6 +89,7 @@ export class MetadataQueries {
       const reply = await this.#ask(query, options);
       const entries = bodyOf(reply, "entries");
       kept.keepListing(asked, ino, page, entries, reply.coherence?.fleeting ?? [], cache.nowMs);
+      kept.keepSole(asked, reply.coherence?.sole ?? []);
       return entries;
     });
   }
@@ -157,6 +159,7 @@ export class MetadataQueries {
   #entry(query: MetadataQuery, options: WaitOptions | undefined): Promise<MetadataReply> {
     return this.#asking(query, options, (reply, asked, kept) => {
       if (kept !== undefined) keepEntryReply(kept, asked, reply);
+      kept?.keepSole(asked, reply.coherence?.sole ?? []);
       return reply;
     });
   }

@@ -48,12 +48,15 @@ export class OpenFile {
   readonly #opens: FileOpens;
   readonly #size: FileSize;
   #attributes: Attributes;
+  /** Losses of early changes that handles of this file know of, or that were before it. */
+  #lossCount: number;
 
   constructor(world: OpenFileWorld, attributes: Attributes, syncs: SyncTracker) {
     const { session } = world;
     this.#world = world;
     this.#syncs = syncs;
     this.#attributes = attributes;
+    this.#lossCount = session.lossCount;
     this.ino = attributes.ino;
     this.lease = new FileLease({
       isUsable: () => session.isUsable,
@@ -259,6 +262,9 @@ export class OpenFile {
   async sync(signal?: AbortSignal): Promise<void> {
     await this.#content.sync(signal);
     await this.#size.secure();
+    const lossCount = this.#lossCount;
+    this.#lossCount = this.#world.session.lossCount;
+    await this.#world.session.committed(lossCount, signal);
   }
 
   /** Everything acknowledged before the call is on all replicas, and the MDS knows size and times. */

@@ -1,7 +1,6 @@
 import { type Failure, failureOf, StorageError, storageError } from "../base/index.js";
 import type { Clock, Random } from "../io/index.js";
 import type {
-  ClientLoad,
   Invalidate,
   MetadataMutation,
   MetadataPush,
@@ -16,63 +15,21 @@ import type { CoherentCache } from "./coherent-cache.js";
 import { LeaseClock } from "./core/lease-clock.js";
 import { afterMetadataFailure } from "./core/retry-policy.js";
 import { SequenceWindow } from "./core/sequence-window.js";
+import { EarlyAnswers, reserveNumbers } from "./early-answers.js";
+import { askBeside } from "./early-queries.js";
+import { keepAlive } from "./keep-alive.js";
 import { type FinderWorld, type LeaderConnection, LeaderFinder } from "./leader-finder.js";
+import {
+  type MutationMaker,
+  newPending,
+  type Pending,
+  type RequestOptions,
+  type SessionConfig,
+  type SessionEvents,
+} from "./session-requests.js";
 import { abortFailure, forMany, Room, throwIfAborted, Wakeup } from "./waiting.js";
 
-export interface SessionConfig {
-  readonly clusterId: string;
-  /** Client addresses of metadata servers; any one that is alive is enough. */
-  readonly mdsAddresses: readonly string[];
-  /** Shown to operators. */
-  readonly hostname: string;
-  /** `mount`, `library`, `command`. */
-  readonly program: string;
-  /** What the client has done, told with every sign of life. */
-  readonly load?: (() => ClientLoad) | undefined;
-}
-
-/** What the files of a session must hear. Called synchronously; must not throw. */
-export interface SessionEvents {
-  onPush(push: MetadataPush): void;
-  /** Connected again under the same session: leases are kept, maps must be asked for anew. */
-  onResumed(): void;
-  /** A new session began: every lease and open of the old one is gone. */
-  onLost(): void;
-}
-
-export interface RequestOptions {
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * `ordinary`; `patient` for what may wait at the MDS for other clients, for servers or for space; `urgent` for
-   * answers the MDS itself waits for, which therefore never queue.
-   */
-  readonly urgency?: "ordinary" | "patient" | "urgent" | undefined;
-  /** It speaks of leases of the present session, and means nothing under another one. */
-  readonly isBound?: boolean | undefined;
-  /**
-   * A mutation that may have been carried out before: `no` (the default): it is not made again under a new session;
-   * `new-session`: it is, because the end of the old one undid it; `always`: twice is as good as once, so that one
-   * that waits for long gets a new number now and then, and does not keep the MDS from forgetting those before it.
-   */
-  readonly repeat?: "no" | "new-session" | "always" | undefined;
-  /** Gets the answer of a mutation whose caller gave up. */
-  readonly onLateReply?: ((reply: MetadataReply) => void) | undefined;
-}
-
-export type MutationMaker = (id: MutationId) => MetadataMutation;
-
-interface Pending {
-  readonly make: (id: MutationId) => MetadataRequest;
-  readonly isMutation: boolean;
-  readonly options: RequestOptions;
-  readonly resolve: (reply: MetadataReply) => void;
-  readonly reject: (error: StorageError) => void;
-  /** Of a mutation that was sent. */
-  sequence: number | undefined;
-  /** A mutation was sent, and no answer says that it was not carried out. */
-  mayBeDone: boolean;
-  attempt: number;
-}
+export type { MutationMaker, RequestOptions, SessionConfig, SessionEvents } from "./session-requests.js";
 
 /** The session is over, but this stream may still bring answers to what was asked before. */
 const RETIRE_MS = 200;
@@ -86,6 +43,7 @@ const PROTOCOL_VERSION = 2;
 /** Of a mutation that is not sent. */
 const NO_ID: MutationId = { sequence: 0, answeredBelow: 0, unanswered: [] };
 const GOODBYE_MS = 2000;
+const LAST_WORDS_MS = 30_000;
 /** Together less than what an MDS works on at a time for one session (256), so that `urgent` ones find room. */
 const ORDINARY_MAX = 128;
 const PATIENT_MAX = 96;
@@ -102,6 +60,7 @@ export class Session {
   readonly #finder: LeaderFinder;
   readonly #events: SessionEvents;
   readonly #cache: CoherentCache | undefined;
+  readonly #early: EarlyAnswers | undefined;
   readonly #lease = new LeaseClock();
   readonly #usable = new Wakeup();
   readonly #rooms = { ordinary: new Room(ORDINARY_MAX), patient: new Room(PATIENT_MAX) };
@@ -129,6 +88,14 @@ export class Session {
     this.#events = events;
     this.#cache = cache;
     cache?.trust(() => this.#trustedMs());
+    if (cache === undefined || config.earlyAnswers !== true) return;
+    const { clock, log } = world;
+    this.#early = new EarlyAnswers({
+      clock,
+      log,
+      cache,
+      reserve: () => reserveNumbers((make, options) => this.mutate(make, options)),
+    });
   }
 
   /** Begins the session; fails if the cluster refuses this client, or by the signal. */
@@ -172,7 +139,10 @@ export class Session {
     request: MetadataQuery | Extract<MetadataRequest, { readonly type: "reportChunk" | "awaitLock" }>,
     options: RequestOptions = {},
   ): Promise<MetadataReply> {
-    return this.#request(() => request, false, options);
+    const [cache, early] = [this.#cache, this.#early];
+    if (cache === undefined || early === undefined) return this.#request(() => request, false, options);
+    const ask = (): Promise<MetadataReply> => this.#request(() => request, false, options);
+    return askBeside(cache, early, request, ask, options.signal);
   }
 
   /** Done once, whatever happens to connections. Fails with `session_lost` if nobody knows any more whether it was. */
@@ -180,18 +150,27 @@ export class Session {
     return this.#request(make, true, options);
   }
 
+  /** How often mutations that were answered before the MDS had were lost with their session. */
+  get lossCount(): number {
+    return this.#early?.lossCount ?? 0;
+  }
+
+  /**
+   * Resolves when everything that was answered before the call is known to the MDS. Fails if something was lost since there
+   * were `lossCount` losses.
+   */
+  async committed(lossCount: number, signal?: AbortSignal): Promise<void> {
+    await this.#early?.committed(lossCount, signal);
+  }
+
   /** Whoever waited for that lock does so no more. If this is lost, so is what the MDS remembers of the wait. */
   sendForgetLockWait(waitId: number): void {
-    this.#connection?.calls
-      .request({ type: "forgetLockWait", body: { waitId } }, { deadlineMs: REQUEST_MS })
-      .catch(() => undefined);
+    this.#tell(this.#connection, { type: "forgetLockWait", body: { waitId } });
   }
 
   /** Answers `chunkMapChanged`. An answer that gets lost is asked for again. */
   sendMapDropped(chunkId: ReportChunk["chunkId"], version: ReportChunk["version"]): void {
-    this.#connection?.calls
-      .request({ type: "mapDropped", body: { chunkId, version } }, { deadlineMs: REQUEST_MS })
-      .catch(() => undefined);
+    this.#tell(this.#connection, { type: "mapDropped", body: { chunkId, version } });
   }
 
   /** Ends the session in order. Requests still waiting fail with `closed`. */
@@ -201,9 +180,10 @@ export class Session {
   }
 
   async #close(): Promise<void> {
+    this.#isLeaving = true;
+    await this.#sayLastWords();
     const connection = this.#connection;
     if (connection !== undefined && !connection.calls.isClosed) {
-      this.#isLeaving = true;
       await this.#cache?.forgetAll();
       await connection.calls
         .request({ type: "goodbye", body: {} }, { deadlineMs: GOODBYE_MS })
@@ -213,8 +193,16 @@ export class Session {
     this.#stop.abort(storageError("closed", "the session was closed"));
     connection?.calls.close();
     await this.#running;
+    this.#noteLost();
     for (const pending of this.#pending) this.#settle(pending, storageError("closed"));
     this.#usable.all();
+  }
+
+  /** What was answered early is told, unless that takes too long. */
+  async #sayLastWords(): Promise<void> {
+    const untilMs = this.#clock.monotonicMs() + LAST_WORDS_MS;
+    while ((this.#early?.count ?? 0) > 0 && this.#clock.monotonicMs() < untilMs)
+      await this.#clock.sleep("client.last-words", 10);
   }
 
   async #request(
@@ -225,8 +213,16 @@ export class Session {
     const { signal, urgency = "ordinary" } = options;
     if (this.#stop.signal.aborted) throw storageError("closed", "the session was closed");
     const room = urgency === "urgent" ? undefined : this.#rooms[urgency];
+    if (isMutation && urgency !== "urgent") await this.#early?.room(signal);
     await room?.take(1, signal);
     if (this.#stop.signal.aborted) throw storageError("closed", "the session was closed");
+    if (isMutation) {
+      const answer = this.#answerEarly(make(NO_ID) as MetadataMutation, options);
+      if (answer !== undefined) {
+        room?.give(1);
+        return answer;
+      }
+    }
     return await new Promise((resolve, reject) => {
       let isGivenUp = false;
       const onAbort = (): void => {
@@ -242,12 +238,7 @@ export class Session {
         signal?.removeEventListener("abort", onAbort);
       };
       const pending: Pending = {
-        make,
-        isMutation,
-        options,
-        sequence: undefined,
-        mayBeDone: false,
-        attempt: 0,
+        ...newPending(make, isMutation, options, undefined),
         resolve: (reply) => {
           ended(reply);
           if (isGivenUp) options.onLateReply?.(reply);
@@ -264,6 +255,20 @@ export class Session {
     });
   }
 
+  /** The answer of a mutation whose outcome is certain. It is sent in the same moment, so that the order stays. */
+  #answerEarly(mutation: MetadataMutation, options: RequestOptions): MetadataReply | undefined {
+    const early = this.#early?.answer(mutation);
+    if (early === undefined) return undefined;
+    const pending: Pending = {
+      ...newPending(early.prediction.make, true, options, early),
+      resolve: (reply) => this.#early?.settled(early, reply),
+      reject: (error) => this.#early?.failed(early, error),
+    };
+    this.#pending.add(pending);
+    void this.#send(pending);
+    return early.prediction.reply;
+  }
+
   /** Ends a request exactly once. */
   #settle(pending: Pending, outcome: MetadataReply | StorageError): void {
     if (!this.#pending.delete(pending)) return;
@@ -276,12 +281,16 @@ export class Session {
   async #send(pending: Pending): Promise<void> {
     const connection = this.#connection;
     if (connection === undefined || this.#retiring === connection) return;
-    if (pending.isMutation) pending.sequence ??= this.#mutations.next();
+    if (pending.isMutation && pending.sequence === undefined) {
+      pending.sequence = this.#mutations.next();
+      pending.after = this.#early?.orderOf(pending.sequence, pending.early !== undefined);
+    }
     const { below: answeredBelow, except: unanswered } = this.#mutations.settled(
       RECENT_COUNT,
       UNANSWERED_MAX,
     );
-    const id = { sequence: pending.sequence ?? 0, answeredBelow, unanswered };
+    const { after, early } = pending;
+    const id = { sequence: pending.sequence ?? 0, answeredBelow, unanswered, after, stampMs: early?.stampMs };
     const wasMaybeDone = pending.mayBeDone;
     pending.mayBeDone = pending.isMutation;
     this.#unanswered.add(pending);
@@ -312,16 +321,27 @@ export class Session {
       this.#retire(connection);
       return;
     }
-    const step = afterMetadataFailure(failure.code, pending.attempt++, this.#chance());
+    const step = afterMetadataFailure(failure.code, pending.attempt++, this.#random.uint32() / 2 ** 32);
     if (step.type === "fail") {
       this.#settle(pending, storageError(failure.code, failure.detail, error));
       return;
     }
     await this.#clock.sleep("client.retry", step.delayMs, this.#stop.signal);
     if (connection !== this.#connection) return;
-    if (pending.options.repeat === "always") this.#renumber(pending);
-    if (step.type === "again") await this.#send(pending);
+    if (pending.options.repeat === "always" && pending.early === undefined) this.#renumber(pending);
+    if (step.type === "again") this.#sendAgain(pending);
     else connection.calls.close(failure.code === "not_leader" ? new StorageError(failure) : undefined);
+  }
+
+  /** Early ones in their order: all that were refused meanwhile. */
+  #sendAgain(pending: Pending): void {
+    if (pending.early === undefined) {
+      void this.#send(pending);
+      return;
+    }
+    for (const other of [...this.#pending]) {
+      if (other.early !== undefined && !this.#unanswered.has(other)) void this.#send(other);
+    }
   }
 
   /** Nothing more is sent over this connection; it is closed when what was asked has been answered. */
@@ -349,7 +369,10 @@ export class Session {
     for (;;) {
       this.#begin(connection);
       const ended = new AbortController();
-      const keeping = this.#keepAlive(connection, ended.signal);
+      const keeping = keepAlive(this.#clock, this.#lease, connection, ended.signal, {
+        load: () => this.#config.load?.(),
+        renewed: () => this.#usable.all(),
+      });
       const failure = await connection.closed;
       ended.abort();
       await keeping;
@@ -381,6 +404,7 @@ export class Session {
         protocolVersion: PROTOCOL_VERSION,
         program,
         caches: this.#cache === undefined ? undefined : true,
+        earlyCount: this.#early?.count,
       }),
       isPatient,
       this.#stop.signal,
@@ -412,38 +436,26 @@ export class Session {
   #forgetSession(): void {
     this.#log.warn("the session was lost; a new one began", { sessionId: this.#sessionId });
     this.#lease.end();
+    this.#noteLost();
     const failure = storageError("session_lost", "the session ended before the answer came");
     for (const pending of [...this.#pending]) {
       const isUnknown = pending.mayBeDone && (pending.options.repeat ?? "no") === "no";
-      if (isUnknown || pending.options.isBound === true) this.#settle(pending, failure);
+      if (isUnknown || pending.options.isBound === true || pending.early !== undefined)
+        this.#settle(pending, failure);
       else {
         pending.sequence = undefined;
         pending.mayBeDone = false;
       }
     }
     this.#mutations = new SequenceWindow();
+    this.#early?.sessionLost();
     this.#events.onLost();
   }
 
-  async #keepAlive(connection: LeaderConnection, ended: AbortSignal): Promise<void> {
-    const { leaseMs } = connection.welcome;
-    while (!ended.aborted) {
-      await this.#clock.sleep("client.keep-alive", this.#lease.keepAliveMs, ended);
-      if (ended.aborted) return;
-      const sentAtMs = this.#clock.monotonicMs();
-      try {
-        await connection.calls.request(
-          { type: "keepAlive", body: { load: this.#config.load?.() } },
-          { deadlineMs: this.#lease.answerMs, signal: ended },
-        );
-        this.#lease.renew(sentAtMs, leaseMs);
-        this.#usable.all();
-      } catch (error) {
-        if (failureOf(error) === undefined) throw error;
-        connection.calls.close();
-        return;
-      }
-    }
+  #noteLost(): void {
+    const count = this.#early?.count ?? 0;
+    if (count === 0) return;
+    this.#log.warn("changes of names and attributes that were not synced are lost", { count });
   }
 
   #hear(push: MetadataPush): void {
@@ -459,12 +471,18 @@ export class Session {
     this.#events.onPush(push);
   }
 
-  async #invalidate({ calls, welcome }: LeaderConnection, { number, items }: Invalidate): Promise<void> {
-    await this.#cache?.invalidate(items);
-    const released = this.#cache?.release(items, welcome.leaseMs) ?? [];
+  async #invalidate(connection: LeaderConnection, { number, items }: Invalidate): Promise<void> {
+    const wasSole = await this.#cache?.invalidate(items);
+    // Others may see what this session was alone with, so they must see all that it did.
+    if (wasSole === true) await this.#early?.answered();
+    const released = this.#cache?.release(items, connection.welcome.leaseMs) ?? [];
     // If it does not arrive the connection is lost, and everything is dropped.
-    const body = { number, released };
-    calls.request({ type: "invalidated", body }, { deadlineMs: REQUEST_MS }).catch(() => undefined);
+    this.#tell(connection, { type: "invalidated", body: { number, released } });
+  }
+
+  /** Nobody waits for the answer. */
+  #tell(connection: LeaderConnection | undefined, request: MetadataRequest): void {
+    connection?.calls.request(request, { deadlineMs: REQUEST_MS }).catch(() => undefined);
   }
 
   /** For how long the leader surely goes on telling this session what changes. */
@@ -473,9 +491,5 @@ export class Session {
     if (connection === undefined || connection.calls.isClosed || this.#isLeaving) return 0;
     if (this.#retiring === connection) return 0;
     return Math.max(0, this.#lease.validUntilMs - this.#clock.monotonicMs());
-  }
-
-  #chance(): number {
-    return this.#random.uint32() / 2 ** 32;
   }
 }

@@ -171,8 +171,10 @@ class Conversation {
     const session = resumed ? wanted : await this.#begin(leadership, hello, connection);
     this.#session = session;
     this.#leadership = leadership;
-    if (leadership.tables.sessions.get(session)?.caches === true) leadership.coherence.attached(session);
+    const caches = leadership.tables.sessions.get(session)?.caches === true;
+    if (caches) leadership.coherence.attached(session, hello.earlyCount);
     leadership.sessions.connect(session, connection);
+    if (caches) leadership.coherence.sole.connected(session);
     if (resumed) leadership.repeatPushes(session);
     connection.push(leadership.mdsServers());
     const welcome: Welcome = {
@@ -205,7 +207,8 @@ class Conversation {
   ): Promise<MetadataReply> {
     const endMs = leadership.clock.monotonicMs() + deadlineMs;
     const asked = attributesAskedBy(mutation);
-    if (asked !== undefined) {
+    // What was answered early concerns nothing that others know better, and is proposed in the order in which it came.
+    if (asked !== undefined && mutation.body.id.stampMs === undefined) {
       await leadership.readBarrier();
       await freshAttributes(leadership, session, asked, { deadlineMs, signal, peer });
     }
@@ -259,6 +262,7 @@ function isQuery(request: MetadataQuery | MetadataMutation): request is Metadata
     case "close":
     case "reportFile":
     case "settleFiles":
+    case "reserveNumbers":
     case "allocateChunk":
     case "revoke":
     case "extend":

@@ -6,14 +6,19 @@ import {
   type InodeNumber,
   type InvalidItem,
   isDirectory,
+  type MetadataMutation,
   type SessionId,
 } from "../meta/index.js";
+import { concernOf } from "./core/concerns.js";
 import { attributesOf } from "./core/inodes.js";
 import { InterestTable, type Notice } from "./core/interest.js";
 import { type PendingInvalidation, PendingInvalidations } from "./core/pending-invalidations.js";
 import { heldAttributes } from "./core/queries.js";
+import type { Concern } from "./core/sole-interest.js";
 import type { Tables } from "./core/tables.js";
+import { type Patience, waitFor } from "./patience.js";
 import type { SessionHub } from "./session-hub.js";
+import { SoleHolds } from "./sole-holds.js";
 import type { Touches } from "./store/metadata-store.js";
 
 /** Pairs of a session and an inode or directory that the leader remembers; some 200 bytes each. */
@@ -26,12 +31,6 @@ export interface CoherenceWorld {
   readonly sessions: SessionHub;
   /** Has every change of what clients may keep reported to `touched`, or nobody. */
   readonly observe: (touched: ((touches: Touches) => void) | undefined) => void;
-}
-
-/** How long an answer may wait. */
-export interface Patience {
-  readonly deadlineMs: number;
-  readonly signal: AbortSignal;
 }
 
 /** A mutation that was carried out and is not answered yet. */
@@ -60,14 +59,20 @@ export class CacheCoherence {
   readonly #waitingForAbsent = new Set<() => void>();
   /** By session and sequence: as many as requests are under way. */
   readonly #own = new Map<SessionId, Map<number, OwnChange>>();
+  /** Which session is alone with what, and how that ends. */
+  readonly sole: SoleHolds;
 
   #isClosed = false;
 
   constructor(world: CoherenceWorld) {
     this.#world = world;
-    for (const { sessionId, caches, isEnding } of world.tables.sessions.values()) {
-      if (caches === true && !isEnding) this.#absent.add(sessionId);
+    const early: SessionId[] = [];
+    for (const { sessionId, caches, isEnding, reserved } of world.tables.sessions.values()) {
+      if (caches !== true || isEnding) continue;
+      this.#absent.add(sessionId);
+      if (reserved.length > 0) early.push(sessionId);
     }
+    this.sole = new SoleHolds(world, this.#interest, this.#pending, early);
     this.#observe();
   }
 
@@ -84,10 +89,11 @@ export class CacheCoherence {
     return this.#attached.has(sessionId);
   }
 
-  /** A session that caches said hello, and so keeps nothing. */
-  attached(sessionId: SessionId): void {
+  /** A session that caches said hello, and so keeps nothing. `earlyCount` as in the hello. */
+  attached(sessionId: SessionId, earlyCount?: number): void {
     this.#forget(sessionId);
     this.#attached.add(sessionId);
+    this.sole.attached(sessionId, earlyCount);
     this.#observe();
   }
 
@@ -96,12 +102,17 @@ export class CacheCoherence {
     this.#attached.delete(sessionId);
     this.#own.delete(sessionId);
     this.#forget(sessionId);
+    this.sole.ended(sessionId);
     this.#observe();
   }
 
   acknowledged(sessionId: SessionId, number: number, released: readonly InodeNumber[]): void {
-    for (const directory of released) this.#interest.release(sessionId, directory);
+    for (const directory of released) {
+      this.#interest.release(sessionId, directory);
+      this.sole.released(sessionId, directory);
+    }
     this.#pending.acknowledged(sessionId, number);
+    this.sole.acknowledged(sessionId, number);
   }
 
   /** The session is about to be told names of that directory. To be called before they are read. */
@@ -126,6 +137,18 @@ export class CacheCoherence {
     return true;
   }
 
+  /** What the mutation may change or show, as things are now. */
+  concernOf(sessionId: SessionId, mutation: MetadataMutation, named: readonly InodeNumber[]): Concern {
+    return concernOf(this.#world.tables, sessionId, mutation, named);
+  }
+
+  /** The session creates that inode early. */
+  createdEarly(sessionId: SessionId, ino: InodeNumber, isDirectory: boolean): void {
+    this.noteInode(sessionId, ino);
+    if (isDirectory) this.noteNames(sessionId, ino);
+    this.sole.created(sessionId, ino);
+  }
+
   /** Resolves when the answer, made from the present state and concerning these inodes, may be given. */
   async settled(
     sessionId: SessionId,
@@ -139,14 +162,16 @@ export class CacheCoherence {
       inos === "all" ? this.#pending.ofOthers(sessionId) : this.#pending.concerning(inos, sessionId);
     const endMs = this.#world.clock.monotonicMs() + patience.deadlineMs;
     while (this.#absent.size > 0) {
-      await this.#wait(endMs, patience.signal, (then) => {
+      await waitFor(this.#world.clock, endMs, patience.signal, (then) => {
         this.#waitingForAbsent.add(then);
         return () => this.#waitingForAbsent.delete(then);
       });
     }
     for (const pending of [...found, ...more]) {
       if (!this.#pending.isPending(pending)) continue;
-      await this.#wait(endMs, patience.signal, (then) => this.#pending.whenEnded(pending, then));
+      await waitFor(this.#world.clock, endMs, patience.signal, (then) =>
+        this.#pending.whenEnded(pending, then),
+      );
     }
     this.#requireOpen();
   }
@@ -168,14 +193,20 @@ export class CacheCoherence {
     const changed: Attributes[] = [];
     for (const ino of new Set(inos)) {
       const inode = inodes.get(ino);
-      if (inode !== undefined && this.noteAttributes(sessionId, ino)) changed.push(attributesOf(inode));
+      if (inode === undefined) this.sole.released(sessionId, ino);
+      else if (this.noteAttributes(sessionId, ino)) changed.push(attributesOf(inode));
     }
-    return { changed, fleeting: [], dropped };
+    const sole = this.sole.grant(
+      sessionId,
+      changed.map(({ ino }) => ino),
+    );
+    return { changed, fleeting: [], dropped, sole };
   }
 
   /** This node leads no more: nothing that waits is answered. */
   close(): void {
     this.#isClosed = true;
+    this.sole.close();
     this.#world.observe(undefined);
     this.#absent.clear();
     for (const then of this.#waitingForAbsent) then();
@@ -233,14 +264,15 @@ export class CacheCoherence {
   }
 
   #invalidate(sessionId: SessionId, items: readonly InvalidItem[]): void {
-    const { number } = this.#pending.add(
-      sessionId,
-      items.map(({ ino }) => ino),
-    );
+    const inos = items.map(({ ino }) => ino);
+    // Whatever becomes untrue for the session ends its being alone with it: others wait for that before they ask.
+    const wasSole = inos.filter((ino) => this.sole.released(sessionId, ino)).length > 0;
+    const { number } = this.#pending.add(sessionId, inos, wasSole);
     this.#world.sessions.push(sessionId, { type: "invalidate", body: { number, items } });
   }
 
   #forget(sessionId: SessionId): void {
+    this.sole.forgot(sessionId);
     this.#interest.forget(sessionId);
     this.#pending.sessionForgot(sessionId);
     if (!this.#absent.delete(sessionId) || this.#absent.size > 0) return;
@@ -249,28 +281,6 @@ export class CacheCoherence {
 
   #observe(): void {
     this.#world.observe(this.isIdle ? undefined : (touches) => this.#touched(touches));
-  }
-
-  /** Resolves when `begin` calls back; fails at the end of the patience. */
-  #wait(endMs: number, signal: AbortSignal, begin: (then: () => void) => unknown): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const stop = (): void => {
-        timer.cancel();
-        signal.removeEventListener("abort", onAbort);
-      };
-      const onAbort = (): void => {
-        stop();
-        reject(storageError("timed_out", "another client has not dropped what it keeps"));
-      };
-      const leftMs = Math.max(0, endMs - this.#world.clock.monotonicMs());
-      const timer = this.#world.clock.after("mds.coherence", leftMs, onAbort);
-      signal.addEventListener("abort", onAbort, { once: true });
-      begin(() => {
-        stop();
-        resolve();
-      });
-      if (signal.aborted) onAbort();
-    });
   }
 }
 

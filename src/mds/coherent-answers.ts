@@ -1,18 +1,19 @@
 import { failureOf } from "../base/index.js";
-import type {
-  InodeNumber,
-  MetadataMutation,
-  MetadataQuery,
-  MetadataReply,
-  SessionId,
+import {
+  type InodeNumber,
+  isDirectory,
+  type MetadataMutation,
+  type MetadataQuery,
+  type MetadataReply,
+  type SessionId,
 } from "../meta/index.js";
 import type { CallContext } from "../rpc/index.js";
 import type { CacheCoherence } from "./coherence.js";
 
 /**
  * Answers a query: a session that caches hears of every change from the moment in which the answer was read, and
- * nobody is shown a change that somebody else may still not know. `answer` calls `seen` with every answer it reads from
- * the state, in the same moment.
+ * nobody is shown a change that somebody else may still not know, nor a state from before a change that was answered
+ * early. `answer` calls `seen` with every answer it reads from the state, in the same moment.
  */
 export async function coherentQuery(
   coherence: CacheCoherence,
@@ -21,30 +22,99 @@ export async function coherentQuery(
   context: CallContext,
   answer: (seen: (reply: MetadataReply) => void) => Promise<MetadataReply>,
 ): Promise<MetadataReply> {
-  if (coherence.isIdle || isOfNoCache(query)) return await answer(() => undefined);
+  if (coherence.isIdle) return await answer(() => undefined);
+  // The path may have led anywhere.
+  const asked: Asking["asked"] = query.type === "resolvePath" ? "all" : inosOfBody(query.body);
+  const unknown = asked === "all" ? [] : coherence.sole.unknownOf(session, asked);
+  if (unknown.length > 0) await coherence.sole.learn(unknown, context);
+  const asking = { coherence, session, query, context, answer, asked };
+  for (;;) {
+    while (coherence.sole.mustWait(session, asked)) await coherence.sole.free(session, asked, context);
+    const reply = isOfNoCache(query) ? await answer(() => undefined) : await askOnce(asking);
+    if (reply !== undefined) return reply;
+  }
+}
+
+interface Asking {
+  readonly coherence: CacheCoherence;
+  readonly session: SessionId;
+  readonly query: MetadataQuery;
+  readonly context: CallContext;
+  readonly answer: (seen: (reply: MetadataReply) => void) => Promise<MetadataReply>;
+  readonly asked: readonly InodeNumber[] | "all";
+}
+
+/** Undefined if it has to be asked again: what it found is another session's alone. */
+async function askOnce(asking: Asking): Promise<MetadataReply | undefined> {
+  const { coherence, session, query, context, answer, asked } = asking;
+  const { sole } = coherence;
   const keeps = coherence.caches(session);
   const fleeting = new Set<InodeNumber>();
+  const foreign = new Set<InodeNumber>();
   if (keeps) noteAsked(coherence, session, query);
   const seen = (reply: MetadataReply): void => {
-    for (const ino of keeps ? inosOf(reply) : []) {
-      if (!coherence.noteAttributes(session, ino)) fleeting.add(ino);
+    for (const ino of inosOf(reply)) {
+      // Not noted: the holder must not have to wait for this session before it gives the inode up.
+      if (sole.mustWait(session, [ino])) foreign.add(ino);
+      else if (keeps && !coherence.noteAttributes(session, ino)) fleeting.add(ino);
     }
   };
-  // The path may have led anywhere.
-  const asked = query.type === "resolvePath" ? "all" : inosOfBody(query.body);
   try {
     const reply = await answer(seen);
-    await coherence.settled(session, asked === "all" ? asked : [...asked, ...inosOf(reply)], context);
+    const inos = inosOf(reply);
+    if (foreign.size > 0) {
+      await sole.free(session, [...foreign], context);
+      return undefined;
+    }
+    if (sole.mustWait(session, asked === "all" ? asked : [...asked, ...inos])) return undefined;
+    await coherence.settled(session, asked === "all" ? asked : [...asked, ...inos], context);
     if (!keeps) return reply;
-    return { ...reply, coherence: { changed: [], fleeting: [...fleeting], dropped: [] } };
+    const granted = sole.grant(session, query.type === "lookup" ? [...inos, query.body.parent] : inos);
+    return { ...reply, coherence: { changed: [], fleeting: [...fleeting], dropped: [], sole: granted } };
   } catch (error) {
-    if (failureOf(error) !== undefined) await coherence.settled(session, asked, context);
+    if (failureOf(error) === undefined) throw error;
+    if (sole.mustWait(session, asked)) return undefined;
+    await coherence.settled(session, asked, context);
     throw error;
   }
 }
 
 /** Answers a mutation, which `carryOut` does: only when nobody keeps any more what it made untrue. */
 export async function coherentMutation(
+  coherence: CacheCoherence,
+  session: SessionId,
+  mutation: MetadataMutation,
+  context: CallContext,
+  carryOut: () => Promise<MetadataReply>,
+): Promise<MetadataReply> {
+  if (coherence.isIdle || isOfHolder(mutation)) {
+    return await answerMutation(coherence, session, mutation, context, carryOut);
+  }
+  const { stampMs } = mutation.body.id;
+  if (stampMs !== undefined) {
+    if (mutation.type === "create" && mutation.body.ino !== undefined)
+      coherence.createdEarly(session, mutation.body.ino, isDirectory(mutation.body.mode));
+    return await answerMutation(coherence, session, mutation, context, carryOut);
+  }
+  // What need not wait is proposed in the order in which it came.
+  const unknown = coherence.sole.unknownOf(session, inosOfBody(mutation.body));
+  if (unknown.length > 0) await coherence.sole.learn(unknown, context);
+  let concern = coherence.concernOf(session, mutation, inosOfBody(mutation.body));
+  while (coherence.sole.mustWait(session, concern.inos)) {
+    await coherence.sole.free(session, concern.inos, context);
+    concern = coherence.concernOf(session, mutation, inosOfBody(mutation.body));
+  }
+  coherence.sole.begin(concern);
+  return await answerMutation(coherence, session, mutation, context, async () => {
+    try {
+      return await carryOut();
+    } finally {
+      coherence.sole.end(concern);
+    }
+  });
+}
+
+async function answerMutation(
   coherence: CacheCoherence,
   session: SessionId,
   mutation: MetadataMutation,
@@ -74,6 +144,23 @@ export async function coherentMutation(
       await coherence.settled(session, isOfVictim ? "all" : asked, context, own?.waits);
     }
     throw error;
+  }
+}
+
+/**
+ * What whoever has a file open says of it: nobody else is alone with it. Leases come down by that, so it waits for nobody.
+ */
+function isOfHolder({ type }: MetadataMutation): boolean {
+  switch (type) {
+    case "close":
+    case "reportFile":
+    case "settleFiles":
+    case "allocateChunk":
+    case "extend":
+    case "reserveNumbers":
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -6,6 +6,14 @@ export interface Timestamp {
   readonly nanos: number;
 }
 
+/** Of milliseconds since 1970. */
+export const timestampOf = (ms: number): Timestamp => {
+  const whole = Math.floor(ms);
+  const seconds = Math.floor(whole / 1000);
+  // Nanoseconds of the fraction too, as far as the clock gives them.
+  return { seconds, nanos: Math.min(999_999_999, Math.round((ms - seconds * 1000) * 1e6)) };
+};
+
 /** Whether both are the same moment. */
 export const isSameTime = (a: Timestamp, b: Timestamp): boolean =>
   a.seconds === b.seconds && a.nanos === b.nanos;

@@ -7,9 +7,13 @@ import type { InodeNumber } from "./ids.js";
  * - `contents`: the same, and its data.
  * - `entry`: the name `name` in the directory `ino`, and any listing of it.
  * - `entries`: all names in the directory `ino`.
+ * - `sole`: that nobody else knows anything of `ino`; what is kept stays true.
+ *
+ * With whatever concerns an inode of which it has been alone the session acknowledges only when every mutation that it
+ * answered early has been answered by the MDS.
  */
 export interface InvalidItem {
-  readonly kind: "inode" | "contents" | "entry" | "entries";
+  readonly kind: "inode" | "contents" | "entry" | "entries" | "sole";
   readonly ino: InodeNumber;
   /** Of `entry`; else empty. */
   readonly name: Uint8Array;
@@ -40,4 +44,6 @@ export interface Coherence {
   readonly fleeting: readonly InodeNumber[];
   /** Of a mutation: what it made untrue of what this session may keep. */
   readonly dropped: readonly InvalidItem[];
+  /** Of these inodes and directories nobody else knows anything now, or will before this session has given that up. */
+  readonly sole: readonly InodeNumber[];
 }

@@ -4,5 +4,6 @@ export * from "./attributes.js";
 export * from "./coherence.js";
 export * from "./ids.js";
 export * from "./locks.js";
+export * from "./new-inode.js";
 export * from "./requests.js";
 export * from "./settlements.js";

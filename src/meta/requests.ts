@@ -38,6 +38,11 @@ export interface Hello {
    * it says hello again. Decided by the hello that begins the session.
    */
   readonly caches?: boolean | undefined;
+  /**
+   * It answers mutations early; the number of those that the MDS has not answered yet: until it has, nobody else is
+   * answered anything. Absent: it does not.
+   */
+  readonly earlyCount?: number | undefined;
 }
 
 /**
@@ -52,6 +57,10 @@ export interface MutationId {
   readonly answeredBelow: number;
   /** The few below it that wait for long, ascending; at most 1024. */
   readonly unanswered: readonly number[];
+  /** It is not carried out before that mutation of the session was: refused with `busy` till then. */
+  readonly after?: number | undefined;
+  /** Its caller was answered early, as of this time (milliseconds since 1970), which its outcome has. */
+  readonly stampMs?: number | undefined;
 }
 
 /** How a file is open, and what its lease allows. */
@@ -134,7 +143,16 @@ export interface Create {
    * inherit. It is gone with its last close unless `link` gives it a name.
    */
   readonly unnamed?: boolean | undefined;
+  /** The number that the new inode gets, one reserved for the session; its first lease gets the one that goes with it. */
+  readonly ino?: InodeNumber | undefined;
 }
+/** Numbers for inodes that this session will create, and for the first leases on them. Nobody else ever gets them. */
+export interface ReserveNumbers {
+  readonly id: MutationId;
+  /** At most `RESERVED_MAX`. */
+  readonly count: number;
+}
+export const RESERVED_MAX = 4096;
 export interface Link {
   readonly id: MutationId;
   readonly ino: InodeNumber;
@@ -325,6 +343,7 @@ export type MetadataMutation =
   | { readonly type: "close"; readonly body: Close }
   | { readonly type: "reportFile"; readonly body: ReportFile }
   | { readonly type: "settleFiles"; readonly body: SettleFiles }
+  | { readonly type: "reserveNumbers"; readonly body: ReserveNumbers }
   | { readonly type: "allocateChunk"; readonly body: AllocateChunk }
   | { readonly type: "revoke"; readonly body: Revoke }
   | { readonly type: "extend"; readonly body: Extend }
@@ -402,6 +421,14 @@ export interface Extended {
   readonly offset: number;
   readonly attributes: Attributes;
 }
+/** Of reserveNumbers: the inode numbered `firstInode + i` has `firstLease + i`. */
+export interface Numbers {
+  readonly firstInode: InodeNumber;
+  readonly firstLease: number;
+  readonly count: number;
+  /** As `bytesMax` of the contents of a new file; 0: none are kept in the metadata. */
+  readonly inlineBytesMax: number;
+}
 /** Of getChunkMaps, allocateChunk, reportChunk. */
 export interface ChunkMaps {
   readonly maps: readonly ChunkMap[];
@@ -422,6 +449,7 @@ type AnyReply =
   | { readonly type: "chunkMaps"; readonly body: ChunkMaps }
   | { readonly type: "extended"; readonly body: Extended }
   | { readonly type: "settled"; readonly body: Settled }
+  | { readonly type: "numbers"; readonly body: Numbers }
   | { readonly type: "lockState"; readonly body: LockState };
 
 /**

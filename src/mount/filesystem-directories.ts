@@ -41,11 +41,16 @@ export class DirectoryRequests {
         this.#handles.remove(request.handle);
         return Promise.resolve(OK);
       case "fsyncDirectory":
-        // A change of names is durable on a majority of metadata servers before it is answered.
-        return Promise.resolve(OK);
+        return this.#sync(request, signal);
       default:
         return unreachable(request);
     }
+  }
+
+  /** What was answered is on a majority of metadata servers then; or it is told that some of it is lost. */
+  async #sync({ handle }: RequestOf<"fsyncDirectory">, signal: AbortSignal): Promise<FuseReply> {
+    await this.#handles.get(handle).commit(signal);
+    return OK;
   }
 
   async #read(request: RequestOf<"readDirectory">, signal: AbortSignal): Promise<FuseReply> {

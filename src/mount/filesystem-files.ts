@@ -199,6 +199,7 @@ export class FileRequests {
     const files = new Map<number, FileHandle>();
     for (const { file } of this.#handles.values()) if (file.access !== "read") files.set(file.ino, file);
     await Promise.all([...files.values()].map((file) => file.sync({ signal })));
+    await this.#state.inodes.commit(undefined, { signal });
     return OK;
   }
 

@@ -99,6 +99,7 @@ async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Pro
     program: "mount",
     cacheMetadata: true,
     cacheListener: listener,
+    earlyAnswers: config.answersEarly,
     buffered: true,
     readCache: readCacheOf(config),
     timeoutMs: CONNECT_MS,

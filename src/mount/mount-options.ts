@@ -6,6 +6,8 @@ export interface MountOptions {
   readonly kernel: readonly string[];
   readonly isReadOnly: boolean;
   readonly noatime: boolean;
+  /** Every change is to be carried out when it is answered. */
+  readonly isSynchronous: boolean;
   /** Shown in /proc/mounts in place of `pstorage://CLUSTER`. */
   readonly sourceName: string | undefined;
   /** File of the read cache, as with -C. */
@@ -61,6 +63,8 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
     kernel: [...flags, ...ALWAYS],
     isReadOnly: flags.findLast((flag) => flag === "ro" || flag === "rw") === "ro",
     noatime: flags.findLast((flag) => /atime$/.test(flag) && !/diratime$|lazytime$/.test(flag)) === "noatime",
+    isSynchronous:
+      flags.includes("dirsync") || flags.findLast((flag) => flag === "sync" || flag === "async") === "sync",
     sourceName: values.get("fsname"),
     cacheFile: values.get("cache"),
     cacheMegabytes: parseMegabytes(values.get("cachesize")),

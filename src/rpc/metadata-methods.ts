@@ -53,7 +53,7 @@ const XATTR_MODES: readonly string[] = ["any", "create", "replace"];
 const DOMAINS: readonly string[] = FAILURE_DOMAINS;
 const FAMILIES: readonly string[] = LOCK_FAMILIES;
 const KINDS: readonly string[] = LOCK_KINDS;
-const INVALID_KINDS: readonly string[] = ["inode", "contents", "entry", "entries"];
+const INVALID_KINDS: readonly string[] = ["inode", "contents", "entry", "entries", "sole"];
 
 function requestFromWire(request: NonNullable<WireUp["body"]>): MetadataRequest {
   switch (request.type) {

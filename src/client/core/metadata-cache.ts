@@ -9,9 +9,11 @@ import {
   isDirectory,
   NAME_BYTES_MAX,
 } from "../../meta/index.js";
+import type { Prediction } from "./early-predictions.js";
 import { InodeCache, type KnownInode } from "./inode-cache.js";
 import { KeptNames } from "./kept-names.js";
 import type { OwnChange } from "./own-changes.js";
+import { SoleInodes } from "./sole-inodes.js";
 
 /** What is asked at this moment. Its answer is kept only if nothing came in between that makes it doubtful. */
 export interface Asked {
@@ -58,6 +60,7 @@ export class MetadataCache {
   readonly #changes = new Set<ChangeUnderWay>();
   /** Those that may concern any inode. */
   #wildCount = 0;
+  readonly #alone = new SoleInodes();
 
   constructor(limits: CacheLimits = CACHE_LIMITS) {
     this.#inodes = new InodeCache(limits.inodesMax);
@@ -113,7 +116,7 @@ export class MetadataCache {
   }
 
   keepAttributes(asked: Asked, attributes: Attributes): void {
-    if (this.#mayKeep(asked, inodeKey(attributes.ino))) this.#putAttributes(attributes);
+    if (this.#mayKeepInode(asked, attributes.ino)) this.#putAttributes(attributes);
   }
 
   keepEntry(
@@ -163,13 +166,63 @@ export class MetadataCache {
     if (xattrs.size < XATTRS_MAX) xattrs.set(toLatin1(name), value);
   }
 
-  /** The MDS says that this is not true any more. */
-  invalidate(items: readonly InvalidItem[]): void {
+  /** The MDS says that nobody else knows anything of these. */
+  keepSole(asked: Asked, inos: readonly InodeNumber[]): void {
+    for (const ino of inos) if (this.#mayKeep(asked, soleKey(ino))) this.#alone.add(ino);
+  }
+
+  /** This session is alone with it, and nothing that it does now is in doubt. */
+  isSole(ino: InodeNumber): boolean {
+    return this.#alone.has(ino);
+  }
+
+  /** A change of ours was answered before the MDS has heard of it. To be followed by `confirm`. */
+  foretell({ inodes, gone, names, created, target }: Prediction, nowMs: number): void {
     this.#epoch++;
+    for (const { directory, name, ino } of names) {
+      this.#dropName(directory, toLatin1(name));
+      this.#names.put(directory, toLatin1(name), ino, nowMs);
+    }
+    for (const ino of gone) {
+      this.#spoilInode(ino, false);
+      this.#alone.delete(ino);
+      this.#alone.changed(ino);
+    }
+    for (const attributes of inodes) {
+      this.#spoilInode(attributes.ino, true);
+      this.#putAttributes(attributes);
+      this.#alone.changed(attributes.ino);
+    }
+    if (created !== undefined) this.#alone.add(created);
+    if (created !== undefined && target !== undefined) this.#inodes.at(created).target = target;
+  }
+
+  /** The MDS has carried it out, or never will. */
+  confirm({ inodes, gone }: Prediction): void {
+    for (const ino of gone) this.#alone.confirmed(ino);
+    for (const { ino } of inodes) this.#alone.confirmed(ino);
+  }
+
+  /** The MDS may not know the inode, or names in the directory, as they are known here. */
+  isUnconfirmed(ino: InodeNumber): boolean {
+    return this.#alone.isUnconfirmed(ino);
+  }
+
+  get isAllConfirmed(): boolean {
+    return this.#alone.isAllConfirmed;
+  }
+
+  /** The MDS says that this is not true any more. True: this session was alone with some of it. */
+  invalidate(items: readonly InvalidItem[]): boolean {
+    this.#epoch++;
+    let wasSole = false;
     for (const item of items) {
+      if (this.#alone.delete(item.ino) || item.kind === "sole") wasSole = true;
+      this.#spoil(soleKey(item.ino));
       this.#drop(item);
       this.#unsettle(item);
     }
+    return wasSole;
   }
 
   /**
@@ -181,6 +234,7 @@ export class MetadataCache {
     const released = new Set<InodeNumber>();
     for (const { kind, ino } of items) {
       if (kind !== "entry" && kind !== "entries") continue;
+      if (this.isSole(ino) || this.isUnconfirmed(ino)) continue;
       if (this.#names.usedMs(ino) + idleMs < nowMs) released.add(ino);
     }
     for (const directory of released) {
@@ -197,6 +251,7 @@ export class MetadataCache {
     this.#inodes.clear();
     this.#names.clear();
     this.#spoiled.clear();
+    this.#alone.clear();
   }
 
   /** A mutation is about to be sent. To be followed by `endChange`. */
@@ -220,7 +275,7 @@ export class MetadataCache {
     this.#changes.delete(underWay);
     if (underWay.isWild) this.#wildCount--;
     // What others changed meanwhile was pushed before this answer.
-    const changed = (coherence?.changed ?? []).filter(({ ino }) => this.#mayKeep({ since }, inodeKey(ino)));
+    const changed = (coherence?.changed ?? []).filter(({ ino }) => this.#mayKeepInode({ since }, ino));
     const kept = names.filter(({ directory, name }) =>
       this.#mayKeepName({ since }, directory, toLatin1(name)),
     );
@@ -231,6 +286,7 @@ export class MetadataCache {
     if (coherence !== undefined) {
       for (const attributes of changed) this.#putAttributes(attributes);
       for (const { directory, name, ino } of kept) this.#names.put(directory, toLatin1(name), ino, nowMs);
+      this.keepSole({ since }, coherence.sole);
     }
     this.answered();
   }
@@ -276,6 +332,8 @@ export class MetadataCache {
         this.#spoil(directoryKey(ino));
         this.#spoilInode(ino, true);
         return;
+      case "sole":
+        return;
     }
   }
 
@@ -314,6 +372,11 @@ export class MetadataCache {
     return this.#isOpen(key) && (this.#wildCount === 0 || !key.startsWith("i"));
   }
 
+  /** What the MDS says of one that it does not know as it is known here is older. */
+  #mayKeepInode(asked: Asked, ino: InodeNumber): boolean {
+    return this.#mayKeep(asked, inodeKey(ino)) && !this.isUnconfirmed(ino);
+  }
+
   #mayKeepName(asked: Asked, directory: InodeNumber, text: string): boolean {
     return this.#mayKeep(asked, nameKey(directory, text)) && this.#mayKeep(asked, directoryKey(directory));
   }
@@ -327,6 +390,8 @@ export interface OwnName {
   readonly ino: InodeNumber | null;
 }
 
+/** Of being alone with it. */
+const soleKey = (ino: InodeNumber): string => `s${ino}`;
 const inodeKey = (ino: InodeNumber): string => `i${ino}`;
 const nameKey = (directory: InodeNumber, text: string): string => `n${directory}/${text}`;
 /** Of the listing of a directory. */

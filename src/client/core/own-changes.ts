@@ -37,6 +37,7 @@ export function ownChange(mutation: MetadataMutation, entryOf: EntryOf): OwnChan
       return { inos, names: [], isWild: false, keepsXattrs: true };
     }
     case "setLock":
+    case "reserveNumbers":
       return { inos: [], names: [], isWild: false, keepsXattrs: true };
     case "setXattr":
     case "removeXattr":

@@ -42,6 +42,15 @@ export function earlierAnswer(context: Context, session: SessionRecord, id: Muta
   return undefined;
 }
 
+/** Whether the mutation that this one must come after was carried out: it is answered, or the client has its answer. */
+export function isInOrder({ tables }: Context, { sessionId }: SessionRecord, id: MutationId): boolean {
+  const { after } = id;
+  if (after === undefined || isSettled(id, after)) return true;
+  const session = tables.sessions.get(sessionId);
+  if (session !== undefined && isSettled(session, after)) return true;
+  return tables.answers.get(sessionId, after) !== undefined;
+}
+
 export function keepAnswer(context: Context, session: SessionRecord, id: MutationId, outcome: Outcome): void {
   if (outcome.type !== "reply" && outcome.type !== "failure") return;
   context.tables.answers.put(outcome, session.sessionId, id.sequence);
@@ -78,12 +87,18 @@ function checkId(id: MutationId): void {
     Number.isSafeInteger(answeredBelow) &&
     sequence >= 1 &&
     answeredBelow >= 0 &&
+    (id.after ?? 0) < sequence &&
+    isStamp(id.stampMs ?? 0) &&
     unanswered.length <= UNANSWERED_MAX &&
     unanswered.every((open, i) => Number.isSafeInteger(open) && open > (unanswered[i - 1] ?? 0)) &&
     (unanswered.at(-1) ?? -1) < answeredBelow &&
     !isSettled(id, sequence);
   if (!isRight) throw storageError("malformed", "not the number of a mutation");
 }
+
+/** Of a time that any machine may have. */
+const isStamp = (ms: number): boolean => ms >= 0 && ms < STAMP_MS_MAX;
+const STAMP_MS_MAX = 2 ** 47;
 
 const isSettled = ({ answeredBelow, unanswered }: Window, sequence: number): boolean =>
   sequence < answeredBelow && !unanswered.includes(sequence);

@@ -1,5 +1,4 @@
 import type { Failure, FailureCode } from "../../base/index.js";
-import type { Timestamp } from "../../meta/index.js";
 import type { Outcome, WaitKey } from "./command.js";
 import type { Effect } from "./effects.js";
 import type { EventRecordStored } from "./records.js";
@@ -11,13 +10,6 @@ export interface Context {
   readonly stampMs: number;
   readonly effects: Effect[];
 }
-
-export const timestampOf = (ms: number): Timestamp => {
-  const whole = Math.floor(ms);
-  const seconds = Math.floor(whole / 1000);
-  // Nanoseconds of the fraction too, as far as the clock gives them.
-  return { seconds, nanos: Math.min(999_999_999, Math.round((ms - seconds * 1000) * 1e6)) };
-};
 
 export const done = (value = 0): Outcome => ({ type: "done", value });
 export const wait = (key: WaitKey): Outcome => ({ type: "wait", key });
@@ -35,14 +27,15 @@ export function recordEvent(context: Context, event: Omit<EventRecordStored, "nu
 }
 export const EVENTS_KEPT = 10_000;
 
-/** The next number of that kind. */
+/** The next number of that kind; or the first of so many. */
 export function nextNumber(
   context: Context,
   kind: "inode" | "chunk" | "session" | "lease" | "cs" | "mds" | "event",
+  count = 1,
 ): number {
   const counters = context.tables.counters.get();
   if (counters === undefined) throw new Error("the cluster exists before numbers are given out");
-  const number = counters[kind] + 1;
-  context.tables.counters.put({ ...counters, [kind]: number });
-  return number;
+  const first = counters[kind] + 1;
+  context.tables.counters.put({ ...counters, [kind]: counters[kind] + count });
+  return first;
 }

@@ -1,7 +1,7 @@
 import { FIRST_CS_ID } from "../../chunk/index.js";
-import { MODE_DIRECTORY, ROOT_INODE } from "../../meta/index.js";
+import { MODE_DIRECTORY, ROOT_INODE, timestampOf } from "../../meta/index.js";
 import type { Genesis, Outcome } from "./command.js";
-import { type Context, done, fail, recordEvent, timestampOf } from "./context.js";
+import { type Context, done, fail, recordEvent } from "./context.js";
 import { putInode } from "./inodes.js";
 import { DEFAULT_STORAGE } from "./storage-attributes.js";
 

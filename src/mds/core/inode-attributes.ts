@@ -5,10 +5,11 @@ import {
   type SessionId,
   type SetAttributes,
   type Timestamp,
+  timestampOf,
 } from "../../meta/index.js";
 import { followMode } from "./acl.js";
 import type { Outcome } from "./command.js";
-import { type Context, timestampOf } from "./context.js";
+import type { Context } from "./context.js";
 import { changeInode, inodeOf } from "./inodes.js";
 import { comeDown } from "./leases.js";
 import { dropCapability, hasPrivileges, modeWithoutPrivileges } from "./privileges.js";

@@ -7,8 +7,9 @@ import {
   isDirectory,
   isFile,
   type StorageAttributes,
+  timestampOf,
 } from "../../meta/index.js";
-import { type Context, nextNumber, timestampOf } from "./context.js";
+import { type Context, nextNumber } from "./context.js";
 import { dropLocksOf } from "./lock-records.js";
 import type { InodeRecord, TotalsRecord } from "./records.js";
 import type { Tables } from "./tables.js";
@@ -85,6 +86,8 @@ export interface NewInode {
   readonly storage: StorageAttributes;
   /** It has no name yet. */
   readonly isUnnamed: boolean;
+  /** One reserved for it; else it gets the next one. */
+  readonly ino?: InodeNumber | undefined;
 }
 
 /** A new inode with its first link (a directory: two, its own `.` is one), or without any. */
@@ -100,7 +103,7 @@ export function createInode(context: Context, what: NewInode): InodeRecord {
     parent,
     target,
     storage,
-    ino: inodeNumber(nextNumber(context, "inode")),
+    ino: what.ino ?? inodeNumber(nextNumber(context, "inode")),
     generation: 1,
     linkCount: isDirectory(what.mode) ? 2 : isUnnamed ? 0 : 1,
     sizeBytes: what.target.length,

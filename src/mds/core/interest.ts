@@ -53,6 +53,14 @@ export class InterestTable {
     return told;
   }
 
+  /** Whether this session may know something of the inode, and no other may. */
+  isOnlyOf(sessionId: SessionId, ino: InodeNumber): boolean {
+    const inodes = this.#inodes.get(ino);
+    if (inodes?.has(sessionId) !== true || inodes.size > 1) return false;
+    const directories = this.#directories.get(ino);
+    return directories === undefined || (directories.size === 1 && directories.has(sessionId));
+  }
+
   /** The session knows no name of that directory any more. */
   release(sessionId: SessionId, directory: InodeNumber): void {
     this.#drop("directories", sessionId, directory);

@@ -28,6 +28,7 @@ export function openInode(
   ino: InodeNumber,
   access: Access,
   created = false,
+  reservedLease?: number,
 ): Outcome {
   const { tables } = context;
   checkAccess(access);
@@ -42,7 +43,7 @@ export function openInode(
   const inTheWay = others.filter((other) => !goesWith(other.lease, wanted));
   for (const other of inTheWay) recall(context, other, wanted);
   if (inTheWay.length > 0) return wait({ type: "lease", ino });
-  const open = grant(context, own ?? newOpen(ino, sessionId), counts, wanted);
+  const open = grant(context, own ?? newOpen(ino, sessionId), counts, wanted, reservedLease);
   return reply({
     type: "opened",
     body: {
@@ -81,9 +82,10 @@ function grant(
   open: OpenRecord,
   counts: OpenCounts,
   wanted: OpenRecord["lease"],
+  reserved: number | undefined,
 ): OpenRecord {
   const keeps = open.lease === wanted || open.lease === "exclusive";
-  const granted = keeps ? { ...open, counts } : withNewLease(context, { ...open, counts }, wanted);
+  const granted = keeps ? { ...open, counts } : withNewLease(context, { ...open, counts }, wanted, reserved);
   if (granted.lease === "read") dropWriters(context.tables, open.ino, open.sessionId);
   putOpen(context.tables, granted);
   return granted;

@@ -12,10 +12,11 @@ import {
   type ReportFile,
   type SessionId,
   type Timestamp,
+  timestampOf,
 } from "../../meta/index.js";
 import { allocateChunk as allocate } from "./chunks.js";
 import type { Outcome } from "./command.js";
-import { type Context, timestampOf, wait } from "./context.js";
+import { type Context, wait } from "./context.js";
 import { checkMayBeInline, keepInline } from "./inline-contents.js";
 import { checkTime } from "./inode-attributes.js";
 import { attributesOf, changeInode, fileOf, moveDataVersion } from "./inodes.js";

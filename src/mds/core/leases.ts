@@ -71,9 +71,15 @@ export function recall(context: Context, open: OpenRecord, to: LeaseKind): void 
   context.effects.push({ type: "recallLease", sessionId, ino, leaseSequence, to });
 }
 
-/** The record with a lease that is new to its holder. */
-export function withNewLease(context: Context, open: OpenRecord, lease: LeaseKind): OpenRecord {
-  return { ...open, lease, leaseSequence: nextNumber(context, "lease"), recallTo: undefined };
+/** The record with a lease that is new to its holder; numbered as it was reserved, or by the next number. */
+export function withNewLease(
+  context: Context,
+  open: OpenRecord,
+  lease: LeaseKind,
+  reserved?: number,
+): OpenRecord {
+  const leaseSequence = reserved ?? nextNumber(context, "lease");
+  return { ...open, lease, leaseSequence, recallTo: undefined };
 }
 
 /** The record without its lease: what was open keeps the file alive, and no more. */

@@ -1,6 +1,6 @@
 import { failureOf, unreachable } from "../../base/index.js";
-import type { MetadataMutation, SessionId } from "../../meta/index.js";
-import { earlierAnswer, type Held, holdAnswer, keepAnswer } from "./answers.js";
+import type { MetadataMutation, MutationId, ReserveNumbers, SessionId } from "../../meta/index.js";
+import { earlierAnswer, type Held, holdAnswer, isInOrder, keepAnswer } from "./answers.js";
 import type { Mutate, Outcome } from "./command.js";
 import { type Context, fail } from "./context.js";
 import { setAttributes } from "./inode-attributes.js";
@@ -12,6 +12,7 @@ import { setLock } from "./locks.js";
 import { create } from "./namespace-create.js";
 import { link, remove } from "./namespace-link.js";
 import { rename } from "./namespace-rename.js";
+import { reserveNumbers } from "./reserved-numbers.js";
 import { setStorage } from "./storage-attributes.js";
 import { truncate } from "./truncate.js";
 import { removeXattr, setXattr } from "./xattr.js";
@@ -26,11 +27,21 @@ export function mutate(context: Context, { sessionId, mutation }: Mutate): Outco
   const { id } = mutation.body;
   const earlier = earlierAnswer(context, session, id);
   if (earlier !== undefined) return earlier;
-  const outcome = attempt(context, sessionId, mutation);
+  if (!isInOrder(context, session, id)) return fail("busy", "another mutation comes first");
+  const outcome = attempt(stamped(context, id), sessionId, mutation);
   if (outcome.type === "held") return holdAnswer(context, session, id, outcome);
   keepAnswer(context, session, id, outcome);
   return outcome;
 }
+
+function reserve(context: Context, sessionId: SessionId, body: ReserveNumbers): Outcome {
+  const session = context.tables.sessions.get(sessionId);
+  return session === undefined ? fail("session_lost") : reserveNumbers(context, session, body);
+}
+
+/** What was answered early is as it was answered. */
+const stamped = (context: Context, { stampMs }: MutationId): Context =>
+  stampMs === undefined ? context : { ...context, stampMs };
 
 function attempt(context: Context, sessionId: SessionId, mutation: MetadataMutation): Outcome | Held {
   try {
@@ -70,6 +81,8 @@ function carryOut(context: Context, sessionId: SessionId, mutation: MetadataMuta
       return reportFile(context, sessionId, mutation.body);
     case "settleFiles":
       return settleFiles(context, sessionId, mutation.body);
+    case "reserveNumbers":
+      return reserve(context, sessionId, mutation.body);
     case "allocateChunk":
       return allocateChunk(context, sessionId, mutation.body);
     case "revoke":

@@ -2,17 +2,17 @@ import { storageError } from "../../base/index.js";
 import {
   type Access,
   type Create,
+  inheritedFrom,
   isDirectory,
   isFile,
   isSymlink,
+  isWord,
   LINK_COUNT_MAX,
   MODE_BLOCK_DEVICE,
   MODE_CHARACTER_DEVICE,
   MODE_DIRECTORY,
   MODE_FIFO,
   MODE_FILE,
-  MODE_PERMISSIONS,
-  MODE_SETGID,
   MODE_SOCKET,
   MODE_SYMLINK,
   MODE_TYPE,
@@ -35,6 +35,7 @@ import { checkAccess, openInode } from "./lease-open.js";
 import { entryKey } from "./names.js";
 import type { InodeRecord } from "./records.js";
 import { reply } from "./replies.js";
+import { leaseOfReserved } from "./reserved-numbers.js";
 import { putXattr } from "./xattr-records.js";
 
 /** Creates whatever `mode` says, and opens it if asked to; or opens the file that is there already. */
@@ -47,6 +48,7 @@ export function create(context: Context, sessionId: SessionId, body: Create): Ou
   if (existing !== undefined) {
     return openExisting(context, sessionId, inodeOf(context.tables, existing.ino), body);
   }
+  const lease = body.ino === undefined ? undefined : leaseOfReserved(context.tables, sessionId, body.ino);
   const { xattrs, ...what } = newInode(context, parent, body);
   const isNewDirectory = isDirectory(what.mode);
   if (isNewDirectory && parent.linkCount >= LINK_COUNT_MAX) throw storageError("too_many_links");
@@ -54,12 +56,12 @@ export function create(context: Context, sessionId: SessionId, body: Create): Ou
   context.tables.dentries.put({ ino: inode.ino, mode: inode.mode & MODE_TYPE }, parent.ino, name);
   const linkCount = parent.linkCount + (isNewDirectory ? 1 : 0);
   changeInode(context, parent, { entryCount: parent.entryCount + 1, linkCount }, "contents");
-  return opened(context, sessionId, inode, body.open, true);
+  return opened(context, sessionId, inode, body.open, true, lease);
 }
 
 /** As `open` with O_TMPFILE: nothing of the directory changes. */
 function createUnnamed(context: Context, sessionId: SessionId, parent: InodeRecord, body: Create): Outcome {
-  if (!isFile(body.mode) || body.open === undefined)
+  if (!isFile(body.mode) || body.open === undefined || body.ino !== undefined)
     throw storageError("invalid", "only an open file has no name");
   const { xattrs, ...what } = newInode(context, parent, body);
   const inode = createWithXattrs(context, { ...what, isUnnamed: true }, xattrs);
@@ -94,8 +96,9 @@ function opened(
   inode: InodeRecord,
   access: Access | undefined,
   created: boolean,
+  lease?: number,
 ): Outcome {
-  if (access !== undefined) return openInode(context, sessionId, inode.ino, access, created);
+  if (access !== undefined) return openInode(context, sessionId, inode.ino, access, created, lease);
   const attributes = attributesOf(inode);
   return reply({ type: "opened", body: { attributes, lease: { kind: "none", sequence: 0 }, created } });
 }
@@ -109,10 +112,11 @@ function newInode(context: Context, parent: InodeRecord, body: Create): NewInode
   if (isFile(body.mode) === false && body.open !== undefined)
     throw storageError("invalid", "only files are opened");
   const isDevice = [MODE_BLOCK_DEVICE, MODE_CHARACTER_DEVICE].includes(body.mode & MODE_TYPE);
-  const { mode, gid: group } = ofDirectory(parent, body);
+  const { mode, gid: group } = inheritedFrom(parent, body);
   return {
     gid: group,
     isUnnamed: false,
+    ino: body.ino,
     uid,
     rdev: isDevice ? body.rdev : 0,
     parent: parent.ino,
@@ -120,15 +124,6 @@ function newInode(context: Context, parent: InodeRecord, body: Create): NewInode
     storage: parent.storage,
     ...inheritAcl(context, parent, mode, umask),
   };
-}
-
-/** In a set-group-ID directory everything belongs to its group, and directories inherit the bit too. */
-function ofDirectory(parent: InodeRecord, { mode, gid }: Create): { mode: number; gid: number } {
-  const type = mode & MODE_TYPE;
-  const permissions = isSymlink(mode) ? 0o777 : mode & MODE_PERMISSIONS;
-  if ((parent.mode & MODE_SETGID) === 0) return { mode: type | permissions, gid };
-  const setgid = isDirectory(mode) ? MODE_SETGID : 0;
-  return { mode: type | permissions | setgid, gid: parent.gid };
 }
 
 function checkedTarget(target: Uint8Array): Uint8Array {
@@ -147,6 +142,3 @@ const TYPES: ReadonlySet<number> = new Set([
   MODE_BLOCK_DEVICE,
 ]);
 const NO_TARGET = new Uint8Array(0);
-
-/** An unsigned number of 32 bits. */
-const isWord = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < 2 ** 32;

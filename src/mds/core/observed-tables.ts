@@ -24,6 +24,9 @@ export const inodeItem = (ino: InodeNumber): InvalidItem => ({ kind: "inode", in
 /** All names of a directory. */
 export const entriesItem = (ino: InodeNumber): InvalidItem => ({ kind: "entries", ino, name: NOTHING });
 
+/** That nobody else knows anything of it. */
+export const soleItem = (ino: InodeNumber): InvalidItem => ({ kind: "sole", ino, name: NOTHING });
+
 const NOTHING = new Uint8Array(0);
 
 function observed<Key extends readonly unknown[], Value>(

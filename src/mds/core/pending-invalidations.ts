@@ -6,6 +6,8 @@ export interface PendingInvalidation {
   readonly sessionId: SessionId;
   /** The inodes and directories it concerns. */
   readonly inos: readonly InodeNumber[];
+  /** The session was alone with some of it: nobody else asks before it has answered. */
+  readonly wasSole: boolean;
 }
 
 /**
@@ -23,8 +25,8 @@ export class PendingInvalidations {
     return this.#byNumber.size;
   }
 
-  add(sessionId: SessionId, inos: readonly InodeNumber[]): PendingInvalidation {
-    const pending = { number: ++this.#last, sessionId, inos };
+  add(sessionId: SessionId, inos: readonly InodeNumber[], wasSole = false): PendingInvalidation {
+    const pending = { number: ++this.#last, sessionId, inos, wasSole };
     this.#byNumber.set(pending.number, pending);
     for (const ino of inos) setAt(this.#byIno, ino).add(pending);
     setAt(this.#bySession, sessionId).add(pending);

@@ -118,6 +118,15 @@ export interface SessionRecord {
   readonly isEnding: boolean;
   /** It keeps what it is told of names and attributes, and is told when that becomes untrue. */
   readonly caches?: boolean | undefined;
+  /** For inodes that it creates, the latest last. A session with some answers mutations early. */
+  readonly reserved: readonly ReservedNumbers[];
+}
+
+/** The inode numbered `firstInode + i` has `firstLease + i` for the first lease on it. */
+export interface ReservedNumbers {
+  readonly firstInode: InodeNumber;
+  readonly firstLease: number;
+  readonly count: number;
 }
 
 /** How many files there are and how much is in them. Kept in step with the inodes by `putInode` and `removeInode`. */

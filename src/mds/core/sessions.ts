@@ -23,7 +23,7 @@ export function beginSession(context: Context, body: BeginSession): Outcome {
   if (tables.sessions.size >= SESSIONS_MAX) throw storageError("busy", "too many sessions");
   const sessionId = asSessionId(nextNumber(context, "session"));
   const { hostname, hostId, program, caches } = body;
-  const window = { answeredBelow: 1, unanswered: [] };
+  const window = { answeredBelow: 1, unanswered: [], reserved: [] };
   const session = { sessionId, hostname, hostId, program, caches, beganMs: context.stampMs, isEnding: false };
   tables.sessions.put({ ...session, ...window }, sessionId);
   return done(sessionId);

@@ -15,6 +15,8 @@ export class DirectoryHandle {
   #stream: DirectoryStream | undefined;
   /** State of the directory before the listing began, if it was known. */
   #state: number | undefined;
+  /** Losses of changes that were answered early of which this handle knows. */
+  #lossCount: number;
   /** One page at a time, whoever reads. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -22,6 +24,14 @@ export class DirectoryHandle {
     this.#inodes = inodes;
     this.#listings = listings;
     this.ino = ino;
+    this.#lossCount = inodes.lossCount;
+  }
+
+  /** Resolves when all changes of names that were answered before are carried out. Fails once if some were lost since. */
+  async commit(signal: AbortSignal): Promise<void> {
+    const lossCount = this.#lossCount;
+    this.#lossCount = this.#inodes.lossCount;
+    await this.#inodes.commit(lossCount, { signal });
   }
 
   /** The entry at the position, if it has been listed. */

@@ -3074,6 +3074,8 @@ export interface Coherence {
   readonly fleeting: readonly number[];
   /** Of a mutation: what it made untrue of what this session may keep. */
   readonly dropped: readonly InvalidItem[];
+  /** Of these inodes and directories nobody else knows anything now, or will before this session has given that up. */
+  readonly sole: readonly number[];
 }
 
 function encodeCoherence(message: Coherence, writer: wire.Writer): void {
@@ -3092,12 +3094,18 @@ function encodeCoherence(message: Coherence, writer: wire.Writer): void {
     encodeInvalidItem(item, writer);
     writer.ldelim();
   }
+  if (message.sole.length !== 0) {
+    writer.uint32(34).fork();
+    for (const item of message.sole) writer.uint64(wire.safe(item));
+    writer.ldelim();
+  }
 }
 
 function decodeCoherence(reader: wire.Reader): Coherence {
   const $changed: Attributes[] = [];
   const $fleeting: number[] = [];
   const $dropped: InvalidItem[] = [];
+  const $sole: number[] = [];
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -3113,6 +3121,12 @@ function decodeCoherence(reader: wire.Reader): Coherence {
       case 26:
         wire.push($dropped, wire.nested(reader, decodeInvalidItem));
         break;
+      case 32:
+        wire.push($sole, wire.uint64(reader));
+        break;
+      case 34:
+        wire.packed(reader, $sole, (reader) => wire.uint64(reader));
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -3121,6 +3135,7 @@ function decodeCoherence(reader: wire.Reader): Coherence {
     changed: $changed,
     fleeting: $fleeting,
     dropped: $dropped,
+    sole: $sole,
   };
 }
 
@@ -3825,6 +3840,8 @@ export interface Create {
    * is set. It is gone with its last close unless `link` gives it a name.
    */
   readonly unnamed?: boolean | undefined;
+  /** The number that the new inode gets, one of those reserved for the session; its first lease gets the one that goes with it. */
+  readonly ino?: number | undefined;
 }
 
 function encodeCreate(message: Create, writer: wire.Writer): void {
@@ -3864,6 +3881,9 @@ function encodeCreate(message: Create, writer: wire.Writer): void {
   if (message.unnamed !== undefined) {
     writer.uint32(96).bool(message.unnamed);
   }
+  if (message.ino !== undefined) {
+    writer.uint32(104).uint64(wire.safe(message.ino));
+  }
 }
 
 function decodeCreate(reader: wire.Reader): Create {
@@ -3879,6 +3899,7 @@ function decodeCreate(reader: wire.Reader): Create {
   let $mustBeNew = false;
   let $umask: number | undefined;
   let $unnamed: boolean | undefined;
+  let $ino: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -3918,6 +3939,9 @@ function decodeCreate(reader: wire.Reader): Create {
       case 96:
         $unnamed = reader.bool();
         break;
+      case 104:
+        $ino = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -3935,6 +3959,7 @@ function decodeCreate(reader: wire.Reader): Create {
     mustBeNew: $mustBeNew,
     umask: $umask,
     unnamed: $unnamed,
+    ino: $ino,
   };
 }
 
@@ -7217,6 +7242,8 @@ export interface Hello {
    * it says hello again. Decided by the hello that begins the session.
    */
   readonly caches?: boolean | undefined;
+  /** It answers mutations early; the number of those that the MDS has not answered yet. Absent: it does not. */
+  readonly earlyCount?: number | undefined;
 }
 
 function encodeHello(message: Hello, writer: wire.Writer): void {
@@ -7238,6 +7265,9 @@ function encodeHello(message: Hello, writer: wire.Writer): void {
   if (message.caches !== undefined) {
     writer.uint32(48).bool(message.caches);
   }
+  if (message.earlyCount !== undefined) {
+    writer.uint32(56).uint32(message.earlyCount);
+  }
 }
 
 function decodeHello(reader: wire.Reader): Hello {
@@ -7247,6 +7277,7 @@ function decodeHello(reader: wire.Reader): Hello {
   let $protocolVersion = 0;
   let $program = "";
   let $caches: boolean | undefined;
+  let $earlyCount: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -7268,6 +7299,9 @@ function decodeHello(reader: wire.Reader): Hello {
       case 48:
         $caches = reader.bool();
         break;
+      case 56:
+        $earlyCount = reader.uint32();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -7279,6 +7313,7 @@ function decodeHello(reader: wire.Reader): Hello {
     protocolVersion: $protocolVersion,
     program: $program,
     caches: $caches,
+    earlyCount: $earlyCount,
   };
 }
 
@@ -7710,7 +7745,7 @@ export const InstallChunk: wire.MessageType<InstallChunk> = {
 export interface InvalidItem {
   /**
    * `inode`: attributes and extended attributes of `ino`. `contents`: the same, and its data. `entry`: the name `name`
-   * in the directory `ino`. `entries`: all names in it.
+   * in the directory `ino`. `entries`: all names in it. `sole`: that nobody else knows anything of `ino`.
    */
   readonly kind: string;
   readonly ino: number;
@@ -9060,6 +9095,10 @@ export interface MutationId {
   readonly answeredBelow: number;
   /** The few below it that wait for long, ascending; at most 1024. */
   readonly unanswered: readonly number[];
+  /** It is not carried out before that mutation of the session was: refused with `busy` till then. */
+  readonly after?: number | undefined;
+  /** Its caller was answered early, as of this time (milliseconds since 1970), which its outcome has. */
+  readonly stampMs?: number | undefined;
 }
 
 function encodeMutationId(message: MutationId, writer: wire.Writer): void {
@@ -9074,12 +9113,20 @@ function encodeMutationId(message: MutationId, writer: wire.Writer): void {
     for (const item of message.unanswered) writer.uint64(wire.safe(item));
     writer.ldelim();
   }
+  if (message.after !== undefined) {
+    writer.uint32(32).uint64(wire.safe(message.after));
+  }
+  if (message.stampMs !== undefined) {
+    writer.uint32(41).double(message.stampMs);
+  }
 }
 
 function decodeMutationId(reader: wire.Reader): MutationId {
   let $sequence = 0;
   let $answeredBelow = 0;
   const $unanswered: number[] = [];
+  let $after: number | undefined;
+  let $stampMs: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -9095,6 +9142,12 @@ function decodeMutationId(reader: wire.Reader): MutationId {
       case 26:
         wire.packed(reader, $unanswered, (reader) => wire.uint64(reader));
         break;
+      case 32:
+        $after = wire.uint64(reader);
+        break;
+      case 41:
+        $stampMs = reader.double();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -9103,6 +9156,8 @@ function decodeMutationId(reader: wire.Reader): MutationId {
     sequence: $sequence,
     answeredBelow: $answeredBelow,
     unanswered: $unanswered,
+    after: $after,
+    stampMs: $stampMs,
   };
 }
 
@@ -9111,6 +9166,69 @@ export const MutationId: wire.MessageType<MutationId> = {
   name: "MutationId",
   encode: encodeMutationId,
   decode: decodeMutationId,
+};
+
+/** Of ReserveNumbers: inodes from `first_inode` on; the one numbered `first_inode + i` has `first_lease + i`. */
+export interface Numbers {
+  readonly firstInode: number;
+  readonly firstLease: number;
+  readonly count: number;
+  /** As `bytes_max` of the contents of a new file; 0: none are kept in the metadata. */
+  readonly inlineBytesMax: number;
+}
+
+function encodeNumbers(message: Numbers, writer: wire.Writer): void {
+  if (message.firstInode !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.firstInode));
+  }
+  if (message.firstLease !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.firstLease));
+  }
+  if (message.count !== 0) {
+    writer.uint32(24).uint32(message.count);
+  }
+  if (message.inlineBytesMax !== 0) {
+    writer.uint32(32).uint32(message.inlineBytesMax);
+  }
+}
+
+function decodeNumbers(reader: wire.Reader): Numbers {
+  let $firstInode = 0;
+  let $firstLease = 0;
+  let $count = 0;
+  let $inlineBytesMax = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $firstInode = wire.uint64(reader);
+        break;
+      case 16:
+        $firstLease = wire.uint64(reader);
+        break;
+      case 24:
+        $count = reader.uint32();
+        break;
+      case 32:
+        $inlineBytesMax = reader.uint32();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    firstInode: $firstInode,
+    firstLease: $firstLease,
+    count: $count,
+    inlineBytesMax: $inlineBytesMax,
+  };
+}
+
+/** How {@link Numbers} travels. */
+export const Numbers: wire.MessageType<Numbers> = {
+  name: "Numbers",
+  encode: encodeNumbers,
+  decode: decodeNumbers,
 };
 
 /** Of what is not answered by more. To a heartbeat it says what the cluster wants at present. */
@@ -12207,6 +12325,103 @@ export const ReportReplica: wire.MessageType<ReportReplica> = {
   decode: decodeReportReplica,
 };
 
+/** Numbers for inodes that this session will create, and for the first leases on them. Nobody else ever gets them. */
+export interface ReserveNumbers {
+  readonly id: MutationId;
+  /** At most 4096. */
+  readonly count: number;
+}
+
+function encodeReserveNumbers(message: ReserveNumbers, writer: wire.Writer): void {
+  writer.uint32(10).fork();
+  encodeMutationId(message.id, writer);
+  writer.ldelim();
+  if (message.count !== 0) {
+    writer.uint32(16).uint32(message.count);
+  }
+}
+
+function decodeReserveNumbers(reader: wire.Reader): ReserveNumbers {
+  let $id: MutationId | undefined;
+  let $count = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $id = wire.nested(reader, decodeMutationId);
+        break;
+      case 16:
+        $count = reader.uint32();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    id: $id ?? wire.absent(decodeMutationId),
+    count: $count,
+  };
+}
+
+/** How {@link ReserveNumbers} travels. */
+export const ReserveNumbers: wire.MessageType<ReserveNumbers> = {
+  name: "ReserveNumbers",
+  encode: encodeReserveNumbers,
+  decode: decodeReserveNumbers,
+};
+
+export interface ReservedNumbers {
+  readonly firstInode: number;
+  readonly firstLease: number;
+  readonly count: number;
+}
+
+function encodeReservedNumbers(message: ReservedNumbers, writer: wire.Writer): void {
+  if (message.firstInode !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.firstInode));
+  }
+  if (message.firstLease !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.firstLease));
+  }
+  if (message.count !== 0) {
+    writer.uint32(24).uint32(message.count);
+  }
+}
+
+function decodeReservedNumbers(reader: wire.Reader): ReservedNumbers {
+  let $firstInode = 0;
+  let $firstLease = 0;
+  let $count = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $firstInode = wire.uint64(reader);
+        break;
+      case 16:
+        $firstLease = wire.uint64(reader);
+        break;
+      case 24:
+        $count = reader.uint32();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    firstInode: $firstInode,
+    firstLease: $firstLease,
+    count: $count,
+  };
+}
+
+/** How {@link ReservedNumbers} travels. */
+export const ReservedNumbers: wire.MessageType<ReservedNumbers> = {
+  name: "ReservedNumbers",
+  encode: encodeReservedNumbers,
+  decode: decodeReservedNumbers,
+};
+
 export interface ResolvePath {
   /** From the root; symbolic links are followed, the last one only with `followLast`. */
   readonly path: Uint8Array;
@@ -12618,6 +12833,7 @@ export interface SessionCallDown {
     | { readonly type: "chunkMaps"; readonly body: ChunkMaps }
     | { readonly type: "extended"; readonly body: Extended }
     | { readonly type: "settled"; readonly body: Settled }
+    | { readonly type: "numbers"; readonly body: Numbers }
     | { readonly type: "lockState"; readonly body: LockState }
     /** Pushes. */
     | { readonly type: "recallLease"; readonly body: RecallLease }
@@ -12693,6 +12909,11 @@ function encodeSessionCallDown(message: SessionCallDown, writer: wire.Writer): v
     case "settled":
       writer.uint32(106).fork();
       encodeSettled(body.body, writer);
+      writer.ldelim();
+      break;
+    case "numbers":
+      writer.uint32(114).fork();
+      encodeNumbers(body.body, writer);
       writer.ldelim();
       break;
     case "lockState":
@@ -12790,6 +13011,9 @@ function decodeSessionCallDown(reader: wire.Reader): SessionCallDown {
       case 106:
         $body = { type: "settled", body: wire.nested(reader, decodeSettled) };
         break;
+      case 114:
+        $body = { type: "numbers", body: wire.nested(reader, decodeNumbers) };
+        break;
       case 162:
         $body = { type: "lockState", body: wire.nested(reader, decodeLockState) };
         break;
@@ -12866,6 +13090,7 @@ export interface SessionCallUp {
     | { readonly type: "revoke"; readonly body: Revoke }
     | { readonly type: "extend"; readonly body: Extend }
     | { readonly type: "settleFiles"; readonly body: SettleFiles }
+    | { readonly type: "reserveNumbers"; readonly body: ReserveNumbers }
     | { readonly type: "setLock"; readonly body: SetLock }
     | { readonly type: "testLock"; readonly body: TestLock }
     | { readonly type: "awaitLock"; readonly body: AwaitLock }
@@ -13033,6 +13258,11 @@ function encodeSessionCallUp(message: SessionCallUp, writer: wire.Writer): void 
       encodeSettleFiles(body.body, writer);
       writer.ldelim();
       break;
+    case "reserveNumbers":
+      writer.uint32(266).fork();
+      encodeReserveNumbers(body.body, writer);
+      writer.ldelim();
+      break;
     case "setLock":
       writer.uint32(322).fork();
       encodeSetLock(body.body, writer);
@@ -13166,6 +13396,9 @@ function decodeSessionCallUp(reader: wire.Reader): SessionCallUp {
       case 258:
         $body = { type: "settleFiles", body: wire.nested(reader, decodeSettleFiles) };
         break;
+      case 266:
+        $body = { type: "reserveNumbers", body: wire.nested(reader, decodeReserveNumbers) };
+        break;
       case 322:
         $body = { type: "setLock", body: wire.nested(reader, decodeSetLock) };
         break;
@@ -13248,6 +13481,8 @@ export interface SessionRecord {
   readonly unanswered: readonly number[];
   /** It keeps what it is told of names and attributes. */
   readonly caches?: boolean | undefined;
+  /** For inodes that it creates, the latest last. A session with some answers mutations early. */
+  readonly reserved: readonly ReservedNumbers[];
 }
 
 function encodeSessionRecord(message: SessionRecord, writer: wire.Writer): void {
@@ -13280,6 +13515,11 @@ function encodeSessionRecord(message: SessionRecord, writer: wire.Writer): void 
   if (message.caches !== undefined) {
     writer.uint32(72).bool(message.caches);
   }
+  for (const item of message.reserved) {
+    writer.uint32(82).fork();
+    encodeReservedNumbers(item, writer);
+    writer.ldelim();
+  }
 }
 
 function decodeSessionRecord(reader: wire.Reader): SessionRecord {
@@ -13292,6 +13532,7 @@ function decodeSessionRecord(reader: wire.Reader): SessionRecord {
   let $isEnding = false;
   const $unanswered: number[] = [];
   let $caches: boolean | undefined;
+  const $reserved: ReservedNumbers[] = [];
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -13325,6 +13566,9 @@ function decodeSessionRecord(reader: wire.Reader): SessionRecord {
       case 72:
         $caches = reader.bool();
         break;
+      case 82:
+        wire.push($reserved, wire.nested(reader, decodeReservedNumbers));
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -13339,6 +13583,7 @@ function decodeSessionRecord(reader: wire.Reader): SessionRecord {
     isEnding: $isEnding,
     unanswered: $unanswered,
     caches: $caches,
+    reserved: $reserved,
   };
 }
 

@@ -12,6 +12,8 @@ export class ClientNode extends SimNode {
 
   readonly #isBuffered: boolean;
   readonly #beside: SimNode | undefined;
+  /** Whether it answers mutations of what it is alone with before the metadata server has. */
+  readonly answersEarly: boolean;
 
   /** `beside`: the chunk server whose machine it shares, so that it can read that one's files. */
   constructor(
@@ -19,11 +21,13 @@ export class ClientNode extends SimNode {
     mdsAddresses: () => readonly string[],
     isBuffered = false,
     beside: SimNode | undefined = undefined,
+    answersEarly = false,
   ) {
     super(world);
     this.#mdsAddresses = mdsAddresses;
     this.#isBuffered = isBuffered;
     this.#beside = beside;
+    this.answersEarly = answersEarly && this.caches;
   }
 
   /** The first client asks every time: what it is told does not depend on anybody's memory. */
@@ -52,6 +56,7 @@ export class ClientNode extends SimNode {
       hostname: name,
       program: "library",
       cacheMetadata: this.caches,
+      earlyAnswers: this.answersEarly,
       buffered: this.#isBuffered,
       blockCache,
       onClosed: async () => {

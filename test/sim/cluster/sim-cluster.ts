@@ -15,6 +15,8 @@ export interface SimClusterOptions {
   readonly clientCount: number;
   /** Whether clients buffer what they write; default false. */
   readonly buffered?: boolean | undefined;
+  /** Which clients answer mutations early, from 1; the second or third unless given. */
+  readonly earlyClients?: readonly number[] | undefined;
   /** Room on the disk of a chunk server; without limit unless given. */
   readonly csCapacityBytes?: number | undefined;
   /** Variables of `set-config`. */
@@ -64,9 +66,11 @@ export class SimCluster {
     }
     for (let i = 1; i <= options.clientCount; i++) {
       const mdsAddresses = (): readonly string[] => this.mdsClientAddresses();
+      const isEarly = options.earlyClients?.includes(i) ?? i === 2 + (options.seed % 2);
       // The first client has a machine of its own.
       const beside = i === 1 ? undefined : this.chunkServers[(i - 2) % this.chunkServers.length];
-      this.clients.push(new ClientNode(this.nodeWorld(`client${i}`), mdsAddresses, options.buffered, beside));
+      const world = this.nodeWorld(`client${i}`);
+      this.clients.push(new ClientNode(world, mdsAddresses, options.buffered, beside, isEarly));
     }
     this.operatorNode = new OperatorNode(this.nodeWorld("operator"));
     this.operator = this.operatorNode.admin(this.mdsClientAddresses());

@@ -36,8 +36,8 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
   {
     name: "a new leader does not wait out what the old one promised",
     file: "src/mds/coherence.ts",
-    find: "      if (caches === true && !isEnding) this.#absent.add(sessionId);",
-    replace: "      if (caches === true && isEnding) this.#absent.add(sessionId);",
+    find: "      if (caches !== true || isEnding) continue;",
+    replace: "      if (caches === true || isEnding) continue;",
     test: "test/sim/coherence.test.ts",
   },
   {
@@ -46,5 +46,33 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     find: '    while (image.isDirty && lease.kind === "exclusive") await size.report();\n',
     replace: "",
     test: "test/unit/client/small-files.test.ts",
+  },
+  {
+    name: "a directory is given up before what was answered early is known",
+    file: "src/client/session.ts",
+    find: "    if (wasSole === true) await this.#early?.answered();\n",
+    replace: "",
+    test: "test/sim/early.test.ts",
+  },
+  {
+    name: "a sync does not wait for what was answered early",
+    file: "src/client/early-answers.ts",
+    find: "    await this.answered(signal);\n    if (this.#lossCount",
+    replace: "    if (this.#lossCount",
+    test: "test/sim/early.test.ts",
+  },
+  {
+    name: "a new leader does not wait for what was answered early",
+    file: "src/mds/sole-holds.ts",
+    find: "    if ((earlyCount ?? 0) > 0) this.#behind.set(sessionId, 0);\n    else this",
+    replace: "    this",
+    test: "test/sim/early.test.ts",
+  },
+  {
+    name: "what was answered early is carried out in any order",
+    file: "src/mds/core/mutations.ts",
+    find: '  if (!isInOrder(context, session, id)) return fail("busy", "another mutation comes first");\n',
+    replace: "",
+    test: "test/unit/mds/core/reserved-numbers.test.ts",
   },
 ];

@@ -24,6 +24,10 @@ interface Register {
   isBeingWritten: boolean;
   /** Nobody knows what became of a write: it may come late. */
   isOver: boolean;
+  /** As `floor`, when nothing of it could be lost with a session any more. */
+  safe: number;
+  /** Wrong, unless the writer is losing its session with what it was answered early. */
+  readonly doubts: string[];
 }
 
 /** Many look at the same things again and again, as programs do; somebody changes them. What was kept must not be old. */
@@ -104,7 +108,8 @@ export class FreshWorkload implements Workload {
       if (register.isOver) return;
       if (value < floor) {
         const atMs = this.#world.simulation.simulator.nowMs.toFixed(1);
-        this.#complaints.push(`${actor.process} at ${atMs} saw ${register.kind} ${value} after ${floor}`);
+        const complaint = `${actor.process} at ${atMs} saw ${register.kind} ${value} after ${floor}`;
+        (value < register.safe ? this.#complaints : register.doubts).push(complaint);
       }
       register.floor = Math.max(register.floor, value);
     });
@@ -118,10 +123,17 @@ export class FreshWorkload implements Workload {
     });
     const { inodes } = actor.cluster.fileSystem;
     const isDone = await this.#count(async () => {
-      for (let i = 0; i < times && !register.isOver; i++) await this.#raise(register, inodes, actor.prng);
+      const { lossCount } = inodes;
+      for (let i = 0; i < times && !register.isOver; i++) {
+        await this.#raise(register, inodes, actor.prng);
+        if (!actor.node.answersEarly) register.safe = register.floor;
+      }
+      await inodes.commit(lossCount);
+      register.safe = register.floor;
     });
     register.isBeingWritten = false;
-    if (!isDone) register.isOver = true;
+    if (isDone) this.#complaints.push(...register.doubts.splice(0));
+    else register.isOver = true;
   }
 
   /** For a register that is over there is a new one. */
@@ -175,9 +187,11 @@ export class FreshWorkload implements Workload {
   async #add(kind: Register["kind"], inodes: InodeOperations): Promise<void> {
     const options = { timeoutMs: TIMEOUT_MS };
     const made = { parent: this.#directory, mode: FILE };
+    const { lossCount } = inodes;
     const { ino } = await inodes.create({ ...made, name: toUtf8(`made${this.#names++}`) }, options);
-    const register = { kind, ino, floor: 0, isBeingWritten: false, isOver: false };
+    const register = { kind, ino, floor: 0, safe: 0, doubts: [], isBeingWritten: false, isOver: false };
     if (kind === "name") await inodes.link(ino, this.#directory, nameOf(register), options);
+    await inodes.commit(lossCount);
     this.#registers.push(register);
   }
 

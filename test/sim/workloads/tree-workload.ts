@@ -30,6 +30,10 @@ interface TreeOperation {
   returnedAt: number;
   answer: TreeAnswer | undefined;
   failure: string | undefined;
+  /** It was answered early, or by what was, and is lost if its session is lost now. */
+  isUnsafe: boolean;
+  /** From then on it has no effect any more. */
+  fencedAt: number | undefined;
 }
 
 /** A few directories in which everybody works at once. */
@@ -59,6 +63,7 @@ const MODES: Readonly<Record<NodeKind, number>> = {
 const NAMES = ["a", "b", "c", "d", "e"];
 const XATTR = toUtf8("user.sim");
 const REQUEST_MS_MAX = 20_000;
+const HOME_RATE = 0.5;
 
 /** Names: created, moved, linked, removed and looked at by several clients at once. */
 export class TreeWorkload implements Workload {
@@ -66,15 +71,15 @@ export class TreeWorkload implements Workload {
   readonly counts = { begun: 0, succeeded: 0 };
   readonly #world: WorkloadWorld;
   readonly #arenas: Arena[];
+  /** Where a client is at home: it is often alone there. */
+  readonly #homes: ReadonlyMap<string, Arena>;
 
   constructor(world: WorkloadWorld, arenaCount: number) {
     this.#world = world;
-    this.#arenas = Array.from({ length: arenaCount }, (_, i) => ({
-      name: `names${i}`,
-      directories: [],
-      operations: [],
-      seen: [],
-    }));
+    const names = Array.from({ length: arenaCount }, (_, i) => `names${i}`);
+    const homes = world.simulation.clients.map(({ name }) => name);
+    this.#arenas = [...names, ...homes].map((name) => ({ name, directories: [], operations: [], seen: [] }));
+    this.#homes = new Map(this.#arenas.map((arena) => [arena.name, arena]));
   }
 
   async setUp({ fileSystem: { inodes } }: Cluster): Promise<void> {
@@ -90,7 +95,8 @@ export class TreeWorkload implements Workload {
 
   async work(actor: Actor): Promise<void> {
     const { prng } = actor;
-    const arena = prng.pick(this.#arenas);
+    const home = this.#homes.get(actor.node.name);
+    const arena = home !== undefined && prng.chance(HOME_RATE) ? home : prng.pick(this.#arenas);
     const lanes = prng.between(1, 3);
     const count = prng.between(1, 15);
     await Promise.all(
@@ -121,8 +127,8 @@ export class TreeWorkload implements Workload {
     const at = this.#world.positions.next();
     for (const { operations } of this.#arenas) {
       for (const operation of operations) {
-        if (operation.returnedAt === Number.POSITIVE_INFINITY && isDead(operation.process))
-          operation.returnedAt = at;
+        const isOpen = operation.returnedAt === Number.POSITIVE_INFINITY || operation.isUnsafe;
+        if (isOpen && operation.fencedAt === undefined && isDead(operation.process)) operation.fencedAt = at;
       }
     }
   }
@@ -146,8 +152,12 @@ export class TreeWorkload implements Workload {
       returnedAt: Number.POSITIVE_INFINITY,
       answer: undefined,
       failure: undefined,
+      isUnsafe: actor.node.answersEarly,
+      fencedAt: undefined,
     };
     arena.operations.push(operation);
+    const { inodes } = actor.cluster.fileSystem;
+    const { lossCount } = inodes;
     try {
       operation.answer = await carryOut(actor.cluster.fileSystem.inodes, request);
       this.counts.succeeded++;
@@ -159,6 +169,12 @@ export class TreeWorkload implements Workload {
       operation.answer = { type: "failure", code };
     }
     operation.returnedAt = positions.next();
+    void inodes.commit(lossCount).then(
+      () => {
+        operation.isUnsafe = false;
+      },
+      (error) => void codeOf(error),
+    );
   }
 
   #remember({ seen }: Arena, answer: TreeAnswer): void {
@@ -252,15 +268,16 @@ const ASKS: ReadonlySet<string> = new Set(["lookup", "list", "stat", "getXattr"]
 function checkArena({ name, directories, operations }: Arena): string[] {
   const answered = new Set<number>();
   const history: Operation<TreeAction>[] = [];
-  for (const { number, request, answer, calledAt, returnedAt } of operations) {
+  for (const { number, request, answer, calledAt, returnedAt, isUnsafe, fencedAt } of operations) {
     if (request.type === "create" && answer?.type === "node") answered.add(answer.ino);
-    // A question without an answer tells nothing.
-    if (answer === undefined && ASKS.has(request.type)) continue;
+    const isDone = answer !== undefined && !isUnsafe;
+    // A question without an answer tells nothing, nor does one about what was lost.
+    if (!isDone && (ASKS.has(request.type) || answer?.type === "failure")) continue;
     history.push({
       action: { number, request, answer },
       calledAt,
-      returnedAt,
-      isOptional: answer === undefined,
+      returnedAt: isDone ? returnedAt : (fencedAt ?? Number.POSITIVE_INFINITY),
+      isOptional: !isDone,
     });
   }
   const verdict = checkLinearizable(new TreeModel(directories, answered), history);
@@ -276,6 +293,7 @@ function checkArena({ name, directories, operations }: Arena): string[] {
 function describe(operation: TreeOperation | undefined): string {
   if (operation === undefined) return "?";
   const { number, process, request, answer, failure, calledMs } = operation;
-  const outcome = answer === undefined ? `unknown (${failure ?? "no answer"})` : JSON.stringify(answer);
+  const said = answer === undefined ? `unknown (${failure ?? "no answer"})` : JSON.stringify(answer);
+  const outcome = operation.isUnsafe ? `${said}, unsafe` : said;
   return `#${number} ${process} at ${calledMs.toFixed(1)} ${JSON.stringify(request)} -> ${outcome}`;
 }

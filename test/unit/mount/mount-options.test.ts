@@ -17,6 +17,9 @@ describe("options of -o", () => {
     expect(parseMountOptions(["ro,rw"]).isReadOnly).toBe(false);
     expect(parseMountOptions(["rw", "ro"]).isReadOnly).toBe(true);
     expect(parseMountOptions(["noatime,relatime"]).noatime).toBe(false);
+    expect(parseMountOptions(["sync"]).isSynchronous).toBe(true);
+    expect(parseMountOptions(["sync,async"]).isSynchronous).toBe(false);
+    expect(parseMountOptions(["async,dirsync"]).isSynchronous).toBe(true);
     expect(parseMountOptions(["relatime,noatime,nodiratime"]).noatime).toBe(true);
     expect(parseMountOptions(["fsname=a,fsname=b"]).sourceName).toBe("b");
   });

@@ -241,7 +241,7 @@ class World {
   #besides(id: SessionId, touched: readonly InvalidItem[], dropped: readonly InvalidItem[]): Coherence {
     const inos = new Set(touched.filter(({ kind }) => kind === "inode").map(({ ino }) => ino));
     for (const ino of inos) this.#noteAttributes(id, ino);
-    return { changed: [...inos].map((ino) => this.#attributes(ino)), fleeting: [], dropped };
+    return { changed: [...inos].map((ino) => this.#attributes(ino)), fleeting: [], dropped, sole: [] };
   }
 
   #noteAttributes(id: SessionId, ino: InodeNumber): void {

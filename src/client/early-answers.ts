@@ -1,0 +1,176 @@
+import { failureOf, type StorageError, storageError } from "../base/index.js";
+import type { Clock } from "../io/index.js";
+import type { Attributes, MetadataMutation, MetadataReply, Numbers } from "../meta/index.js";
+import type { Logger } from "../telemetry/index.js";
+import type { CoherentCache } from "./coherent-cache.js";
+import { differsFrom } from "./core/early-check.js";
+import { type Prediction, predict, type ReservedNumber, usesNumber } from "./core/early-predictions.js";
+import { NumberRanges } from "./core/number-ranges.js";
+import type { MutationMaker, RequestOptions } from "./session-requests.js";
+import { Wakeup } from "./waiting.js";
+
+/** The next one waits. Together with other requests less than what an MDS works on at a time for one session. */
+const UNANSWERED_MAX = 256;
+/** Numbers of inodes that are reserved at a time. */
+const RESERVE_COUNT = 1024;
+
+/** A mutation whose caller has its answer already. */
+export interface EarlyAnswer {
+  readonly prediction: Prediction;
+  readonly stampMs: number;
+  /** Of this client, in the order in which they were answered. */
+  readonly number: number;
+}
+
+export interface EarlyAnswersWorld {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly cache: CoherentCache;
+  /** Has the MDS reserve numbers; undefined if it does not now. */
+  readonly reserve: () => Promise<Numbers | undefined>;
+}
+
+/**
+ * Answers mutations of what this session is alone with before the MDS does, and knows which of them the MDS has not answered
+ * yet. They are sent in the same moment and carried out in their order; whoever needs to be sure waits for `answered`.
+ *
+ * If the session is lost before, they are lost as by a crash: `lossCount` grows.
+ */
+export class EarlyAnswers {
+  readonly #world: EarlyAnswersWorld;
+  readonly #numbers = new NumberRanges();
+  readonly #unanswered = new Map<number, EarlyAnswer>();
+  readonly #changed = new Wakeup();
+  #lastNumber = 0;
+  #lastStampMs = 0;
+  #lastSequence: number | undefined;
+  #lossCount = 0;
+  #isReserving = false;
+
+  constructor(world: EarlyAnswersWorld) {
+    this.#world = world;
+  }
+
+  /** Mutations that the MDS has not answered. */
+  get count(): number {
+    return this.#unanswered.size;
+  }
+
+  /** How often mutations that were answered early have been lost. */
+  get lossCount(): number {
+    return this.#lossCount;
+  }
+
+  /** The mutation that is sent next must not be carried out before that one. Told the sequence of each early one. */
+  orderOf(sequence: number, isEarly: boolean): number | undefined {
+    const after = this.count > (isEarly ? 1 : 0) ? this.#lastSequence : undefined;
+    if (isEarly) this.#lastSequence = sequence;
+    return after;
+  }
+
+  /** Resolves when not too many are unanswered. */
+  async room(signal?: AbortSignal): Promise<void> {
+    while (this.count >= UNANSWERED_MAX) await this.#changed.next(signal);
+  }
+
+  /** The answer, if it is certain; from now on it counts as given. */
+  answer(mutation: MetadataMutation): EarlyAnswer | undefined {
+    const { clock, cache } = this.#world;
+    const { known } = cache;
+    if (known === undefined) return undefined;
+    const number = usesNumber(mutation) ? this.#number() : undefined;
+    const stampMs = Math.max(this.#lastStampMs, clock.wallMs());
+    const view = {
+      isSole: known.isSole.bind(known),
+      attributes: known.attributes.bind(known),
+      entry: (directory: Attributes["ino"], name: Uint8Array) => known.entry(directory, name, cache.nowMs),
+    };
+    const prediction = predict(view, mutation, number, stampMs);
+    if (prediction === undefined) return undefined;
+    if (prediction.created !== undefined) this.#numbers.use();
+    this.#lastStampMs = stampMs;
+    known.foretell(prediction, cache.nowMs);
+    const early = { prediction, stampMs, number: ++this.#lastNumber };
+    this.#unanswered.set(early.number, early);
+    return early;
+  }
+
+  /** The MDS has answered it. */
+  settled(early: EarlyAnswer, reply: MetadataReply): void {
+    this.#end(early);
+    const difference = differsFrom(early.prediction.reply, reply);
+    if (difference === undefined) return;
+    this.#world.log.error("a mutation came out otherwise than it was answered early", { difference });
+    this.#world.cache.forgetMetadata();
+  }
+
+  /** The MDS refused it, or it is lost with its session. */
+  failed(early: EarlyAnswer, error: StorageError): void {
+    this.#end(early);
+    this.#lossCount++;
+    this.#world.cache.forgetMetadata();
+    const { code, detail } = error.failure;
+    if (code !== "session_lost" && code !== "closed")
+      this.#world.log.error("a mutation that was answered early was refused", { code, detail });
+  }
+
+  /** Resolves when all that were answered early before the call have been answered by the MDS, or are lost. */
+  async answered(signal?: AbortSignal): Promise<void> {
+    const upTo = this.#lastNumber;
+    while (this.#oldest <= upTo) await this.#changed.next(signal);
+  }
+
+  /** The same; fails if any were lost since there were `lossCount` losses. */
+  async committed(lossCount: number, signal?: AbortSignal): Promise<void> {
+    await this.answered(signal);
+    if (this.#lossCount !== lossCount)
+      throw storageError("io_error", "changes of names or attributes were lost with the session");
+  }
+
+  /** A new session began: the numbers were those of the old one. */
+  sessionLost(): void {
+    this.#numbers.clear();
+    this.#lastSequence = undefined;
+  }
+
+  get #oldest(): number {
+    for (const number of this.#unanswered.keys()) return number;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #end(early: EarlyAnswer): void {
+    this.#unanswered.delete(early.number);
+    if (this.count === 0) this.#lastSequence = undefined;
+    this.#world.cache.confirm(early.prediction);
+    this.#changed.all();
+  }
+
+  #number(): ReservedNumber | undefined {
+    if (this.#numbers.left < RESERVE_COUNT / 4) void this.#reserve();
+    return this.#numbers.next;
+  }
+
+  async #reserve(): Promise<void> {
+    if (this.#isReserving) return;
+    this.#isReserving = true;
+    const numbers = await this.#world.reserve();
+    this.#isReserving = false;
+    if (numbers !== undefined) this.#numbers.add(numbers);
+  }
+}
+
+/** Undefined if the MDS reserves none now. */
+export async function reserveNumbers(
+  mutate: (make: MutationMaker, options: RequestOptions) => Promise<MetadataReply>,
+): Promise<Numbers | undefined> {
+  try {
+    const reply = await mutate((id) => ({ type: "reserveNumbers", body: { id, count: RESERVE_COUNT } }), {
+      isBound: true,
+      urgency: "urgent",
+    });
+    return reply.type === "numbers" ? reply.body : undefined;
+  } catch (error) {
+    if (failureOf(error) === undefined) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,200 @@
+import { describe, expect, test } from "vitest";
+import { fromUtf8, toUtf8 } from "../../src/base/index.js";
+import type { Cluster, InodeOperations } from "../../src/client/index.js";
+import {
+  type InodeNumber,
+  MODE_DIRECTORY,
+  MODE_FILE,
+  MODE_SYMLINK,
+  ROOT_INODE,
+} from "../../src/meta/index.js";
+import { SimCluster } from "./cluster/sim-cluster.js";
+import { codeOf } from "./workloads/workload.js";
+
+const FILE = { mode: MODE_FILE | 0o644 };
+const DIRECTORY = { mode: MODE_DIRECTORY | 0o755 };
+const name = toUtf8;
+
+/** Three clients: the first keeps nothing, the second answers early, the third only keeps what it is told. */
+class World {
+  readonly cluster: SimCluster;
+
+  constructor(cluster: SimCluster) {
+    this.cluster = cluster;
+  }
+
+  static async create(mdsCount = 1): Promise<World> {
+    const shape = { seed: 7, mdsCount, csCount: 3, clientCount: 3, earlyClients: [2], buffered: true };
+    return new World(await SimCluster.create(shape));
+  }
+
+  client(number: number): Cluster {
+    const cluster = this.cluster.clients[number - 1]?.cluster;
+    if (cluster === undefined) throw new Error(`client ${number} is not connected`);
+    return cluster;
+  }
+
+  inodes(number: number): InodeOperations {
+    return this.client(number).fileSystem.inodes;
+  }
+
+  run<T>(work: Promise<T>): Promise<T> {
+    return this.cluster.simulator.run(work, "the test", { timeoutMs: 60_000 });
+  }
+
+  /** Virtual milliseconds: none if the answer came at once. */
+  async msOf(work: () => Promise<unknown>): Promise<number> {
+    const beganMs = this.cluster.simulator.nowMs;
+    await this.run(work());
+    return this.cluster.simulator.nowMs - beganMs;
+  }
+
+  /** The second client, from all metadata servers. */
+  cutOff(): void {
+    const { clients, mds, world } = this.cluster;
+    const ip = clients[1]?.host.ip ?? "";
+    for (const { host } of mds) {
+      world.network.cut(ip, host.ip);
+      world.network.cut(host.ip, ip);
+    }
+  }
+
+  /** The second client is alone with it, and has numbers for new inodes. */
+  async ownDirectory(): Promise<InodeNumber> {
+    const two = this.inodes(2);
+    const { ino } = await this.run(two.create({ parent: ROOT_INODE, name: name("own"), ...DIRECTORY }));
+    await this.run(two.create({ parent: ino, name: name("first"), ...FILE }));
+    await this.cluster.simulator.runFor(100);
+    return ino;
+  }
+}
+
+const failing = (work: Promise<unknown>): Promise<string> => work.then(() => "ok", codeOf);
+
+describe("a client that is alone with a directory", () => {
+  test("makes, changes and removes what is in it without waiting for the metadata server", async () => {
+    const world = await World.create(3);
+    const two = world.inodes(2);
+    const parent = await world.ownDirectory();
+
+    expect(await world.msOf(() => two.create({ parent, name: name("f"), ...FILE }))).toBe(0);
+    expect(await world.msOf(() => two.create({ parent, name: name("d"), ...DIRECTORY }))).toBe(0);
+    const { ino: inner } = await two.lookup(parent, name("d"));
+    const link = { parent: inner, name: name("l"), mode: MODE_SYMLINK | 0o777, target: name("f") };
+    expect(await world.msOf(() => two.create(link))).toBe(0);
+    const { ino } = await two.lookup(parent, name("f"));
+    expect(
+      await world.msOf(() => two.setAttributes(ino, { mode: 0o600, mtime: { seconds: 5, nanos: 6 } })),
+    ).toBe(0);
+    expect(await world.msOf(() => two.remove(inner, name("l"), false))).toBe(0);
+    expect(await world.msOf(() => two.remove(parent, name("d"), true))).toBe(0);
+
+    expect(await world.msOf(() => two.commit())).toBeGreaterThan(0);
+    const seen = await world.run(world.inodes(1).lookup(parent, name("f")));
+    expect(seen).toMatchObject({ ino, mode: MODE_FILE | 0o600, mtime: { seconds: 5, nanos: 6 } });
+    expect(seen).toEqual(await world.run(two.getAttributes(ino)));
+    expect(await world.run(failing(world.inodes(1).lookup(parent, name("d"))))).toBe("not_found");
+    const told = await world.run(world.inodes(1).getAttributes(parent));
+    expect(await world.run(two.getAttributes(parent))).toEqual(told);
+  });
+
+  test("opens a new file at once, and its bytes arrive", async () => {
+    const world = await World.create(3);
+    const parent = await world.ownDirectory();
+    const two = world.inodes(2);
+
+    const ms = await world.msOf(async () => {
+      const { handle } = await two.createAndOpen({ parent, name: name("f"), ...FILE }, "write");
+      await handle.write(name("hello"), 0);
+    });
+
+    expect(ms).toBe(0);
+    const { ino } = await world.run(world.inodes(1).lookup(parent, name("f")));
+    const reader = await world.run(world.inodes(1).open(ino, "read"));
+    expect(fromUtf8(await world.run(reader.read(0, 10)))).toBe("hello");
+  });
+
+  test.each([1, 3])(
+    "shows everybody else what it has done, in whatever way they ask (client %i)",
+    async (other) => {
+      const world = await World.create(3);
+      const parent = await world.ownDirectory();
+      const [two, them] = [world.inodes(2), world.inodes(other)];
+      const asks: ((file: string, ino: InodeNumber) => Promise<unknown>)[] = [
+        (file) => them.lookup(parent, name(file)),
+        async (file) => {
+          const { entries } = await them.readDirectory(parent, new Uint8Array(), 100, true);
+          if (!entries.some((entry) => fromUtf8(entry.name) === file))
+            throw new Error(`${file} is not listed`);
+        },
+        (file) => them.resolvePath(name(`/own/${file}`), true),
+        (_, ino) => them.getAttributes(ino),
+        async (_, ino) => (await them.open(ino, "read")).close(),
+        (file) => them.rename({ ...renaming(parent), fromName: name(file), toName: name(`${file}-moved`) }),
+        (file) => them.remove(parent, name(file), false),
+        (_, ino) => them.setAttributes(ino, { mode: 0o600 }),
+      ];
+      for (const [i, ask] of asks.entries()) {
+        const { ino } = await world.run(two.create({ parent, name: name(`f${i}`), ...FILE }));
+        await world.run(ask(`f${i}`, ino));
+      }
+    },
+  );
+
+  test("is not alone with it any more when somebody else has seen it", async () => {
+    const world = await World.create(3);
+    const parent = await world.ownDirectory();
+    const [two, three] = [world.inodes(2), world.inodes(3)];
+    expect(await world.run(failing(three.lookup(parent, name("f"))))).toBe("not_found");
+
+    expect(await world.msOf(() => two.create({ parent, name: name("f"), ...FILE }))).toBeGreaterThan(0);
+    expect(await world.msOf(() => three.lookup(parent, name("f")))).toBeGreaterThan(0);
+  });
+
+  test("loses what it did not sync when it dies, and everything after it", async () => {
+    const world = await World.create(3);
+    const parent = await world.ownDirectory();
+    const two = world.inodes(2);
+    await world.run(two.create({ parent, name: name("synced"), ...FILE }));
+    await world.run(two.commit());
+    world.cutOff();
+    for (const lost of ["lost", "lost too"]) await two.create({ parent, name: name(lost), ...FILE });
+    world.cluster.clients[1]?.kill();
+
+    const { entries } = await world.run(world.inodes(1).readDirectory(parent, new Uint8Array(), 100, false));
+    const names = entries.map((entry) => fromUtf8(entry.name));
+    expect(names).toContain("synced");
+    expect(names.filter((each) => each.startsWith("lost"))).toEqual([]);
+  });
+
+  test("comes through a change of leader with what it answered, before anybody else is served", async () => {
+    const world = await World.create(3);
+    const parent = await world.ownDirectory();
+    const two = world.inodes(2);
+    world.cluster.leader?.kill();
+    for (let i = 0; i < 20; i++) await two.create({ parent, name: name(`f${i}`), ...FILE });
+
+    const { entries } = await world.run(world.inodes(1).readDirectory(parent, new Uint8Array(), 100, false));
+    expect(entries).toHaveLength(21);
+    await world.run(two.commit());
+  });
+
+  test("that loses its session is told so by the next commit, once", async () => {
+    const world = await World.create(3);
+    const parent = await world.ownDirectory();
+    const two = world.inodes(2);
+    const losses = two.lossCount;
+    world.cutOff();
+    await two.create({ parent, name: name("lost"), ...FILE });
+    const committing = failing(two.commit(losses));
+    await world.cluster.simulator.runFor(20_000);
+    world.cluster.world.network.heal();
+
+    expect(await world.run(committing)).toBe("io_error");
+    expect(await world.run(failing(two.commit(two.lossCount)))).toBe("ok");
+    expect(await world.run(failing(two.lookup(parent, name("lost"))))).toBe("not_found");
+  });
+});
+
+const renaming = (parent: InodeNumber) =>
+  ({ fromParent: parent, toParent: parent, mode: "replace" }) as const;
