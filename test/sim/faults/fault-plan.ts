@@ -99,6 +99,8 @@ export const CLIMATES: Readonly<Record<string, Partial<FaultPlan>>> = {
     pauseMs: 2500,
     clientKillMs: 5000,
   },
+  /** What a client has sent arrives when it is dead and its lease is over. */
+  late: { ...CALM, clientKillMs: 1500, pauseMs: 4000, spikeRate: 0.03, spikeMs: 7000, downMsMax: 300 },
   /** Leaders come and go, and clients are cut off meanwhile. */
   leaders: {
     ...CALM,

@@ -75,4 +75,19 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     replace: "",
     test: "test/unit/mds/core/reserved-numbers.test.ts",
   },
+  {
+    // Clients stop by themselves before their leases end: only a packet that is later than all of that meets this check.
+    name: "a chunk server serves any version",
+    file: "src/cs/core/replica-chain.ts",
+    find: "if (version !== this.#version) {\n      return { code",
+    replace: "if (version > this.#version) {\n      return { code",
+    test: "test/unit/cs/core/replica-chain.test.ts",
+  },
+  {
+    name: "a candidate with an old log is voted for",
+    file: "src/raft/log.ts",
+    find: "    return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex);",
+    replace: "    return lastTerm + lastIndex >= 0;",
+    test: "test/golden/raft.test.ts",
+  },
 ];
