@@ -90,4 +90,32 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     replace: "    return lastTerm + lastIndex >= 0;",
     test: "test/golden/raft.test.ts",
   },
+  {
+    name: "a durable write is acknowledged before it is safe",
+    file: "src/cs/cargo.ts",
+    find: "  if (cargo.isDurable) await stored.sync();\n",
+    replace: "",
+    test: "test/unit/cs/chain.test.ts",
+  },
+  {
+    name: "a server does not tell the next one that a write is durable",
+    file: "src/cs/replica.ts",
+    find: "        checksums,\n        isDurable,\n",
+    replace: "        checksums,\n",
+    test: "test/unit/cs/chain.test.ts",
+  },
+  {
+    name: "bytes of a local file are taken as they are",
+    file: "src/client/core/local-sums.ts",
+    find: "    else if (blockChecksum(contents) !== expected) return false;\n",
+    replace: "    else if (blockChecksum(contents) === 0) return false;\n",
+    test: "test/unit/client/local-reads.test.ts",
+  },
+  {
+    name: "checksums that were asked for before a change are kept",
+    file: "src/client/core/local-sums.ts",
+    find: "      if (question.begin < end && begin < question.end) question.isOutdated = true;\n",
+    replace: "",
+    test: "test/unit/client/core/local-sums.test.ts",
+  },
 ];
