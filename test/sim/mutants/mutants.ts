@@ -189,4 +189,12 @@ export const MUTANTS: readonly Mutant[] = [
     climate: "kills",
     seed: 4,
   },
+  {
+    name: "what is on its way when a version begins counts as unchanged",
+    file: "src/cs/store/stored-replica.ts",
+    find: "    this.history.begin(version, [...this.dirty.underWay(), ...this.#record.suspectRegions]);",
+    replace: "    this.history.begin(version, []);",
+    climate: "kills",
+    seed: 5,
+  },
 ];
