@@ -5,8 +5,8 @@ import { damagedOf } from "../../../src/cs/store/verify-blocks.js";
 import type { CsNode } from "../cluster/cs-node.js";
 import type { SimCluster } from "../cluster/sim-cluster.js";
 
-/** Longer than a region stays dirty that nobody writes to. */
-const CLEANING_MS = 6_000;
+/** Longer than a region stays dirty that nobody writes to, even one that came back often. */
+const CLEANING_MS = 40_000;
 const POLL_MS = 500;
 
 /** Has every chunk server read everything again, and waits until they have. */
