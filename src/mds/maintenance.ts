@@ -3,6 +3,7 @@ import { type CsId, csId } from "../chunk/index.js";
 import { inodeNumber, sessionId } from "../meta/index.js";
 import { BackgroundJobs, Heartbeat } from "./background-jobs.js";
 import { deleteReplicas, dropFileChunks, sweepFileChunks } from "./chunk-sweeping.js";
+import { ClusterWatch } from "./cluster-watch.js";
 import { configNumber } from "./core/cluster-config.js";
 import type { Effect } from "./core/effects.js";
 import { CsLiveness } from "./cs-liveness.js";
@@ -37,6 +38,7 @@ type WorkEffect = Exclude<
 export class Maintenance {
   readonly #leadership: Leadership;
   readonly #liveness: CsLiveness;
+  readonly #watch: ClusterWatch;
   readonly repair: RepairLoop;
   readonly #rebalance: RebalanceLoop;
   readonly #beat: Heartbeat;
@@ -50,6 +52,7 @@ export class Maintenance {
   constructor(leadership: Leadership) {
     this.#leadership = leadership;
     this.#liveness = new CsLiveness(leadership);
+    this.#watch = new ClusterWatch(leadership);
     this.repair = new RepairLoop(leadership);
     this.#rebalance = new RebalanceLoop(leadership);
     this.#beat = new Heartbeat(leadership.clock, "mds.maintenance", BEAT_MS, (lateMs) => this.#tick(lateMs));
@@ -132,6 +135,7 @@ export class Maintenance {
     }
     for (const change of this.#liveness.tick()) await leadership.proposeQuietly(change);
     await followMembership(leadership);
+    await this.#watch.tick();
     for (const jobs of this.#jobs) jobs.retry();
   }
 

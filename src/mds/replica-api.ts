@@ -115,6 +115,8 @@ export interface MemberStatus {
   readonly isActive: boolean;
   /** Close enough to the end of the log to be given a vote. */
   readonly isCaughtUp: boolean;
+  /** Snapshots that this leader has begun to send to it. */
+  readonly snapshotCount: number;
 }
 
 export interface ReplicaStatus extends Leadership {

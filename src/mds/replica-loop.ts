@@ -73,6 +73,11 @@ export class ReplicaLoop {
     transport.onSnapshot((message, bytes) => this.#snapshots.receive(message, bytes));
   }
 
+  /** How many snapshots were begun to be sent to that member in this leadership. */
+  snapshotsSentTo(id: RaftId): number {
+    return this.#snapshots.sentTo(id);
+  }
+
   /** Time spent with writing the log since the start, in ms. */
   get logTimeMs(): number {
     return this.#logTime.totalMs;

@@ -1,5 +1,5 @@
 import { failureOf, storageError } from "../base/index.js";
-import type { Entry, Snapshot, SnapshotMeta } from "../raft/index.js";
+import type { Entry, RaftId, Snapshot, SnapshotMeta } from "../raft/index.js";
 import type { ReplicaParts } from "./replica-loop.js";
 import type { Persister } from "./replica-persister.js";
 import type { RaftLogStore } from "./store/raft-log.js";
@@ -29,6 +29,7 @@ export class ReplicaSnapshots {
   readonly #hooks: SnapshotHooks;
   /** What was committed while a snapshot is being restored. */
   #deferred: Entry[] | undefined;
+  #sent = { term: 0, counts: new Map<RaftId, number>() };
   #restoring: Promise<void> = Promise.resolve();
   #compacting: Promise<void> | undefined;
 
@@ -37,6 +38,11 @@ export class ReplicaSnapshots {
     this.#persister = persister;
     this.#stopped = stopped;
     this.#hooks = hooks;
+  }
+
+  /** How many were begun to be sent to that member in this leadership. */
+  sentTo(id: RaftId): number {
+    return this.#sent.term === this.#parts.raft.term ? (this.#sent.counts.get(id) ?? 0) : 0;
   }
 
   get isRestoring(): boolean {
@@ -83,6 +89,8 @@ export class ReplicaSnapshots {
       throw storageError("not_leader", "the leadership was lost");
     }
     raft.snapshotOpened(to, index);
+    if (this.#sent.term !== message.term) this.#sent = { term: message.term, counts: new Map() };
+    this.#sent.counts.set(to, this.sentTo(to) + 1);
     world.log?.info("sending a snapshot", { to, index });
     const snapshot = { index, term, membership: raft.membershipAt(index) };
     await transport.sendSnapshot(to, { ...message, snapshot }, source);

@@ -245,7 +245,8 @@ export class Replica {
     const raft = this.#running?.raft;
     const members = this.members().map(({ id, address, role }) => {
       const { match: matchIndex = 0, isActive = false, isCaughtUp = false } = raft?.progressOf(id) ?? {};
-      return { id, address, role, matchIndex, isActive, isCaughtUp };
+      const snapshotCount = this.#running?.loop.snapshotsSentTo(id) ?? 0;
+      return { id, address, role, matchIndex, isActive, isCaughtUp, snapshotCount };
     });
     return {
       id: this.#config.id,
