@@ -9,7 +9,7 @@ import { parseMdsName, parseMdsNames } from "../discovery/index.js";
  *     etc/pstorage/clusters/NAME/bs.list        addresses of metadata servers, one IP[:PORT] a line
  *     etc/pstorage/clusters/NAME/auth_digest.key  the host's credential
  *     etc/pstorage/host_id, location            identity and place of the host
- *     etc/pstorage/mds.config, cs.config        the repositories of this host, one `CLUSTER DIR` a line
+ *     etc/pstorage/mds.config, cs.config        the repositories of this host, one `CLUSTER DIR [metrics=[ADDR:]PORT]` a line
  *     run/pstorage/                             process ids
  */
 export class HostFiles {
@@ -88,9 +88,10 @@ export class HostFiles {
     const services: Service[] = [];
     for (const line of text.split("\n")) {
       // A directory may have a # in its name: only whole lines are comments.
-      const [clusterName, directory] = splitOnce(line.replace(/^\s*#.*/, "").trim());
+      const [entry, metrics] = splitMetrics(line.replace(/^\s*#.*/, "").trim());
+      const [clusterName, directory] = splitOnce(entry);
       if (clusterName === "" || directory === "") continue;
-      services.push({ kind, clusterName, directory });
+      services.push({ kind, clusterName, directory, ...(metrics === undefined ? {} : { metrics }) });
     }
     return services;
   }
@@ -110,7 +111,10 @@ export class HostFiles {
   }
 
   async #writeServices(kind: ServiceKind, services: readonly Service[]): Promise<void> {
-    const lines = services.map(({ clusterName, directory }) => `${clusterName} ${directory}\n`);
+    const lines = services.map(
+      ({ clusterName, directory, metrics }) =>
+        `${clusterName} ${directory}${metrics === undefined ? "" : ` metrics=${metrics}`}\n`,
+    );
     await writeText(this.path("etc/pstorage", `${kind}.config`), lines.join(""));
   }
 }
@@ -122,6 +126,8 @@ export interface Service {
   readonly kind: ServiceKind;
   readonly clusterName: string;
   readonly directory: string;
+  /** Where its daemon serves metrics, `[ADDR:]PORT`; nowhere without. */
+  readonly metrics?: string;
 }
 
 const CLUSTER_NAME = /^[A-Za-z0-9_-]{1,63}$/;
@@ -157,4 +163,10 @@ function withoutComment(line: string): string {
 function splitOnce(line: string): [string, string] {
   const found = /^(\S+)\s+(.+)$/.exec(line);
   return [found?.[1] ?? "", found?.[2] ?? ""];
+}
+
+/** A line of mds.config or cs.config without `metrics=` at its end, and what that says. */
+function splitMetrics(line: string): [string, string | undefined] {
+  const found = /^(.*?)\s+metrics=(\S+)$/.exec(line);
+  return found === null ? [line, undefined] : [found[1] ?? "", found[2]];
 }

@@ -56,7 +56,7 @@ export async function startService(files: HostFiles, service: LocalService): Pro
   const pidBefore = await readText(pidFile);
   const fatal = openSync(fatalPath, "a");
   const fatalBegin = statSync(fatalPath).size;
-  const child = spawn(process.execPath, [daemonProgram(service.kind), "-r", service.directory], {
+  const child = spawn(process.execPath, daemonArguments(service), {
     cwd: "/",
     detached: true,
     env: { ...process.env, PSTORAGE_ROOT: files.root },
@@ -152,6 +152,10 @@ export function serviceName({ kind, id }: LocalService): string {
 
 export function describeService(service: LocalService): string {
   return `${serviceName(service)} of ${service.clusterName} (${service.directory})`;
+}
+
+function daemonArguments({ kind, directory, metrics }: Service): string[] {
+  return [daemonProgram(kind), "-r", directory, ...(metrics === undefined ? [] : ["--metrics", metrics])];
 }
 
 function daemonProgram(kind: ServiceKind): string {

@@ -1,7 +1,7 @@
 import { failureOf } from "../base/index.js";
 import type { Clock, Random } from "../io/index.js";
 import type { Rpc } from "../rpc/index.js";
-import type { Logger } from "../telemetry/index.js";
+import type { Logger, MetricSample } from "../telemetry/index.js";
 import { Admin } from "./admin.js";
 import type { BlockCache, BlockCacheStatus } from "./block-cache.js";
 import type { CacheListener } from "./cache-listener.js";
@@ -11,6 +11,7 @@ import { FileSystem } from "./file-system.js";
 import { InodeOperations } from "./inode-operations.js";
 import { type LocalDisk, LocalFiles } from "./local-files.js";
 import { Locks } from "./locks.js";
+import { clientSamples } from "./metrics.js";
 import { OpenFiles } from "./open-files.js";
 import { ReadAheadMemory } from "./read-ahead.js";
 import { ReplicaAccess } from "./replica-access.js";
@@ -142,6 +143,11 @@ export class Cluster {
   /** How the read cache does; undefined if there is none. */
   get readCache(): BlockCacheStatus | undefined {
     return this.#blockCache?.status;
+  }
+
+  /** What this client has done, for whoever watches it. */
+  metrics(): MetricSample[] {
+    return clientSamples(this.#servers.meter.totals, this.leader !== undefined, this.readCache);
   }
 
   /** Reports what is not reported, ends the session, closes connections. Idempotent. Handles fail afterwards. */

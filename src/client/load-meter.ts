@@ -25,6 +25,11 @@ export class ClientLoadMeter {
     } else if (type === "sync") this.#add({ syncCount: load.syncCount + 1 }, tookMs);
   }
 
+  /** Everything until now. */
+  get totals(): ClientLoad {
+    return this.#load;
+  }
+
   /** Everything until now; the longest latency is since the last call. */
   take(): ClientLoad {
     const load = { ...this.#load, latencyMsMax: this.#latencyMsMax };

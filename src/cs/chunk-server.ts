@@ -2,7 +2,7 @@ import { type FailureCode, storageError, toHex } from "../base/index.js";
 import type { ChunkId, ChunkVersion, CsCommand, CsHeartbeat, CsId, RegisterCs } from "../chunk/index.js";
 import type { Clock, Disk, DiskSpace, Random } from "../io/index.js";
 import { CHUNK_CHANNEL, type Rpc, type RpcListener, serveCalls } from "../rpc/index.js";
-import { BusyTime, type Logger } from "../telemetry/index.js";
+import { BusyTime, type Logger, type MetricSample } from "../telemetry/index.js";
 import { CargoMeter } from "./cargo.js";
 import { Cleaner } from "./cleaner.js";
 import { ServiceLease } from "./core/service-lease.js";
@@ -10,6 +10,7 @@ import { DamageTally } from "./damage-tally.js";
 import { type CsLimits, DEFAULT_LIMITS, type ReplicaEnvironment } from "./environment.js";
 import { LoadMeter } from "./load-meter.js";
 import { MeteredDisk } from "./metered-disk.js";
+import { csSamples } from "./metrics.js";
 import { RateLimit } from "./rate-limit.js";
 import { type MdsAddresses, Registration } from "./registration.js";
 import { ReplicaTable } from "./replica-table.js";
@@ -138,6 +139,17 @@ export class ChunkServer {
   /** True while a leader has its registration and answers; it may serve for a while without. */
   get isAttached(): boolean {
     return this.#parts?.registration.isAttached === true;
+  }
+
+  /** What it tells to whoever watches it. */
+  async metrics(): Promise<MetricSample[]> {
+    const { store, load, table, scrubber } = this.#started;
+    const { totalBytes, freeBytes } = await store.space();
+    const { totals, queueDepth, diskBusySeconds } = load;
+    const damagedBlocks = scrubber.report().damagedCount;
+    const { isServing } = this;
+    const kept = { totalBytes, freeBytes, replicaCount: table.count, damagedBlocks };
+    return csSamples({ totals, queueDepth, diskBusySeconds, isServing, ...kept });
   }
 
   /** Ends in order: takes no more, finishes what is on its way, cleans everything. */

@@ -44,6 +44,16 @@ export class LoadMeter {
     this.#queueSinceMs = this.#beforeMs;
   }
 
+  /** Since the start. */
+  get totals(): CsTotals {
+    return { ...this.#totals };
+  }
+
+  /** For how long the disk has had something to do, s. */
+  get diskBusySeconds(): number {
+    return this.#disk.totalMs / 1000;
+  }
+
   /** Requests under way. */
   get queueDepth(): number {
     return this.#queueDepth;

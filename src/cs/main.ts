@@ -4,11 +4,11 @@ import { Command } from "commander";
 import { type AuthorizationTable, loadCredential, type Role } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import { clientAddressOf, findMds, machineSearch } from "../discovery/index.js";
-import { realWorld } from "../io/real/index.js";
+import { processReadings, realWorld, servePages } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { CHUNK_CHANNEL, openDataChannel } from "../rpc/index.js";
-import { type LogLevel, openLog } from "../telemetry/index.js";
+import { type LogLevel, openLog, serveMetrics } from "../telemetry/index.js";
 import { hostLocation } from "./config.js";
 import { RecurringServer } from "./recurring-server.js";
 import { readIdentity } from "./store/chunk-store.js";
@@ -23,6 +23,7 @@ interface Flags {
   readonly repository: string;
   readonly log?: string;
   readonly logLevel: string;
+  readonly metrics?: string;
 }
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
@@ -101,10 +102,14 @@ async function main(): Promise<void> {
   await mdsAddresses();
   const server = new RecurringServer(config, { ...world, rpc, log });
   await server.start(halt);
+  const labels = { cluster: clusterName, cs: String(csId) };
+  const machine = { servePages, processReadings };
+  const metrics = await serveMetrics(machine, flags.metrics, labels, () => server.metrics());
   let isStopping = false;
   const stop = async (): Promise<void> => {
     if (isStopping) return;
     isStopping = true;
+    await metrics?.close();
     await server.close();
     await rpc.close();
     await daemonLog.close();
@@ -124,6 +129,7 @@ function parseFlags(): Flags {
     .requiredOption("-r, --repository <dir>", "the repository directory")
     .option("-l, --log <file>", "log file (default: DIR/logs/log)")
     .option("-d, --log-level <level>", `${LEVELS.join(", ")}`, "info")
+    .option("--metrics <[addr:]port>", "serve /metrics for Prometheus there (default: not at all)")
     .parse();
   return program.opts<Flags>();
 }

@@ -1,4 +1,5 @@
 import { failureOf } from "../base/index.js";
+import type { MetricSample } from "../telemetry/index.js";
 import { ChunkServer, type CsConfig, type CsWorld } from "./chunk-server.js";
 
 const PERIOD_MS = 2000;
@@ -27,6 +28,11 @@ export class RecurringServer {
   async start(halt: (error: unknown) => void): Promise<void> {
     await this.#server.start();
     this.#watching = this.#watch().catch(halt);
+  }
+
+  /** What the present one tells to whoever watches it. */
+  metrics(): Promise<MetricSample[]> {
+    return this.#server.metrics();
   }
 
   async close(): Promise<void> {

@@ -4,11 +4,11 @@ import { Command } from "commander";
 import { loadCredential } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import { canAnnounce, MdsAnnouncer } from "../discovery/index.js";
-import { realWorld } from "../io/real/index.js";
+import { processReadings, realWorld, servePages } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { METADATA_SESSION } from "../rpc/index.js";
-import { type Logger, type LogLevel, openLog } from "../telemetry/index.js";
+import { type Logger, type LogLevel, openLog, serveMetrics } from "../telemetry/index.js";
 import { MDS_AUTHORIZATION, MDS_SERVER_ROLES } from "./authorization.js";
 import { MetadataServer } from "./metadata-server.js";
 import { processLoad } from "./process-load.js";
@@ -24,6 +24,7 @@ interface Flags {
   readonly repository: string;
   readonly log?: string;
   readonly logLevel: string;
+  readonly metrics?: string;
 }
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
@@ -41,6 +42,7 @@ async function main(): Promise<void> {
     .requiredOption("-r, --repository <dir>", "the repository directory")
     .option("-l, --log <file>", "log file (default: DIR/logs/log)")
     .option("-d, --log-level <level>", `${LEVELS.join(", ")}`, "info")
+    .option("--metrics <[addr:]port>", "serve /metrics for Prometheus there (default: not at all)")
     .parse();
   const flags = program.opts<Flags>();
   const level = LEVELS.find((name) => name === flags.logLevel);
@@ -106,11 +108,15 @@ async function main(): Promise<void> {
   applied = () => server.replica.status().appliedIndex;
   logMs = () => server.replica.logTimeMs;
   const announcer = announce(identity, log);
+  const labels = { cluster: identity.clusterName, mds: String(identity.mdsId) };
+  const machine = { servePages, processReadings };
+  const metrics = await serveMetrics(machine, flags.metrics, labels, () => server.metrics());
   let isStopping = false;
   const stop = async (): Promise<void> => {
     if (isStopping) return;
     isStopping = true;
     await announcer?.close();
+    await metrics?.close();
     await server.close();
     await rpc.close();
     log.info("metadata server stopped");

@@ -3,7 +3,7 @@ import type { Clock, Disk, Kv, Random } from "../io/index.js";
 import type { MdsLoad } from "../meta/index.js";
 import { raftId } from "../raft/index.js";
 import { ADMIN, type Rpc, type RpcListener } from "../rpc/index.js";
-import type { Logger } from "../telemetry/index.js";
+import type { Logger, MetricSample } from "../telemetry/index.js";
 import { AdminService } from "./admin-service.js";
 import { ClientService } from "./client-service.js";
 import { clientAddress, type MdsConfig } from "./config.js";
@@ -11,11 +11,13 @@ import { epochOf } from "./core/epochs.js";
 import { defineEnrollment } from "./enrollment-service.js";
 import { completeRecovery } from "./epoch-work.js";
 import { Leadership } from "./leadership.js";
+import { clusterSamples, mdsSamples } from "./metrics.js";
 import { Proposals } from "./proposals.js";
 import { RaftLink } from "./raft-link.js";
 import { RegistryService } from "./registry-service.js";
 import { REPLICA_DEFAULTS, Replica } from "./replica.js";
 import { forgetGenesis, forgetRecovery, noteMembership, wasMember } from "./repository.js";
+import { clusterStatus } from "./status-report.js";
 import { encodeCommand } from "./store/command-codec.js";
 import { MetadataStore } from "./store/metadata-store.js";
 import { RaftLogStore } from "./store/raft-log.js";
@@ -118,6 +120,16 @@ export class MetadataServer {
 
   get replica(): Replica {
     return this.#replica;
+  }
+
+  /** Of this server, and of the whole cluster while it leads. */
+  async metrics(): Promise<MetricSample[]> {
+    const { isLeader, term, appliedIndex, commitIndex } = this.#replica.status();
+    const logSeconds = this.#replica.logTimeMs / 1000;
+    const own = mdsSamples({ isLeader, term, appliedIndex, commitIndex, logSeconds });
+    const leadership = this.#leadership;
+    if (leadership === undefined) return own;
+    return [...own, ...clusterSamples(await clusterStatus(leadership, this.#config.identity.mdsId))];
   }
 
   /** Hands the leadership over if it can, and stops. */

@@ -2,8 +2,14 @@ import { constants } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { failureOf, storageError } from "../base/index.js";
 import { type Cluster, type ConnectOptions, connectCluster } from "../client/connect.js";
-import { realWorld } from "../io/real/index.js";
-import { type Logger, openLog } from "../telemetry/index.js";
+import { processReadings, realWorld, servePages } from "../io/real/index.js";
+import {
+  type Logger,
+  type MetricSample,
+  openLog,
+  parseMetricsAddress,
+  serveMetrics,
+} from "../telemetry/index.js";
 import { DevFuse } from "./dev-fuse.js";
 import { MountedFileSystem } from "./filesystem.js";
 import { FuseConnection } from "./fuse-connection.js";
@@ -58,9 +64,11 @@ async function main(): Promise<void> {
   process.on("SIGTERM", end);
   process.on("SIGINT", end);
   try {
+    if (config.metrics !== undefined) parseMetricsAddress(config.metrics);
     const { cluster, connection, fileSystem } = await mount(config, log, stop.signal);
     connected = connection;
     if (stop.signal.aborted) void takeDown(config, connection, log);
+    await watched(config, cluster, log);
     tell({ type: "mounted", pid: process.pid });
     const error = await connection.ended;
     if (error === undefined) log.info("unmounted");
@@ -133,6 +141,19 @@ async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Pro
     await cluster.close();
     throw error;
   }
+}
+
+/** Serves the metrics, if somebody wants them. A mount is not given up because they cannot be. */
+async function watched(
+  { clusterName, directory, metrics }: MountConfig,
+  cluster: Cluster,
+  log: Logger,
+): Promise<void> {
+  const labels = { cluster: clusterName, mount: directory };
+  const samples = async (): Promise<readonly MetricSample[]> => cluster.metrics();
+  await serveMetrics({ servePages, processReadings }, metrics, labels, samples).catch((error: unknown) => {
+    log.warn("metrics are not served", { reason: messageOf(error) });
+  });
 }
 
 /** In megabytes, where only the file is given. */

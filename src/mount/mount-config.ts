@@ -24,6 +24,8 @@ export interface MountConfig {
   /** SSD read cache; none without. */
   readonly cacheFile: string | undefined;
   readonly cacheMegabytes: number | undefined;
+  /** Where to serve metrics, `[ADDR:]PORT`; nowhere without. */
+  readonly metrics?: string | undefined;
   /** `stderr`, or a file; compressed if it ends in .gz. */
   readonly log: string;
   readonly logLevel: "debug" | "info";

@@ -19,6 +19,8 @@ export interface MountOptions {
   readonly group: string | undefined;
   readonly mode: string | undefined;
   readonly log: string | undefined;
+  /** Where to serve metrics, `[ADDR:]PORT`. */
+  readonly metrics: string | undefined;
 }
 
 /** Flags that mount(8) understands, for every file system. */
@@ -36,7 +38,7 @@ const IGNORED = new Set([
 /** Decided already: the kernel checks permissions, and who may mount shares with all. */
 const ALWAYS = new Set(["allow_other", "default_permissions"]);
 
-const VALUED = ["fsname", "cache", "cachesize", "uid", "gid", "mode", "log"] as const;
+const VALUED = ["fsname", "cache", "cachesize", "uid", "gid", "mode", "log", "metrics"] as const;
 type Valued = (typeof VALUED)[number];
 
 /**
@@ -72,6 +74,7 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
     group: values.get("gid"),
     mode: values.get("mode"),
     log: values.get("log"),
+    metrics: values.get("metrics"),
   };
 }
 

@@ -19,4 +19,18 @@ export {
   type Metrics,
   MetricsRegistry,
 } from "./metrics.js";
+export {
+  type MetricsEndpoint,
+  type MetricsMachine,
+  parseMetricsAddress,
+  serveMetrics,
+} from "./metrics-endpoint.js";
+export { METRICS_TYPE, metricsText } from "./metrics-text.js";
 export { type DaemonLog, type LogOptions, openLog } from "./pino-logger.js";
+export {
+  counterSample,
+  gaugeSample,
+  labelled,
+  type ProcessReadings,
+  processSamples,
+} from "./samples.js";

@@ -70,6 +70,7 @@ export async function planMount(host: Host, wish: MountWish): Promise<MountConfi
     mode: mode === undefined ? undefined : parseMode(mode),
     cacheFile: cacheFile === undefined ? undefined : resolve(cacheFile),
     cacheMegabytes,
+    metrics: options.metrics,
     log: logFile(host, clusterName, wish, options),
     logLevel: wish.isVerbose ? "debug" : "info",
   };

@@ -5,6 +5,9 @@ import { RealDisk } from "./real-disk.js";
 import { RealNet } from "./real-net.js";
 import { RealRandom } from "./real-random.js";
 
+export { processReadings } from "./process-readings.js";
+export { type Page, type PageServer, servePages } from "./real-pages.js";
+
 /** Everything a daemon may use of the machine it runs on. */
 export interface RealWorld {
   readonly clock: Clock;

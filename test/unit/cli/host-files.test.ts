@@ -1,5 +1,5 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { checkedClusterName, HostFiles } from "../../../src/cli/host-files.js";
 import { temporaryRoot } from "./temporary-root.js";
@@ -56,6 +56,18 @@ test("services are remembered once for each directory, and directories may have 
   expect(await files.services("mds")).toEqual([]);
   await files.removeService("cs", service.directory);
   expect(await files.services("cs")).toEqual([{ ...service, directory: "/disks/2" }]);
+});
+
+test("a service's line may end with where it serves metrics, and keeps that when others come", async () => {
+  const files = new HostFiles(await temporaryRoot());
+  const path = files.path("etc/pstorage/cs.config");
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, "stor1 /disks/a b  metrics=127.0.0.1:9511\n");
+  await files.addService({ kind: "cs", clusterName: "stor1", directory: "/disks/c" });
+  expect(await files.services("cs")).toEqual([
+    { kind: "cs", clusterName: "stor1", directory: "/disks/a b", metrics: "127.0.0.1:9511" },
+    { kind: "cs", clusterName: "stor1", directory: "/disks/c" },
+  ]);
 });
 
 test("a host without a location is in room 0, row 0, rack 0", async () => {

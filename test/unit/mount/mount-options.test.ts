@@ -25,12 +25,13 @@ describe("options of -o", () => {
   });
 
   test("values may hold commas after a backslash, and equals signs", () => {
-    const options = parseMountOptions(["fsname=a\\,b=c,cache=/ssd/file,cachesize=500"]);
+    const options = parseMountOptions(["fsname=a\\,b=c,cache=/ssd/file,cachesize=500,metrics=9512"]);
     expect([options.sourceName, options.cacheFile, options.cacheMegabytes]).toEqual([
       "a,b=c",
       "/ssd/file",
       500,
     ]);
+    expect(options.metrics).toBe("9512");
   });
 
   test("what only readers of fstab care about is no option of ours", () => {
