@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -103,4 +104,26 @@ test("while the cluster does not answer top says for how long, and goes on when 
   await top.shows("the cluster answers", (picture) => picture[0]?.startsWith("Cluster 'lab'") === true);
   top.send("q");
   expect((await top.ended()).status).toBe(0);
+});
+
+test("get-event -f goes on with what comes, also from a new leader, and each event once", async () => {
+  const events = start(200, ["-q", "get-event", "-n", "1", "--severity", "info", "-f"]);
+  await eventually("the last event", async () => /TIME +SYS +SEV +MESSAGE/.test(events.output));
+  const before = events.output.split("became master").length;
+  await harness.lab.stopOne("mds", 1);
+  await harness.lab.startOne("mds", 1);
+  await eventually("the new leader", async () => events.output.split("became master").length === before + 1);
+  events.send("\u0003");
+  expect((await events.ended()).status).toBe(0);
+  const lines = events.output.split(/\r+\n/).filter((line) => line.includes("became master"));
+  expect(new Set(lines).size).toBe(lines.length);
+});
+
+test("filters of get-event narrow the log, and stat -X is XML", async () => {
+  const cs = await harness.run(["-q", "get-event", "--system", "CS", "--since", "1d"], { host: 1 });
+  expect(cs.output).toMatch(/ CS +info CS#1025 registered for the first time/);
+  expect(cs.output).not.toContain("became master");
+  const { output } = await harness.run(["stat", "-X"], { host: 1 });
+  const program = "import sys, xml.dom.minidom as m; print(m.parse(sys.stdin).documentElement.tagName)";
+  expect(execFileSync("python3", ["-c", program], { input: output, encoding: "utf8" })).toBe("cluster\n");
 });
