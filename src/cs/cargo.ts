@@ -158,10 +158,12 @@ async function applyChange(stored: StoredReplica, change: Change, payload: Paylo
     // Safe at once: the new size is, and no client knows afterwards that there is something to be synced here.
     return await stored.sync();
   }
-  await stored.zero(offset, lengthBytes);
-  if (bytes.length === 0) return;
-  await stored.write(offset, bytes.subarray(0, BLOCK_BYTES), checksums.subarray(0, 4), endBytes);
-  if (bytes.length === BLOCK_BYTES) return;
-  const last = offset + lengthBytes - BLOCK_BYTES;
-  await stored.write(last, bytes.subarray(BLOCK_BYTES), checksums.subarray(4), endBytes);
+  const firstBytes = Math.min(bytes.length, BLOCK_BYTES);
+  const lastBytes = bytes.length - firstBytes;
+  const last = offset + lengthBytes - lastBytes;
+  // Blocks that keep something are overwritten once, never zeroed before: what was synced in them outlives a loss of power.
+  if (offset + firstBytes < last) await stored.zero(offset + firstBytes, last - offset - firstBytes);
+  if (firstBytes > 0)
+    await stored.write(offset, bytes.subarray(0, firstBytes), checksums.subarray(0, 4), endBytes);
+  if (lastBytes > 0) await stored.write(last, bytes.subarray(firstBytes), checksums.subarray(4), endBytes);
 }

@@ -155,3 +155,20 @@ test("a buffered write that its own client saw may be lost with the client, but 
   expect(run("a")).toEqual([]);
   expect(run("b")).not.toEqual([]);
 });
+
+test("after loss of power a client may go on seeing what it wrote and did not sync, until it does not; nobody else may", () => {
+  const run = (reader: string, isSynced: boolean): string[] => {
+    const script = new Script();
+    const write = script.begin("a", 0, 4096);
+    write.isBuffered = true;
+    script.history.succeeded(write);
+    if (isSynced) script.sync("a");
+    script.history.powerFailed();
+    script.read(reader, 0, 4096, bytesOf(write));
+    script.read("c", 0, 4096, new Uint8Array(4096));
+    return script.complaints;
+  };
+  expect(run("a", false)).toEqual([]);
+  expect(run("a", true)).not.toEqual([]);
+  expect(run("b", false)).not.toEqual([]);
+});

@@ -9,22 +9,25 @@ export function checkFile(history: FileHistory): string[] {
 }
 
 /**
- * What a client read while it had a write of its own in its buffer that never was safe: it may have seen that write, which
- * may be gone with the buffer. Others see only what has left the buffer. These are the operations without such reads, as far
- * as they are about the same block, if one is given.
+ * What a client read while it had a write of its own in its memory that never was safe: it may have seen that write, which
+ * may be gone with the buffer; or with the power of the servers that had it and had not synced it, while the client still has
+ * it in its caches. Others see only what the servers have. These are the operations without such reads, as far as they are
+ * about the same block, if one is given.
  */
 function withoutLostSights(history: FileHistory, index?: number): FileOperation[] {
-  const lost = history.operations.filter(
-    (write) =>
-      write.isBuffered === true &&
-      write.outcome !== "ok" &&
-      (index === undefined || eventOf(write, index) !== undefined),
-  );
+  const lost: { readonly process: string; readonly from: number }[] = [];
+  for (const write of history.operations) {
+    if (write.isBuffered !== true || (index !== undefined && eventOf(write, index) === undefined)) continue;
+    if (write.outcome !== "ok") lost.push({ process: write.process, from: write.calledAt });
+    const failure = history.powerFailures.find(({ at }) => at > write.returnedAt);
+    if (failure !== undefined && !isSynced(history, write, failure.at))
+      lost.push({ process: write.process, from: failure.at });
+  }
   if (lost.length === 0) return history.operations;
   return history.operations.filter(
     ({ action, process, returnedAt }) =>
       (action.type !== "read" && action.type !== "size") ||
-      !lost.some((write) => write.process === process && write.calledAt < returnedAt),
+      !lost.some((write) => write.process === process && write.from < returnedAt),
   );
 }
 
