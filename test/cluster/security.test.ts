@@ -15,7 +15,9 @@ import { type Cluster, connectCluster } from "../../src/client/connect.js";
 import { clientAddressOf } from "../../src/discovery/index.js";
 import { realWorld } from "../../src/io/real/index.js";
 import { MDS_AUTHORIZATION } from "../../src/mds/authorization.js";
+import { PROTOCOL_VERSION } from "../../src/mds/client-service.js";
 import { RAFT_PEER } from "../../src/mds/raft-wire.js";
+import { REGISTRY_PROTOCOL_VERSION } from "../../src/mds/registry-service.js";
 import type { Hello, MetadataRequest } from "../../src/meta/index.js";
 import { GrpcRpc } from "../../src/rpc/grpc/index.js";
 import {
@@ -307,7 +309,7 @@ async function greet(
     clusterId: own.clusterId,
     sessionId: 0,
     hostname: "h",
-    protocolVersion: 1,
+    protocolVersion: PROTOCOL_VERSION,
     program: "p",
     ...hello,
   };
@@ -378,7 +380,7 @@ test(
         tier: 0,
         incarnation: 1_000_000,
         runs: ["stranger"],
-        protocolVersion: 1,
+        protocolVersion: REGISTRY_PROTOCOL_VERSION,
         space,
       };
       return codeOf(calls.request({ type: "register", body: { ...server, ...rest, ...change } }, CALL));
