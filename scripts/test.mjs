@@ -30,7 +30,8 @@ const steps =
           vitest("test/tidy.test.ts", "test/unit", "test/golden", "test/contract"),
         ],
         ["simulation", vitest("test/sim")],
-        ["real clusters", vitest("test/cluster")],
+        // They wait more than they work: for elections, restarts, and times to run out.
+        ["real clusters", vitest("test/cluster", "--poolOptions.forks.maxForks=3")],
         ["mounts", vitest("test/mount", "--no-file-parallelism")],
       ];
 
