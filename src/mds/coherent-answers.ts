@@ -9,6 +9,7 @@ import {
 } from "../meta/index.js";
 import type { CallContext } from "../rpc/index.js";
 import type { CacheCoherence } from "./coherence.js";
+import type { Concern } from "./core/sole-interest.js";
 
 /**
  * Answers a query: a session that caches hears of every change from the moment in which the answer was read, and
@@ -28,12 +29,34 @@ export async function coherentQuery(
   const unknown = asked === "all" ? [] : coherence.sole.unknownOf(session, asked);
   if (unknown.length > 0) await coherence.sole.learn(unknown, context);
   const asking = { coherence, session, query, context, answer, asked };
-  for (;;) {
-    while (coherence.sole.mustWait(session, asked)) await coherence.sole.free(session, asked, context);
-    const reply = isOfNoCache(query) ? await answer(() => undefined) : await askOnce(asking);
-    if (reply !== undefined) return reply;
+  const { sole } = coherence;
+  let concern: Concern | undefined;
+  /** Until this is answered nobody gets alone with these. */
+  const keepFree = (inos: Concern["inos"]): void => {
+    if (concern !== undefined) sole.end(concern);
+    concern = sole.begin({ sessionId: session, inos, directories: [] });
+  };
+  try {
+    for (;;) {
+      if (sole.mustWait(session, asked)) {
+        keepFree(asked);
+        await sole.free(session, asked, context);
+      }
+      if (isOfNoCache(query)) return await answer(() => undefined);
+      const outcome = await askOnce(asking);
+      if (outcome.type === "answered") return outcome.reply;
+      keepFree(asked === "all" ? asked : [...asked, ...outcome.inos]);
+      await sole.free(session, outcome.inos, context);
+    }
+  } finally {
+    if (concern !== undefined) sole.end(concern);
   }
 }
+
+/** Or it has to be asked again, when another session has given these up. */
+type Outcome =
+  | { readonly type: "answered"; readonly reply: MetadataReply }
+  | { readonly type: "held"; readonly inos: readonly InodeNumber[] };
 
 interface Asking {
   readonly coherence: CacheCoherence;
@@ -44,8 +67,7 @@ interface Asking {
   readonly asked: readonly InodeNumber[] | "all";
 }
 
-/** Undefined if it has to be asked again: what it found is another session's alone. */
-async function askOnce(asking: Asking): Promise<MetadataReply | undefined> {
+async function askOnce(asking: Asking): Promise<Outcome> {
   const { coherence, session, query, context, answer, asked } = asking;
   const { sole } = coherence;
   const keeps = coherence.caches(session);
@@ -62,18 +84,16 @@ async function askOnce(asking: Asking): Promise<MetadataReply | undefined> {
   try {
     const reply = await answer(seen);
     const inos = inosOf(reply);
-    if (foreign.size > 0) {
-      await sole.free(session, [...foreign], context);
-      return undefined;
-    }
-    if (sole.mustWait(session, asked === "all" ? asked : [...asked, ...inos])) return undefined;
+    if (foreign.size > 0) return { type: "held", inos: [...foreign] };
+    if (sole.mustWait(session, asked === "all" ? asked : [...asked, ...inos])) return { type: "held", inos };
     await coherence.settled(session, asked === "all" ? asked : [...asked, ...inos], context);
-    if (!keeps) return reply;
+    if (!keeps) return { type: "answered", reply };
     const granted = sole.grant(session, query.type === "lookup" ? [...inos, query.body.parent] : inos);
-    return { ...reply, coherence: { changed: [], fleeting: [...fleeting], dropped: [], sole: granted } };
+    const told = { changed: [], fleeting: [...fleeting], dropped: [], sole: granted };
+    return { type: "answered", reply: { ...reply, coherence: told } };
   } catch (error) {
     if (failureOf(error) === undefined) throw error;
-    if (sole.mustWait(session, asked)) return undefined;
+    if (sole.mustWait(session, asked)) return { type: "held", inos: [] };
     await coherence.settled(session, asked, context);
     throw error;
   }
@@ -101,7 +121,13 @@ export async function coherentMutation(
   if (unknown.length > 0) await coherence.sole.learn(unknown, context);
   let concern = coherence.concernOf(session, mutation, inosOfBody(mutation.body));
   while (coherence.sole.mustWait(session, concern.inos)) {
-    await coherence.sole.free(session, concern.inos, context);
+    // Nobody gets alone with them before it is their turn.
+    coherence.sole.begin(concern);
+    try {
+      await coherence.sole.free(session, concern.inos, context);
+    } finally {
+      coherence.sole.end(concern);
+    }
     concern = coherence.concernOf(session, mutation, inosOfBody(mutation.body));
   }
   coherence.sole.begin(concern);

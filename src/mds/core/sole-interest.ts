@@ -1,10 +1,14 @@
 import { type InodeNumber, isDirectory, type SessionId } from "../../meta/index.js";
 import type { Tables } from "./tables.js";
 
-/** A request of a session that changes something, from before it is proposed until it is applied or never will be. */
+/**
+ * A request of a session that changes something, from before it is proposed until it is applied or never will be; or one that had
+ * to wait for a holder, until it is answered: else the holder would be alone with it again before the request came to it.
+ */
 export interface Concern {
   readonly sessionId: SessionId;
-  readonly inos: readonly InodeNumber[];
+  /** Or any there are. */
+  readonly inos: readonly InodeNumber[] | "all";
   /** It may concern whatever a name in these directories stands for. */
   readonly directories: readonly InodeNumber[];
 }
@@ -85,7 +89,8 @@ export class SoleInterest {
     const isAnywhere = !isDirectory(inode.mode);
     for (const concern of this.#concerns) {
       if (concern.sessionId === sessionId) continue;
-      if (concern.inos.includes(ino) || concern.directories.includes(inode.parent)) return false;
+      if (concern.inos === "all" || concern.inos.includes(ino) || concern.directories.includes(inode.parent))
+        return false;
       if (isAnywhere && concern.directories.length > 0) return false;
     }
     return true;
