@@ -98,6 +98,26 @@ describe("a client that is alone with a directory", () => {
     expect(await world.run(two.getAttributes(parent))).toEqual(told);
   });
 
+  test("that has just written and closed a file there does not keep others waiting for a list of it", async () => {
+    const world = await World.create(1);
+    const parent = await world.ownDirectory();
+    const write = async (): Promise<void> => {
+      const { handle } = await world.inodes(2).createAndOpen({ parent, name: name("f"), ...FILE }, "write");
+      await handle.write(name("x"), 0);
+      await handle.release();
+    };
+    await world.run(write());
+    for (const reader of [3, 1]) {
+      const ms = await world.msOf(async () => {
+        await world.inodes(reader).lookup(parent, name("f"));
+        const { entries } = await world.inodes(reader).readDirectory(parent, name(""), 100, true);
+        expect(entries.map((entry) => fromUtf8(entry.name))).toContain("f");
+      });
+      // Some round trips, and not until its holder lets go of the file by itself.
+      expect(ms).toBeLessThan(200);
+    }
+  });
+
   test("opens a new file at once, and its bytes arrive", async () => {
     const world = await World.create(3);
     const parent = await world.ownDirectory();
