@@ -152,9 +152,10 @@ class Attachment {
 }
 
 /** The process that was taken in last is there and talks: another one of the same repository, or of a copy, must not take its place. */
-function requireAlone({ tables, links }: Leadership, { csId, runs }: RegisterCs): void {
+function requireAlone({ tables, links }: Leadership, { csId, hostId, runs }: RegisterCs): void {
   const server = tables.chunkServers.get(csId);
-  if (server?.run === undefined || server.run === runs.at(-1)) return;
+  // On another host it is refused for that.
+  if (server?.run === undefined || server.run === runs.at(-1) || server.hostId !== hostId) return;
   const silentMs = SILENT_HEARTBEATS * configNumber(tables, "mds.wd.heartbeat_period");
   if (!links.isHeard(csId, silentMs)) return;
   throw storageError("refused", `CS#${csId} runs already, at ${server.address}: is this repository a copy?`);
