@@ -253,7 +253,7 @@ export class FileContent {
     };
     while (image.isKnown) {
       if (!image.fits(end)) {
-        await this.leaveImage();
+        await abortable(this.leaveImage(), signal);
         return false;
       }
       if (!isBuffered) return await this.#changeImage(change, signal);

@@ -20,7 +20,7 @@ import { MetadataQueries } from "./metadata-queries.js";
 import type { OpenFiles } from "./open-files.js";
 import { bodyOf } from "./replies.js";
 import type { MutationMaker, RequestOptions, Session } from "./session.js";
-import { type WaitOptions, withinLimits } from "./waiting.js";
+import { abortable, type WaitOptions, withinLimits } from "./waiting.js";
 
 /** Entries asked for at once while listing a directory. */
 const LIST_COUNT = 1000;
@@ -232,7 +232,9 @@ export class InodeOperations {
     const open = this.#files.get(ino);
     const setsTime = body.mtime !== undefined || body.mtimeNow;
     return this.#files.withLocalChanges(
-      open !== undefined && setsTime ? await open.changeTimes(make) : await make(),
+      open !== undefined && setsTime
+        ? await abortable(open.changeTimes(make), options?.signal)
+        : await make(),
     );
   }
 

@@ -19,6 +19,7 @@ import type { FileReports } from "./file-reports.js";
 import { FileSize } from "./file-size.js";
 import { RangeTurns } from "./range-turns.js";
 import type { Session } from "./session.js";
+import { abortable } from "./waiting.js";
 
 export interface OpenFileWorld extends FileContentWorld {
   readonly session: Session;
@@ -223,11 +224,12 @@ export class OpenFile {
   ): Promise<void> {
     checkRange(offset, lengthBytes);
     const end = offset + lengthBytes;
-    await this.#turns.take("write", offset, end, signal, async () => {
+    const grown = this.#turns.take("write", offset, end, signal, async () => {
       if (keepSize || (await this.size(signal)) >= end) return;
       await this.#size.noteWritten(end, signal);
       await this.#size.report();
     });
+    await abortable(grown, signal);
   }
 
   /** Where data, or a hole, begin at or after the offset. The end of the file is a hole. */
@@ -241,7 +243,7 @@ export class OpenFile {
 
   async truncate(sizeBytes: number, signal?: AbortSignal): Promise<void> {
     checkRange(sizeBytes, 0);
-    await this.#turns.take("write", 0, FILE_BYTES_MAX, signal, async () => {
+    const cut = this.#turns.take("write", 0, FILE_BYTES_MAX, signal, async () => {
       // Whoever only reads here may cut the file all the same: that is a matter of the MDS.
       if (this.#opens.isWriter) await this.lease.ready("write", signal);
       // What was accepted for bytes that go must not arrive after they have gone.
@@ -256,12 +258,14 @@ export class OpenFile {
         if (isSame && sizeBytes === 0) this.#image.emptied(inline);
       });
     });
+    // What was sent may still be carried out: whoever waits leaves, and the next writes come after it all the same.
+    await abortable(cut, signal);
   }
 
   /** Everything acknowledged before the call survives the loss of power everywhere, size included. */
   async sync(signal?: AbortSignal): Promise<void> {
     await this.#content.sync(signal);
-    await this.#size.secure();
+    await abortable(this.#size.secure(), signal);
     const lossCount = this.#lossCount;
     this.#lossCount = this.#world.session.lossCount;
     await this.#world.session.committed(lossCount, signal);
@@ -270,7 +274,7 @@ export class OpenFile {
   /** Everything acknowledged before the call is on all replicas, and the MDS knows size and times. */
   async flush(signal?: AbortSignal): Promise<void> {
     await this.#content.drain(0, FILE_BYTES_MAX, signal);
-    await this.report();
+    await abortable(this.report(), signal);
   }
 
   /** Tells the MDS what it does not know of size and times. */

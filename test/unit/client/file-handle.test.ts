@@ -139,6 +139,35 @@ describe("a file handle", () => {
     expect((await world.run(handle.read(0, 1)))[0]).toBe(4);
   });
 
+  test("who waits for metadata can leave: what was sent still comes before what is written next", async () => {
+    const world = await ClientWorld.start({ csCount: 1, replicas: 1 });
+    const { fileSystem } = await world.client("client");
+    const open = (name: string) => world.run(fileSystem.open(name, { access: "write", create: true }));
+    const [cut, grown, told] = [await open("/cut"), await open("/grown"), await open("/told")];
+    await world.run(cut.write(Uint8Array.of(1, 2, 3), 0));
+    await world.run(told.write(Uint8Array.of(1), 0));
+    const { network } = world.world;
+    const client = world.host("client").ip;
+    for (const { ip } of world.mds.hosts) network.cut(client, ip);
+    const aborted = new AbortController();
+    const { signal } = aborted;
+    const left = [
+      codeOfFailure(cut.truncate(0, { signal })),
+      codeOfFailure(grown.allocate(0, 5000, { signal })),
+      codeOfFailure(told.flush({ signal })),
+      codeOfFailure(fileSystem.inodes.setAttributes(cut.ino, { mtimeNow: true }, { signal })),
+    ];
+    await world.pass(20);
+    aborted.abort();
+    const startMs = world.world.simulator.nowMs;
+    expect(await world.run(Promise.all(left))).toEqual(left.map(() => "cancelled"));
+    expect(world.world.simulator.nowMs - startMs).toBeLessThan(1);
+    const next = cut.write(Uint8Array.of(7), 1);
+    network.heal();
+    await world.run(next);
+    expect(await world.run(cut.read(0, 10))).toEqual(Uint8Array.of(0, 7));
+  });
+
   test("sync covers every acknowledged write on every replica, also after a reconfiguration", async () => {
     const world = await ClientWorld.start();
     const { fileSystem } = await world.client("client");
