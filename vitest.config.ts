@@ -11,6 +11,8 @@ const LONG = [
   "cluster/failures",
   "cluster/files",
   "cluster/corruption",
+  "mount/real-work",
+  "mount/faults",
   "unit/cs/chain-random",
   "unit/cs/disk-faults",
 ];

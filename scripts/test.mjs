@@ -32,7 +32,7 @@ const steps =
         ["simulation", vitest("test/sim")],
         // They wait more than they work: for elections, restarts, and times to run out.
         ["real clusters", vitest("test/cluster", "--poolOptions.forks.maxForks=3")],
-        ["mounts", vitest("test/mount", "--no-file-parallelism")],
+        ["mounts", vitest("test/mount", "--poolOptions.forks.maxForks=2")],
       ];
 
 /** What a failed test says, in few lines: a log of thousands may be read from its end only. */
