@@ -15,9 +15,9 @@ export interface LocalService extends Service {
   readonly pid: number | undefined;
 }
 
-/** How long a daemon may take until it serves, and until it has stopped in order. */
-/** A chunk server of many replicas reads its records first, on a disk that may be slow. */
+/** How long a daemon may take until it serves: one of many replicas reads its records first, on a disk that may be slow. */
 const START_TIMEOUT_MS = 300_000;
+/** And until it has stopped in order. */
 const STOP_TIMEOUT_MS = 60_000;
 
 /** The repositories of this host, with the state of their daemons. */
@@ -82,7 +82,10 @@ export async function startService(files: HostFiles, service: LocalService): Pro
 /** `ready`, or why the daemon does not serve. */
 function outcomeOf(child: ChildProcess, lastWords: () => string | undefined): Promise<string> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(`it is not ready after ${START_TIMEOUT_MS / 1000} s; see its log`), START_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => resolve(`it is not ready after ${START_TIMEOUT_MS / 1000} s; see its log`),
+      START_TIMEOUT_MS,
+    );
     child.once("message", () => {
       clearTimeout(timer);
       resolve("ready");

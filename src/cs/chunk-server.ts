@@ -14,6 +14,7 @@ import { csSamples } from "./metrics.js";
 import { RateLimit } from "./rate-limit.js";
 import { type MdsAddresses, Registration } from "./registration.js";
 import { ReplicaTable } from "./replica-table.js";
+import { Room } from "./room.js";
 import { Scrubber } from "./scrubber.js";
 import { ChunkRequests } from "./server.js";
 import { ChunkStore } from "./store/chunk-store.js";
@@ -73,7 +74,7 @@ export class ChunkServer {
     const { disk, clock, rpc, log, random } = this.#world;
     const diskTime = new BusyTime(clock);
     const store = await ChunkStore.open(directory, clusterId, toHex(random.bytes(16)), {
-      disk: new MeteredDisk(disk, diskTime),
+      disk: new MeteredDisk(disk, diskTime, (code) => this.#diskFailed(code)),
       clock,
     });
     const links = new SuccessorLinks(rpc, clock);
@@ -143,6 +144,7 @@ export class ChunkServer {
 
   /** What it tells to whoever watches it. */
   async metrics(): Promise<MetricSample[]> {
+    if (this.#parts === undefined) return [];
     const { store, load, table, scrubber } = this.#started;
     const { totalBytes, freeBytes } = await store.space();
     const { totals, queueDepth, diskBusySeconds } = load;
@@ -197,6 +199,7 @@ export class ChunkServer {
 
   #environment(store: ChunkStore, links: SuccessorLinks, load: LoadMeter): ReplicaEnvironment {
     const { clock, log } = this.#world;
+    const room = new Room(clock, () => store.space());
     return {
       selfId: store.identity.csId,
       incarnation: store.incarnation,
@@ -208,14 +211,17 @@ export class ChunkServer {
       report: (chunkId, version, csId, code) => this.#report(chunkId, version, csId, code),
       damageFound: (chunkId, offset, outcome) => this.#damage.found(chunkId, offset, outcome),
       filled: (bytes) => load.filled(bytes),
-      diskFailed: (code) => {
-        // H: the disk failed. A full disk is no failure of it, and damage is told as such.
-        if (code === "no_space") this.#isExhausted = true;
-        if (code === "no_space" || code === "chunk_corrupt") return;
-        this.#flags.add("H");
-        void store.distrust();
-      },
+      diskFailed: (code) => this.#diskFailed(code),
+      takeRoom: (lengthBytes) => room.take(lengthBytes),
     };
+  }
+
+  #diskFailed(code: FailureCode): void {
+    // H: the disk failed. A full disk is no failure of it, and damage is told as such.
+    if (code === "no_space") this.#isExhausted = true;
+    if (code === "no_space" || code === "chunk_corrupt") return;
+    this.#flags.add("H");
+    void this.#parts?.store.distrust();
   }
 
   #report(chunkId: ChunkId, version: ChunkVersion, csId: CsId, code: FailureCode): void {

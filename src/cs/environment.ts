@@ -54,4 +54,6 @@ export interface ReplicaEnvironment {
   filled(bytes: number): void;
   /** The disk failed in a way that an operator must hear of. */
   diskFailed(code: FailureCode): void;
+  /** Whether so many bytes more may be written to the disk. */
+  takeRoom(lengthBytes: number): boolean;
 }

@@ -153,6 +153,7 @@ export class Filler {
     const offset = region * REGION_BYTES;
     const lengthBytes = Math.min(REGION_BYTES, chunkBytes - offset);
     await this.#rate.take(lengthBytes, this.#stop.signal);
+    if (!this.#env.takeRoom(lengthBytes)) throw storageError("no_space", "the disk is full");
     const body = { chunkId, version, offset, lengthBytes, background: true };
     const { reply, payload } = await this.#ask({ type: "read", body });
     if (reply.type !== "data") throw storageError("malformed", "not data");

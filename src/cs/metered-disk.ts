@@ -1,14 +1,20 @@
-import type { Disk, DiskFile, DiskSpace, Kv } from "../io/index.js";
+import { type FailureCode, failureOf } from "../base/index.js";
+import type { Disk, DiskFile, DiskSpace, Kv, KvChange, KvEntry, KvRange } from "../io/index.js";
 import type { BusyTime } from "../telemetry/index.js";
 
-/** A disk that tells for how long its files have had something to do. The small store of records is not counted. */
+/**
+ * A disk that tells for how long its files have had something to do, and that the store of records could not be written, which
+ * takes nothing more then. The time of that small store is not counted.
+ */
 export class MeteredDisk implements Disk {
   readonly #disk: Disk;
   readonly #busy: BusyTime;
+  readonly #recordsFailed: (code: FailureCode) => void;
 
-  constructor(disk: Disk, busy: BusyTime) {
+  constructor(disk: Disk, busy: BusyTime, recordsFailed: (code: FailureCode) => void) {
     this.#disk = disk;
     this.#busy = busy;
+    this.#recordsFailed = recordsFailed;
   }
 
   async open(path: string, mode: "read" | "read-write" | "create", label: string): Promise<DiskFile> {
@@ -47,12 +53,47 @@ export class MeteredDisk implements Disk {
     return this.#disk.space(path, label);
   }
 
-  openKv(path: string, label: string): Promise<Kv> {
-    return this.#disk.openKv(path, label);
+  async openKv(path: string, label: string): Promise<Kv> {
+    return new WatchedKv(await this.#disk.openKv(path, label), this.#recordsFailed);
   }
 
   bootId(): string {
     return this.#disk.bootId();
+  }
+}
+
+class WatchedKv implements Kv {
+  readonly #kv: Kv;
+  readonly #failed: (code: FailureCode) => void;
+
+  constructor(kv: Kv, failed: (code: FailureCode) => void) {
+    this.#kv = kv;
+    this.#failed = failed;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#kv.get(key);
+  }
+
+  async batch(
+    changes: readonly KvChange[],
+    options: { readonly sync: boolean; readonly label: string },
+  ): Promise<void> {
+    try {
+      await this.#kv.batch(changes, options);
+    } catch (error) {
+      const code = failureOf(error)?.code;
+      if (code !== undefined && code !== "closed") this.#failed(code);
+      throw error;
+    }
+  }
+
+  range(range: KvRange): AsyncIterable<KvEntry> {
+    return this.#kv.range(range);
+  }
+
+  close(): Promise<void> {
+    return this.#kv.close();
   }
 }
 

@@ -1,11 +1,11 @@
 import { failureOf } from "../base/index.js";
 import type { MetricSample } from "../telemetry/index.js";
 import { ChunkServer, type CsConfig, type CsWorld } from "./chunk-server.js";
+import { reserveOf } from "./room.js";
 
 const PERIOD_MS = 2000;
-/** Room for this part of the disk, and for so much, must be there before it is tried again. */
-const FREE_FRACTION = 0.02;
-const FREE_BYTES_MIN = 4 << 20;
+/** Of the room that a chunk server keeps for records and deletions, so much must be there before it is tried again. */
+const RESERVE_FRACTION = 0.25;
 
 /**
  * The chunk server of this process, which begins anew when its disk was full and there is room again: replicas that could not be
@@ -50,14 +50,29 @@ export class RecurringServer {
       log.info("there is room on the disk again");
       await this.#server.close();
       this.#server = new ChunkServer(this.#config, this.#world);
-      await this.#server.start();
+      await this.#startAgain();
+    }
+  }
+
+  /** Opening takes room as well. If there is too little it is tried again as long as it takes. */
+  async #startAgain(): Promise<void> {
+    const { clock, log } = this.#world;
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#server.start();
+        return;
+      } catch (error) {
+        if (failureOf(error)?.code !== "no_space") throw error;
+        log.warn("the disk is too full to begin");
+      }
+      await clock.sleep("cs.room", PERIOD_MS, this.#stop.signal);
     }
   }
 
   async #hasRoom(): Promise<boolean> {
     try {
       const { totalBytes, freeBytes } = await this.#server.space();
-      return freeBytes >= Math.max(FREE_BYTES_MIN, totalBytes * FREE_FRACTION);
+      return freeBytes >= reserveOf(totalBytes) * RESERVE_FRACTION;
     } catch (error) {
       if (failureOf(error) === undefined) throw error;
       return false;

@@ -11,7 +11,6 @@ import type { LoadMeter } from "./load-meter.js";
 import { answerOfRead, withoutHoles } from "./merge-blocks.js";
 import type { Replica } from "./replica.js";
 import type { ReplicaTable } from "./replica-table.js";
-import { Room } from "./room.js";
 import { Slots } from "./slots.js";
 import type { ChunkStore } from "./store/chunk-store.js";
 
@@ -27,7 +26,7 @@ export class ChunkRequests {
   readonly #limits: CsLimits;
   readonly #cargoMeter: CargoMeter;
   readonly #backgroundReads: Slots;
-  readonly #room: Room;
+  readonly #takeRoom: (lengthBytes: number) => boolean;
   #isDraining = false;
 
   constructor(
@@ -45,7 +44,7 @@ export class ChunkRequests {
     this.#store = store;
     this.#load = load;
     this.#backgroundReads = new Slots(env.limits.backgroundReadsMax);
-    this.#room = new Room(env.clock, () => store.space());
+    this.#takeRoom = env.takeRoom;
   }
 
   /** From now on clients' requests are refused; what is on its way down a chain is still taken. */
@@ -73,13 +72,13 @@ export class ChunkRequests {
     switch (request.type) {
       case "write":
         this.#checkRoom(replica);
-        if (!this.#room.take(payload.length)) throw storageError("busy", "the disk is full");
+        if (!this.#takeRoom(payload.length)) throw storageError("busy", "the disk is full");
         return withoutBytes(await replica.write(request.body, payload));
       case "zero":
         this.#checkRoom(replica);
         return withoutBytes(await replica.zero(request.body));
       case "forward":
-        if (!this.#room.take(payload.length)) throw storageError("no_space", "the disk is full");
+        if (!this.#takeRoom(payload.length)) throw storageError("no_space", "the disk is full");
         return withoutBytes(await replica.receive(request.body, payload));
       case "sync":
         return withoutBytes(await replica.sync(request.body.version, request.body.isForwarded === true));

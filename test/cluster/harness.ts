@@ -121,12 +121,12 @@ export class ClusterHarness {
   }
 
   /** Made, started and healthy. `prepare` comes before anything of the lab is made. */
-  static async start(size: LabSize, prepare?: (lab: Lab) => void): Promise<ClusterHarness> {
+  static async start(size: LabSize, prepare?: (lab: Lab) => void | Promise<void>): Promise<ClusterHarness> {
     requireBuild();
     const directory = await ClusterDirectory.make();
     const harness = new ClusterHarness(await Lab.plan(join(directory.path, "lab"), size), directory);
     try {
-      prepare?.(harness.lab);
+      await prepare?.(harness.lab);
       await harness.lab.start();
       await harness.healthy();
       return harness;

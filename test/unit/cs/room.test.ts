@@ -37,3 +37,17 @@ test("a disk that was full takes more when something was deleted", async () => {
   await looked();
   expect(room.take(1)).toBe(true);
 });
+
+test("what may not have reached the disk when it was asked is counted, so that the reserve is not used up", async () => {
+  const { room, disk, pass } = world();
+  room.take(0);
+  await looked();
+  expect(room.take(60 * MIB)).toBe(true);
+  pass(200);
+  // Of the 60 MiB the disk has written 10 when it is asked.
+  disk.freeBytes -= 10 * MIB;
+  room.take(1);
+  await looked();
+  expect(room.take(25 * MIB)).toBe(false);
+  expect(room.take(5 * MIB)).toBe(true);
+});
