@@ -1,16 +1,20 @@
 import { failureOf, type StorageError, storageError } from "../base/index.js";
-import type { Clock } from "../io/index.js";
-import type { Attributes, MetadataMutation, MetadataReply, Numbers } from "../meta/index.js";
+import type { Clock, Timer } from "../io/index.js";
+import type { Attributes, MetadataMutation, MetadataReply, MutationId, Numbers } from "../meta/index.js";
 import type { Logger } from "../telemetry/index.js";
 import type { CoherentCache } from "./coherent-cache.js";
-import { differsFrom } from "./core/early-check.js";
+import { surprisesIn } from "./core/early-check.js";
 import { type Prediction, predict, type ReservedNumber, usesNumber } from "./core/early-predictions.js";
 import { NumberRanges } from "./core/number-ranges.js";
 import type { MutationMaker, RequestOptions } from "./session-requests.js";
 import { Wakeup } from "./waiting.js";
 
-/** The next one waits. Together with other requests less than what an MDS works on at a time for one session. */
-const UNANSWERED_MAX = 256;
+/** The next one waits. */
+const UNANSWERED_MAX = 1024;
+/** What nobody waits for goes together with what else is answered within this time. */
+const GATHER_MS = 20;
+/** So many go at once. At most `CHANGES_MAX`. */
+const BATCH_MAX = 128;
 /** Numbers of inodes that are reserved at a time. */
 const RESERVE_COUNT = 1024;
 
@@ -28,11 +32,14 @@ export interface EarlyAnswersWorld {
   readonly cache: CoherentCache;
   /** Has the MDS reserve numbers; undefined if it does not now. */
   readonly reserve: () => Promise<Numbers | undefined>;
+  /** Sends these to the MDS, in one request: `settled` or `failed` follows. At least one. */
+  readonly send: (batch: readonly EarlyAnswer[]) => void;
 }
 
 /**
  * Answers mutations of what this session is alone with before the MDS does, and knows which of them the MDS has not answered
- * yet. They are sent in the same moment and carried out in their order; whoever needs to be sure waits for `answered`.
+ * yet. They are sent soon, many at a time, before anything that is sent after them, and carried out in their order; whoever
+ * needs to be sure waits for `answered`, which sends them at once.
  *
  * If the session is lost before, they are lost as by a crash: `lossCount` grows.
  */
@@ -40,6 +47,11 @@ export class EarlyAnswers {
   readonly #world: EarlyAnswersWorld;
   readonly #numbers = new NumberRanges();
   readonly #unanswered = new Map<number, EarlyAnswer>();
+  /** The last of them, which are not sent yet. */
+  #unsent: EarlyAnswer[] = [];
+  #gathering: Timer | undefined;
+  /** Requests under way. */
+  #requestCount = 0;
   readonly #changed = new Wakeup();
   #lastNumber = 0;
   #lastStampMs = 0;
@@ -63,14 +75,28 @@ export class EarlyAnswers {
 
   /** The mutation that is sent next must not be carried out before that one. Told the sequence of each early one. */
   orderOf(sequence: number, isEarly: boolean): number | undefined {
-    const after = this.count > (isEarly ? 1 : 0) ? this.#lastSequence : undefined;
+    const after = this.#requestCount > (isEarly ? 1 : 0) ? this.#lastSequence : undefined;
     if (isEarly) this.#lastSequence = sequence;
     return after;
   }
 
+  /** What is not sent yet is sent now, before whatever its caller is about to send. */
+  sendAll(): void {
+    if (this.#unsent.length === 0) return;
+    this.#gathering?.cancel();
+    this.#gathering = undefined;
+    const batch = this.#unsent;
+    this.#unsent = [];
+    this.#requestCount++;
+    this.#world.send(batch);
+  }
+
   /** Resolves when not too many are unanswered. */
   async room(signal?: AbortSignal): Promise<void> {
-    while (this.count >= UNANSWERED_MAX) await this.#changed.next(signal);
+    while (this.count >= UNANSWERED_MAX) {
+      this.sendAll();
+      await this.#changed.next(signal);
+    }
   }
 
   /** The answer, if it is certain; from now on it counts as given. */
@@ -92,21 +118,31 @@ export class EarlyAnswers {
     known.foretell(prediction, cache.nowMs);
     const early = { prediction, stampMs, number: ++this.#lastNumber };
     this.#unanswered.set(early.number, early);
+    this.#unsent.push(early);
+    if (this.#unsent.length >= BATCH_MAX) this.sendAll();
+    else this.#gathering ??= clock.after("client.early", GATHER_MS, () => this.sendAll());
     return early;
   }
 
-  /** The MDS has answered it. */
-  settled(early: EarlyAnswer, reply: MetadataReply): void {
-    this.#end(early);
-    const difference = differsFrom(early.prediction.reply, reply);
-    if (difference === undefined) return;
-    this.#world.log.error("a mutation came out otherwise than it was answered early", { difference });
-    this.#world.cache.forgetMetadata();
+  /** The MDS has answered them. */
+  settled(batch: readonly EarlyAnswer[], reply: MetadataReply): void {
+    this.#end(batch);
+    const foretold = batch.map(({ prediction }) => prediction.reply);
+    for (const { error, difference } of surprisesIn(foretold, reply)) {
+      if (error !== undefined) this.#lost(error);
+      if (difference === undefined) continue;
+      this.#world.log.error("a mutation came out otherwise than it was answered early", { difference });
+      this.#world.cache.forgetMetadata();
+    }
   }
 
-  /** The MDS refused it, or it is lost with its session. */
-  failed(early: EarlyAnswer, error: StorageError): void {
-    this.#end(early);
+  /** The MDS refused them, or they are lost with their session. */
+  failed(batch: readonly EarlyAnswer[], error: StorageError): void {
+    this.#end(batch);
+    this.#lost(error);
+  }
+
+  #lost(error: StorageError): void {
     this.#lossCount++;
     this.#world.cache.forgetMetadata();
     const { code, detail } = error.failure;
@@ -116,6 +152,7 @@ export class EarlyAnswers {
 
   /** Resolves when all that were answered early before the call have been answered by the MDS, or are lost. */
   async answered(signal?: AbortSignal): Promise<void> {
+    this.sendAll();
     const upTo = this.#lastNumber;
     while (this.#oldest <= upTo) await this.#changed.next(signal);
   }
@@ -138,10 +175,13 @@ export class EarlyAnswers {
     return Number.POSITIVE_INFINITY;
   }
 
-  #end(early: EarlyAnswer): void {
-    this.#unanswered.delete(early.number);
-    if (this.count === 0) this.#lastSequence = undefined;
-    this.#world.cache.confirm(early.prediction);
+  #end(batch: readonly EarlyAnswer[]): void {
+    this.#requestCount--;
+    if (this.#requestCount === 0) this.#lastSequence = undefined;
+    for (const { number, prediction } of batch) {
+      this.#unanswered.delete(number);
+      this.#world.cache.confirm(prediction);
+    }
     this.#changed.all();
   }
 
@@ -158,6 +198,16 @@ export class EarlyAnswers {
     if (numbers !== undefined) this.#numbers.add(numbers);
   }
 }
+
+/** The request that tells the MDS of them. */
+export function requestOf(batch: readonly EarlyAnswer[], id: MutationId): MetadataMutation {
+  const [first] = batch;
+  if (batch.length === 1 && first !== undefined) return first.prediction.make(id);
+  const changes = batch.map(({ prediction, stampMs }) => ({ body: prediction.make({ ...NO_ID, stampMs }) }));
+  return { type: "changeTogether", body: { id, changes } };
+}
+
+const NO_ID: MutationId = { sequence: 0, answeredBelow: 0, unanswered: [] };
 
 /** Undefined if the MDS reserves none now. */
 export async function reserveNumbers(

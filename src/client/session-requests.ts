@@ -64,8 +64,8 @@ export interface Pending {
   sequence: number | undefined;
   /** It is not carried out before that one. */
   after: number | undefined;
-  /** Its caller has this answer already. */
-  readonly early: EarlyAnswer | undefined;
+  /** Its callers have these answers already. */
+  readonly early: readonly EarlyAnswer[] | undefined;
   /** A mutation was sent, and no answer says that it was not carried out. */
   mayBeDone: boolean;
   attempt: number;
@@ -76,7 +76,7 @@ export const newPending = (
   make: Pending["make"],
   isMutation: boolean,
   options: RequestOptions,
-  early: EarlyAnswer | undefined,
+  early: Pending["early"],
 ): Omit<Pending, "resolve" | "reject"> => ({
   make,
   isMutation,

@@ -15,7 +15,7 @@ import type { CoherentCache } from "./coherent-cache.js";
 import { LeaseClock } from "./core/lease-clock.js";
 import { afterMetadataFailure } from "./core/retry-policy.js";
 import { SequenceWindow } from "./core/sequence-window.js";
-import { EarlyAnswers, reserveNumbers } from "./early-answers.js";
+import { type EarlyAnswer, EarlyAnswers, requestOf, reserveNumbers } from "./early-answers.js";
 import { askBeside } from "./early-queries.js";
 import { keepAlive } from "./keep-alive.js";
 import { type FinderWorld, type LeaderConnection, LeaderFinder } from "./leader-finder.js";
@@ -95,6 +95,7 @@ export class Session {
       log,
       cache,
       reserve: () => reserveNumbers((make, options) => this.mutate(make, options)),
+      send: (batch) => this.#sendEarly(batch),
     });
   }
 
@@ -181,6 +182,7 @@ export class Session {
 
   async #close(): Promise<void> {
     this.#isLeaving = true;
+    this.#early?.sendAll();
     await this.#sayLastWords();
     const connection = this.#connection;
     if (connection !== undefined && !connection.calls.isClosed) {
@@ -217,10 +219,10 @@ export class Session {
     await room?.take(1, signal);
     if (this.#stop.signal.aborted) throw storageError("closed", "the session was closed");
     if (isMutation) {
-      const answer = this.#answerEarly(make(NO_ID) as MetadataMutation, options);
-      if (answer !== undefined) {
+      const early = this.#early?.answer(make(NO_ID) as MetadataMutation);
+      if (early !== undefined) {
         room?.give(1);
-        return answer;
+        return early.prediction.reply;
       }
     }
     return await new Promise((resolve, reject) => {
@@ -255,18 +257,14 @@ export class Session {
     });
   }
 
-  /** The answer of a mutation whose outcome is certain. It is sent in the same moment, so that the order stays. */
-  #answerEarly(mutation: MetadataMutation, options: RequestOptions): MetadataReply | undefined {
-    const early = this.#early?.answer(mutation);
-    if (early === undefined) return undefined;
+  #sendEarly(batch: readonly EarlyAnswer[]): void {
     const pending: Pending = {
-      ...newPending(early.prediction.make, true, options, early),
-      resolve: (reply) => this.#early?.settled(early, reply),
-      reject: (error) => this.#early?.failed(early, error),
+      ...newPending((id) => requestOf(batch, id), true, {}, batch),
+      resolve: (reply) => this.#early?.settled(batch, reply),
+      reject: (error) => this.#early?.failed(batch, error),
     };
     this.#pending.add(pending);
     void this.#send(pending);
-    return early.prediction.reply;
   }
 
   /** Ends a request exactly once. */
@@ -281,6 +279,7 @@ export class Session {
   async #send(pending: Pending): Promise<void> {
     const connection = this.#connection;
     if (connection === undefined || this.#retiring === connection) return;
+    if (pending.early === undefined) this.#early?.sendAll();
     if (pending.isMutation && pending.sequence === undefined) {
       pending.sequence = this.#mutations.next();
       pending.after = this.#early?.orderOf(pending.sequence, pending.early !== undefined);
@@ -290,7 +289,8 @@ export class Session {
       UNANSWERED_MAX,
     );
     const { after, early } = pending;
-    const id = { sequence: pending.sequence ?? 0, answeredBelow, unanswered, after, stampMs: early?.stampMs };
+    const stampMs = early?.at(-1)?.stampMs;
+    const id = { sequence: pending.sequence ?? 0, answeredBelow, unanswered, after, stampMs };
     const wasMaybeDone = pending.mayBeDone;
     pending.mayBeDone = pending.isMutation;
     this.#unanswered.add(pending);
@@ -417,6 +417,8 @@ export class Session {
     const wasLost = this.#sessionId !== 0 && !welcome.resumed;
     const wasResumed = this.#sessionId !== 0 && welcome.resumed;
     this.#sessionId = welcome.sessionId;
+    // It comes after all that is sent again.
+    this.#early?.sendAll();
     if (wasLost) this.#forgetSession();
     if (wasResumed) this.#events.onResumed();
     this.#log.info(`connected to MDS#${welcome.mdsId}`, {

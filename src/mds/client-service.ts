@@ -263,6 +263,7 @@ function isQuery(request: MetadataQuery | MetadataMutation): request is Metadata
     case "reportFile":
     case "settleFiles":
     case "reserveNumbers":
+    case "changeTogether":
     case "allocateChunk":
     case "revoke":
     case "extend":

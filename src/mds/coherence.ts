@@ -1,4 +1,4 @@
-import { storageError } from "../base/index.js";
+import { storageError, toLatin1 } from "../base/index.js";
 import type { Clock } from "../io/index.js";
 import {
   type Attributes,
@@ -203,6 +203,17 @@ export class CacheCoherence {
     return { changed, fleeting: [], dropped, sole };
   }
 
+  /** As `besides`, of what the session answered early: it knows what it would be told. */
+  toldEarly(sessionId: SessionId, inos: Iterable<InodeNumber>): void {
+    const { inodes } = this.#world.tables;
+    const known: InodeNumber[] = [];
+    for (const ino of inos) {
+      if (inodes.get(ino) === undefined) this.sole.released(sessionId, ino);
+      else if (this.noteAttributes(sessionId, ino)) known.push(ino);
+    }
+    this.sole.grant(sessionId, known);
+  }
+
   /** This node leads no more: nothing that waits is answered. */
   close(): void {
     this.#isClosed = true;
@@ -295,7 +306,7 @@ function merged(items: readonly InvalidItem[]): InvalidItem[] {
   const found = new Map<string, InvalidItem>();
   for (const item of items) {
     const isName = item.kind === "entry" || item.kind === "entries";
-    const key = isName ? `${item.kind} ${item.ino} ${item.name.join()}` : `inode ${item.ino}`;
+    const key = isName ? `${item.kind} ${item.ino} ${toLatin1(item.name)}` : `inode ${item.ino}`;
     if (found.get(key)?.kind !== "contents") found.set(key, item);
   }
   return [...found.values()];

@@ -110,10 +110,11 @@ export async function coherentMutation(
   if (coherence.isIdle || isOfHolder(mutation)) {
     return await answerMutation(coherence, session, mutation, context, carryOut);
   }
-  const { stampMs } = mutation.body.id;
-  if (stampMs !== undefined) {
-    if (mutation.type === "create" && mutation.body.ino !== undefined)
-      coherence.createdEarly(session, mutation.body.ino, isDirectory(mutation.body.mode));
+  if (isEarly(mutation)) {
+    for (const { type, body } of partsOf(mutation)) {
+      if (type === "create" && body.ino !== undefined)
+        coherence.createdEarly(session, body.ino, isDirectory(body.mode));
+    }
     return await answerMutation(coherence, session, mutation, context, carryOut);
   }
   // What need not wait is proposed in the order in which it came.
@@ -147,11 +148,12 @@ async function answerMutation(
   context: CallContext,
   carryOut: () => Promise<MetadataReply>,
 ): Promise<MetadataReply> {
-  const asked = inosOfBody(mutation.body);
+  const asked = partsOf(mutation).flatMap(({ body }) => inosOfBody(body));
   const { sequence } = mutation.body.id;
   // It knows what becomes of the names it changes: it hears what others make of them before its answer.
   if (coherence.caches(session))
-    for (const directory of directoriesOf(mutation)) coherence.noteNames(session, directory);
+    for (const directory of new Set(partsOf(mutation).flatMap(directoriesOf)))
+      coherence.noteNames(session, directory);
   try {
     const reply = await carryOut();
     if (coherence.isIdle) return reply;
@@ -161,17 +163,29 @@ async function answerMutation(
     await coherence.settled(session, inos, context, own?.waits);
     coherence.answered(session, sequence);
     if (!coherence.caches(session)) return reply;
+    if (isEarly(mutation)) {
+      // It knows all of that already.
+      coherence.toldEarly(session, own?.inos ?? []);
+      return reply;
+    }
     const changed = [...(own?.inos ?? []), ...inosOf(reply)];
     return { ...reply, coherence: coherence.besides(session, changed, own?.dropped ?? []) };
   } catch (error) {
     if (failureOf(error) !== undefined) {
-      const isOfVictim = mutation.type === "remove" || mutation.type === "rename";
+      const isOfVictim = partsOf(mutation).some(({ type }) => type === "remove" || type === "rename");
       const own = coherence.ownChange(session, sequence);
       await coherence.settled(session, isOfVictim ? "all" : asked, context, own?.waits);
     }
     throw error;
   }
 }
+
+/** Its caller has its answer already. */
+const isEarly = (mutation: MetadataMutation): boolean => mutation.body.id.stampMs !== undefined;
+
+/** The mutations of which it consists. */
+const partsOf = (mutation: MetadataMutation): readonly MetadataMutation[] =>
+  mutation.type === "changeTogether" ? mutation.body.changes.map(({ body }) => body) : [mutation];
 
 /**
  * What whoever has a file open says of it: nobody else is alone with it. Leases come down by that, so it waits for nobody.

@@ -22,6 +22,21 @@ export const isSameTime = (a: Timestamp, b: Timestamp): boolean =>
 export const isLaterTime = (a: Timestamp, b: Timestamp): boolean =>
   a.seconds > b.seconds || (a.seconds === b.seconds && a.nanos > b.nanos);
 
+/** An access time older than a day is renewed by any read. */
+const STALE_SECONDS = 24 * 60 * 60;
+
+/**
+ * Whether a read at `now` renews the access time, by the rule of Linux's `relatime`: only if it is not later than the
+ * last change, or a day old.
+ */
+export function renewsAtime(
+  { atime, mtime, ctime }: Pick<Attributes, "atime" | "mtime" | "ctime">,
+  now: Timestamp,
+): boolean {
+  if (!isLaterTime(atime, mtime) || !isLaterTime(atime, ctime)) return true;
+  return now.seconds - atime.seconds >= STALE_SECONDS;
+}
+
 /** Bits of `mode`, from <sys/stat.h>. */
 export const MODE_TYPE = 0o170000;
 export const MODE_SOCKET = 0o140000;

@@ -3,6 +3,7 @@ import type { ChunkId, ChunkMap, ChunkVersion, CsId } from "../chunk/index.js";
 import type { ClientLoad } from "./admin.js";
 import type { Attributes, DirectoryEntry, FailureDomain, Timestamp } from "./attributes.js";
 import type { Coherence, Invalidate, Invalidated } from "./coherence.js";
+import type { ChangedTogether, ChangeTogether } from "./early-changes.js";
 import type { InodeNumber, SessionId } from "./ids.js";
 import type {
   AwaitLock,
@@ -344,6 +345,7 @@ export type MetadataMutation =
   | { readonly type: "reportFile"; readonly body: ReportFile }
   | { readonly type: "settleFiles"; readonly body: SettleFiles }
   | { readonly type: "reserveNumbers"; readonly body: ReserveNumbers }
+  | { readonly type: "changeTogether"; readonly body: ChangeTogether }
   | { readonly type: "allocateChunk"; readonly body: AllocateChunk }
   | { readonly type: "revoke"; readonly body: Revoke }
   | { readonly type: "extend"; readonly body: Extend }
@@ -450,6 +452,7 @@ type AnyReply =
   | { readonly type: "extended"; readonly body: Extended }
   | { readonly type: "settled"; readonly body: Settled }
   | { readonly type: "numbers"; readonly body: Numbers }
+  | { readonly type: "changedTogether"; readonly body: ChangedTogether }
   | { readonly type: "lockState"; readonly body: LockState };
 
 /**

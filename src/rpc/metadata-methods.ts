@@ -1,5 +1,7 @@
 import { isFailureCode, storageError } from "../base/index.js";
 import {
+  type ChangedTogether,
+  type ChangeResult,
   type Coherence,
   FAILURE_DOMAINS,
   LOCK_FAMILIES,
@@ -15,6 +17,8 @@ import type { CallDown, CallUp } from "./calls.js";
 import {
   type InvalidItem,
   type Attributes as WireAttributes,
+  type EarlyChange as WireChange,
+  type ChangedTogether as WireChanged,
   type Coherence as WireCoherence,
   SessionCallDown as WireDown,
   type FileLock as WireFileLock,
@@ -59,6 +63,9 @@ function requestFromWire(request: NonNullable<WireUp["body"]>): MetadataRequest 
   switch (request.type) {
     case "create":
       if (request.body.open !== undefined) oneOf(ACCESSES, request.body.open, "access");
+      break;
+    case "changeTogether":
+      for (const { body } of request.body.changes) checkEarlyChange(body);
       break;
     case "open":
     case "close":
@@ -108,6 +115,8 @@ function replyFromWire(reply: NonNullable<WireDown["body"]>): MetadataReply | Me
       break;
     case "settled":
       return { type: "settled", body: settledFromWire(reply.body) };
+    case "changedTogether":
+      return { type: "changedTogether", body: changedFromWire(reply.body) };
     case "entries":
       for (const { attributes } of reply.body.entries)
         if (attributes !== undefined) checkAttributes(attributes);
@@ -123,6 +132,19 @@ function replyFromWire(reply: NonNullable<WireDown["body"]>): MetadataReply | Me
       break;
   }
   return reply as MetadataReply | MetadataPush;
+}
+
+function checkEarlyChange({ type, body }: WireChange["body"]): void {
+  if (type === "create" && body.open !== undefined) oneOf(ACCESSES, body.open, "access");
+}
+
+/** A failure that this program does not know stays one. */
+function changedFromWire({ results }: WireChanged): ChangedTogether {
+  const read = results.map(({ failure, detail, digest }) => {
+    const code = failure === undefined || isFailureCode(failure) ? failure : "refused";
+    return { failure: code, detail, digest } as ChangeResult;
+  });
+  return { results: read };
 }
 
 /** A failure that this program does not know stays one. */

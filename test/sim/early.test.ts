@@ -118,6 +118,39 @@ describe("a client that is alone with a directory", () => {
     }
   });
 
+  test("has many changes carried out by few entries of the log", async () => {
+    const world = await World.create(3);
+    const parent = await world.ownDirectory();
+    const two = world.inodes(2);
+    const lastIndex = (): number => world.cluster.leader?.server?.replica.status().lastIndex ?? 0;
+    const before = lastIndex();
+    for (let i = 0; i < 100; i++) {
+      const { ino } = await two.create({ parent, name: name(`f${i}`), ...FILE });
+      await two.setAttributes(ino, { mode: 0o600 });
+    }
+    for (let i = 0; i < 50; i++) await two.remove(parent, name(`f${i}`), false);
+    await world.run(two.commit());
+
+    expect(lastIndex() - before).toBeLessThan(10);
+    const { entries } = await world.run(world.inodes(1).readDirectory(parent, new Uint8Array(), 1000, true));
+    expect(entries).toHaveLength(51);
+    expect(entries.filter(({ attributes }) => attributes?.mode === (MODE_FILE | 0o600))).toHaveLength(50);
+  });
+
+  test("tells of a new file before it tells what is in it", async () => {
+    const world = await World.create(3);
+    const parent = await world.ownDirectory();
+    const two = world.inodes(2);
+    for (const lengthBytes of [100, 100_000]) {
+      const file = { parent, name: name(`f${lengthBytes}`), ...FILE };
+      const { handle, attributes } = await two.createAndOpen(file, "write");
+      await world.run(handle.write(new Uint8Array(lengthBytes).fill(1), 0));
+      await world.run(handle.sync());
+      const told = await world.run(world.inodes(1).getAttributes(attributes.ino));
+      expect(told.sizeBytes).toBe(lengthBytes);
+    }
+  });
+
   test("opens a new file at once, and its bytes arrive", async () => {
     const world = await World.create(3);
     const parent = await world.ownDirectory();

@@ -1,4 +1,35 @@
-import { type Attributes, isSameTime, type MetadataReply } from "../../meta/index.js";
+import { type StorageError, storageError } from "../../base/index.js";
+import {
+  type Attributes,
+  type ChangeResult,
+  isSameTime,
+  type MetadataReply,
+  replyDigest,
+} from "../../meta/index.js";
+
+/** An early answer that was not the right one. */
+export interface Surprise {
+  /** It was refused. */
+  readonly error?: StorageError;
+  /** Or came out otherwise. */
+  readonly difference?: string;
+}
+
+/** What the MDS answers to mutations that were sent together, or to a single one, otherwise than it was foretold. */
+export function surprisesIn(foretold: readonly MetadataReply[], reply: MetadataReply): Surprise[] {
+  const [only] = foretold;
+  if (reply.type === "changedTogether")
+    return foretold.flatMap((each, i) => surpriseOf(each, reply.body.results[i]));
+  const difference = foretold.length === 1 && only !== undefined ? differsFrom(only, reply) : "one answer";
+  return difference === undefined ? [] : [{ difference }];
+}
+
+function surpriseOf(foretold: MetadataReply, result: ChangeResult | undefined): Surprise[] {
+  if (result === undefined) return [{ difference: "no answer" }];
+  const { failure, detail, digest } = result;
+  if (failure !== undefined) return [{ error: storageError(failure, detail) }];
+  return digest === replyDigest(foretold) ? [] : [{ difference: "another answer" }];
+}
 
 /** In what a reply of the MDS differs from how it was foretold; undefined: in nothing that anybody could have seen. */
 export function differsFrom(foretold: MetadataReply, reply: MetadataReply): string | undefined {

@@ -1,6 +1,7 @@
 import {
   type Attributes,
   type Create,
+  type EarlyMutation,
   type InodeNumber,
   inheritedFrom,
   isDirectory,
@@ -17,6 +18,7 @@ import {
   type MutationId,
   NAME_BYTES_MAX,
   type Remove,
+  renewsAtime,
   type SetAttributes,
   SYMLINK_BYTES_MAX,
   type Timestamp,
@@ -48,7 +50,7 @@ export interface ReservedNumber {
 
 /** A mutation with its outcome. */
 export interface Prediction {
-  readonly make: (id: MutationId) => MetadataMutation;
+  readonly make: (id: MutationId) => EarlyMutation;
   readonly reply: MetadataReply;
   /** Attributes as they are after it. */
   readonly inodes: readonly Attributes[];
@@ -174,6 +176,7 @@ function predictSetAttributes(
   now: Timestamp,
 ): Prediction | undefined {
   const inode = alone(known, body.ino);
+  if (body.accessed === true) return inode && predictAccess(inode, body, now);
   // An ACL follows the mode, a capability goes with the owner.
   if (inode?.noXattrs !== true || !isRightChange(inode, body)) return undefined;
   const attributes: Attributes = {
@@ -195,10 +198,25 @@ function predictSetAttributes(
   };
 }
 
+function predictAccess(inode: Attributes, body: SetAttributes, now: Timestamp): Prediction | undefined {
+  const { mode, uid, gid, atime, mtime, atimeNow, mtimeNow, killPrivileges } = body;
+  const isAlone = [mode, uid, gid, atime, mtime, killPrivileges].every((field) => field === undefined);
+  if (!isAlone || atimeNow || mtimeNow) return undefined;
+  const changed = { ...inode, atime: now, changeCount: inode.changeCount + 1 };
+  const attributes = renewsAtime(inode, now) ? changed : inode;
+  return {
+    make: (id) => ({ type: "setAttributes", body: { ...body, id } }),
+    reply: { type: "entry", body: { attributes } },
+    inodes: [attributes],
+    gone: [],
+    names: [],
+  };
+}
+
 function isRightChange(inode: Attributes, body: SetAttributes): boolean {
   const { mode, uid, gid, atime, mtime } = body;
   // That one may change nothing.
-  if (body.accessed === true || body.killPrivileges === true) return false;
+  if (body.killPrivileges === true) return false;
   const hasPrivileges = (inode.mode & (MODE_SETUID | MODE_SETGID)) !== 0 && !isDirectory(inode.mode);
   if (hasPrivileges && (uid !== undefined || gid !== undefined)) return false;
   for (const word of [mode, uid, gid]) if (word !== undefined && !isWord(word)) return false;

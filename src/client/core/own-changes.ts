@@ -38,6 +38,8 @@ export function ownChange(mutation: MetadataMutation, entryOf: EntryOf): OwnChan
     }
     case "setLock":
     case "reserveNumbers":
+    // What was answered early was foretold.
+    case "changeTogether":
       return { inos: [], names: [], isWild: false, keepsXattrs: true };
     case "setXattr":
     case "removeXattr":

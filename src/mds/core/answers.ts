@@ -97,7 +97,7 @@ function checkId(id: MutationId): void {
 }
 
 /** Of a time that any machine may have. */
-const isStamp = (ms: number): boolean => ms >= 0 && ms < STAMP_MS_MAX;
+export const isStamp = (ms: number): boolean => ms >= 0 && ms < STAMP_MS_MAX;
 const STAMP_MS_MAX = 2 ** 47;
 
 const isSettled = ({ answeredBelow, unanswered }: Window, sequence: number): boolean =>

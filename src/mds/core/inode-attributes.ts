@@ -2,6 +2,7 @@ import { storageError } from "../../base/index.js";
 import {
   MODE_PERMISSIONS,
   MODE_TYPE,
+  renewsAtime,
   type SessionId,
   type SetAttributes,
   type Timestamp,
@@ -60,15 +61,9 @@ function isOnlyKilling({ killPrivileges, mode, uid, gid, ...times }: SetAttribut
 /** As with `relatime`: the access time only moves on if it is older than the last change, or than a day. */
 function accessed(context: Context, inode: InodeRecord): Outcome {
   const now = timestampOf(context.stampMs);
-  const { atime, mtime, ctime } = inode;
-  const isDue =
-    isNotLater(atime, mtime) || isNotLater(atime, ctime) || now.seconds - atime.seconds >= DAY_SECONDS;
-  if (!isDue) return entryReply(inode);
+  if (!renewsAtime(inode, now)) return entryReply(inode);
   return entryReply(changeInode(context, inode, { atime: now }, "nothing"));
 }
-
-const isNotLater = (a: Timestamp, b: Timestamp): boolean =>
-  a.seconds < b.seconds || (a.seconds === b.seconds && a.nanos <= b.nanos);
 
 function check({ mode, uid, gid, atime, mtime }: SetAttributes): void {
   for (const value of [mode, uid, gid]) {
@@ -84,5 +79,3 @@ export function checkTime({ seconds, nanos }: Timestamp): void {
   const isRight = Number.isSafeInteger(seconds) && Number.isInteger(nanos) && nanos >= 0 && nanos < 1e9;
   if (!isRight) throw storageError("invalid", "not a time");
 }
-
-const DAY_SECONDS = 86_400;

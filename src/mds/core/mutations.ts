@@ -1,6 +1,7 @@
 import { failureOf, unreachable } from "../../base/index.js";
 import type { MetadataMutation, MutationId, ReserveNumbers, SessionId } from "../../meta/index.js";
 import { earlierAnswer, type Held, holdAnswer, isInOrder, keepAnswer } from "./answers.js";
+import { changeTogether } from "./change-together.js";
 import type { Mutate, Outcome } from "./command.js";
 import { type Context, fail } from "./context.js";
 import { setAttributes } from "./inode-attributes.js";
@@ -83,6 +84,10 @@ function carryOut(context: Context, sessionId: SessionId, mutation: MetadataMuta
       return settleFiles(context, sessionId, mutation.body);
     case "reserveNumbers":
       return reserve(context, sessionId, mutation.body);
+    case "changeTogether":
+      return changeTogether(mutation.body, (change) =>
+        attempt(stamped(context, change.body.id), sessionId, change),
+      );
     case "allocateChunk":
       return allocateChunk(context, sessionId, mutation.body);
     case "revoke":

@@ -1,9 +1,9 @@
 import { failureOf } from "../../base/index.js";
 import type { InodeOperations } from "../../client/index.js";
 import type { Clock, Timer } from "../../io/index.js";
-import type { InodeNumber } from "../../meta/index.js";
+import { type InodeNumber, renewsAtime } from "../../meta/index.js";
 import type { Logger } from "../../telemetry/index.js";
-import { renewsAtime, timestampOfMs } from "../core/relatime.js";
+import { timestampOfMs } from "../core/relatime.js";
 import type { Node } from "./node-table.js";
 
 /** Reads are told to the MDS after this long, many at once. */

@@ -1282,6 +1282,143 @@ export const ChainMember: wire.MessageType<ChainMember> = {
   decode: decodeChainMember,
 };
 
+export interface ChangeResult {
+  /** Code of the failure of this change. */
+  readonly failure?: string | undefined;
+  readonly detail: string;
+  /** Of the reply that it would have got alone: equal for equal replies. */
+  readonly digest: number;
+}
+
+function encodeChangeResult(message: ChangeResult, writer: wire.Writer): void {
+  if (message.failure !== undefined) {
+    writer.uint32(10).string(message.failure);
+  }
+  if (message.detail !== "") {
+    writer.uint32(18).string(message.detail);
+  }
+  if (message.digest !== 0) {
+    writer.uint32(24).uint32(message.digest);
+  }
+}
+
+function decodeChangeResult(reader: wire.Reader): ChangeResult {
+  let $failure: string | undefined;
+  let $detail = "";
+  let $digest = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $failure = wire.text(reader);
+        break;
+      case 18:
+        $detail = wire.text(reader);
+        break;
+      case 24:
+        $digest = reader.uint32();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    failure: $failure,
+    detail: $detail,
+    digest: $digest,
+  };
+}
+
+/** How {@link ChangeResult} travels. */
+export const ChangeResult: wire.MessageType<ChangeResult> = {
+  name: "ChangeResult",
+  encode: encodeChangeResult,
+  decode: decodeChangeResult,
+};
+
+/** Several mutations that were answered early, in their order. Each succeeds or fails for itself. At most 256. */
+export interface ChangeTogether {
+  readonly id: MutationId;
+  readonly changes: readonly EarlyChange[];
+}
+
+function encodeChangeTogether(message: ChangeTogether, writer: wire.Writer): void {
+  writer.uint32(10).fork();
+  encodeMutationId(message.id, writer);
+  writer.ldelim();
+  for (const item of message.changes) {
+    writer.uint32(18).fork();
+    encodeEarlyChange(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeChangeTogether(reader: wire.Reader): ChangeTogether {
+  let $id: MutationId | undefined;
+  const $changes: EarlyChange[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $id = wire.nested(reader, decodeMutationId);
+        break;
+      case 18:
+        wire.push($changes, wire.nested(reader, decodeEarlyChange));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    id: $id ?? wire.absent(decodeMutationId),
+    changes: $changes,
+  };
+}
+
+/** How {@link ChangeTogether} travels. */
+export const ChangeTogether: wire.MessageType<ChangeTogether> = {
+  name: "ChangeTogether",
+  encode: encodeChangeTogether,
+  decode: decodeChangeTogether,
+};
+
+/** Of changeTogether: one result for each change, in their order. */
+export interface ChangedTogether {
+  readonly results: readonly ChangeResult[];
+}
+
+function encodeChangedTogether(message: ChangedTogether, writer: wire.Writer): void {
+  for (const item of message.results) {
+    writer.uint32(10).fork();
+    encodeChangeResult(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeChangedTogether(reader: wire.Reader): ChangedTogether {
+  const $results: ChangeResult[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        wire.push($results, wire.nested(reader, decodeChangeResult));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    results: $results,
+  };
+}
+
+/** How {@link ChangedTogether} travels. */
+export const ChangedTogether: wire.MessageType<ChangedTogether> = {
+  name: "ChangedTogether",
+  encode: encodeChangedTogether,
+  decode: decodeChangedTogether,
+};
+
 export interface ChunkAt {
   readonly chunkId: number;
   readonly version: number;
@@ -5379,6 +5516,65 @@ export const DropChunksChange: wire.MessageType<DropChunksChange> = {
   name: "DropChunksChange",
   encode: encodeDropChunksChange,
   decode: decodeDropChunksChange,
+};
+
+/** Of its own number only the stamp counts. */
+export interface EarlyChange {
+  readonly body:
+    | { readonly type: "create"; readonly body: Create }
+    | { readonly type: "remove"; readonly body: Remove }
+    | { readonly type: "setAttributes"; readonly body: SetAttributes };
+}
+
+function encodeEarlyChange(message: EarlyChange, writer: wire.Writer): void {
+  const body = message.body;
+  switch (body.type) {
+    case "create":
+      writer.uint32(10).fork();
+      encodeCreate(body.body, writer);
+      writer.ldelim();
+      break;
+    case "remove":
+      writer.uint32(18).fork();
+      encodeRemove(body.body, writer);
+      writer.ldelim();
+      break;
+    case "setAttributes":
+      writer.uint32(26).fork();
+      encodeSetAttributes(body.body, writer);
+      writer.ldelim();
+      break;
+  }
+}
+
+function decodeEarlyChange(reader: wire.Reader): EarlyChange {
+  let $body: EarlyChange["body"] | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $body = { type: "create", body: wire.nested(reader, decodeCreate) };
+        break;
+      case 18:
+        $body = { type: "remove", body: wire.nested(reader, decodeRemove) };
+        break;
+      case 26:
+        $body = { type: "setAttributes", body: wire.nested(reader, decodeSetAttributes) };
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    body: wire.present($body, "EarlyChange"),
+  };
+}
+
+/** How {@link EarlyChange} travels. */
+export const EarlyChange: wire.MessageType<EarlyChange> = {
+  name: "EarlyChange",
+  encode: encodeEarlyChange,
+  decode: decodeEarlyChange,
 };
 
 /** Nothing to say beyond "done". */
@@ -12834,6 +13030,7 @@ export interface SessionCallDown {
     | { readonly type: "extended"; readonly body: Extended }
     | { readonly type: "settled"; readonly body: Settled }
     | { readonly type: "numbers"; readonly body: Numbers }
+    | { readonly type: "changedTogether"; readonly body: ChangedTogether }
     | { readonly type: "lockState"; readonly body: LockState }
     /** Pushes. */
     | { readonly type: "recallLease"; readonly body: RecallLease }
@@ -12914,6 +13111,11 @@ function encodeSessionCallDown(message: SessionCallDown, writer: wire.Writer): v
     case "numbers":
       writer.uint32(114).fork();
       encodeNumbers(body.body, writer);
+      writer.ldelim();
+      break;
+    case "changedTogether":
+      writer.uint32(122).fork();
+      encodeChangedTogether(body.body, writer);
       writer.ldelim();
       break;
     case "lockState":
@@ -13014,6 +13216,9 @@ function decodeSessionCallDown(reader: wire.Reader): SessionCallDown {
       case 114:
         $body = { type: "numbers", body: wire.nested(reader, decodeNumbers) };
         break;
+      case 122:
+        $body = { type: "changedTogether", body: wire.nested(reader, decodeChangedTogether) };
+        break;
       case 162:
         $body = { type: "lockState", body: wire.nested(reader, decodeLockState) };
         break;
@@ -13091,6 +13296,7 @@ export interface SessionCallUp {
     | { readonly type: "extend"; readonly body: Extend }
     | { readonly type: "settleFiles"; readonly body: SettleFiles }
     | { readonly type: "reserveNumbers"; readonly body: ReserveNumbers }
+    | { readonly type: "changeTogether"; readonly body: ChangeTogether }
     | { readonly type: "setLock"; readonly body: SetLock }
     | { readonly type: "testLock"; readonly body: TestLock }
     | { readonly type: "awaitLock"; readonly body: AwaitLock }
@@ -13263,6 +13469,11 @@ function encodeSessionCallUp(message: SessionCallUp, writer: wire.Writer): void 
       encodeReserveNumbers(body.body, writer);
       writer.ldelim();
       break;
+    case "changeTogether":
+      writer.uint32(274).fork();
+      encodeChangeTogether(body.body, writer);
+      writer.ldelim();
+      break;
     case "setLock":
       writer.uint32(322).fork();
       encodeSetLock(body.body, writer);
@@ -13398,6 +13609,9 @@ function decodeSessionCallUp(reader: wire.Reader): SessionCallUp {
         break;
       case 266:
         $body = { type: "reserveNumbers", body: wire.nested(reader, decodeReserveNumbers) };
+        break;
+      case 274:
+        $body = { type: "changeTogether", body: wire.nested(reader, decodeChangeTogether) };
         break;
       case 322:
         $body = { type: "setLock", body: wire.nested(reader, decodeSetLock) };

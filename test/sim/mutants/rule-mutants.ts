@@ -62,6 +62,27 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     test: "test/sim/early.test.ts",
   },
   {
+    name: "what is sent later overtakes what was answered early",
+    file: "src/client/session.ts",
+    find: "    if (pending.early === undefined) this.#early?.sendAll();\n",
+    replace: "",
+    test: "test/sim/early.test.ts",
+  },
+  {
+    name: "a change that is refused among others is not noticed",
+    file: "src/client/core/early-check.ts",
+    find: "  if (failure !== undefined) return [{ error: storageError(failure, detail) }];\n",
+    replace: "  if (failure !== undefined) return [];\n",
+    test: "test/unit/client/core/early-check.test.ts",
+  },
+  {
+    name: "who made something together with other things is not known to know it",
+    file: "src/mds/coherent-answers.ts",
+    find: "    for (const { type, body } of partsOf(mutation)) {\n",
+    replace: "    for (const { type, body } of [mutation]) {\n",
+    test: "test/sim/early.test.ts",
+  },
+  {
     name: "a new leader does not wait for what was answered early",
     file: "src/mds/sole-holds.ts",
     find: "    if ((earlyCount ?? 0) > 0) this.#behind.set(sessionId, 0);\n    else this",

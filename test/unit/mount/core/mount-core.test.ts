@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { FAILURES } from "../../../../src/base/index.js";
-import type { Attributes, InodeNumber } from "../../../../src/meta/index.js";
+import { type Attributes, type InodeNumber, renewsAtime } from "../../../../src/meta/index.js";
 import { attributeChange } from "../../../../src/mount/core/attribute-change.js";
 import { DirectoryStream } from "../../../../src/mount/core/directory-stream.js";
 import { gapsBetween } from "../../../../src/mount/core/gaps.js";
 import { mountErrno } from "../../../../src/mount/core/mount-errno.js";
 import { isAppending, isSynchronous, openModeOf } from "../../../../src/mount/core/open-mode.js";
-import { renewsAtime, timestampOfMs } from "../../../../src/mount/core/relatime.js";
+import { timestampOfMs } from "../../../../src/mount/core/relatime.js";
 import { joinNames, xattrReply } from "../../../../src/mount/core/xattr-reply.js";
 import type { RequestOf } from "../../../../src/mount/fuse-wire/requests.js";
 
