@@ -51,8 +51,11 @@ describe.skipIf(why !== undefined)("bad disks", () => {
 
   afterAll(async () => {
     await cluster?.close();
+    for (const each of disks.values()) await each.suffer({});
+    for (const { kind, host, pid } of (await harness?.lab.services()) ?? [])
+      if (pid !== undefined) await harness.lab.kill(kind, host);
+    for (const each of disks.values()) each.remove();
     await harness?.close();
-    for (const disk of disks.values()) disk.remove();
   });
 
   const connect = (): Promise<Cluster> =>

@@ -21,6 +21,7 @@ export class ChunkData {
   readonly #store: StoreFiles;
   readonly #chunkId: ChunkId;
   #sizeBytes: number | undefined;
+  #isThere = false;
   /** Changes made by this process (`distrust` stands for an earlier one's), and how many of them a sync has covered. */
   #changeCount = 0;
   #syncedCount = 0;
@@ -38,6 +39,11 @@ export class ChunkData {
   /** Known once `open` has resolved. */
   get sizeBytes(): number {
     return this.#sizeBytes ?? 0;
+  }
+
+  /** The file was made: before, its name cannot be made safe. The first write may still be on its way to it. */
+  get isThere(): boolean {
+    return this.#isThere;
   }
 
   get isOpen(): boolean {
@@ -148,7 +154,10 @@ export class ChunkData {
   }
 
   #use<T>(mode: "create" | "read-write", act: (file: DiskFile) => Promise<T>): Promise<T> {
-    return useChunkFile(this.#store, this.#chunkId, "data", mode, act);
+    return useChunkFile(this.#store, this.#chunkId, "data", mode, (file) => {
+      this.#isThere = true;
+      return act(file);
+    });
   }
 
   async #existing<T>(otherwise: T, act: (file: DiskFile) => Promise<T>): Promise<T> {

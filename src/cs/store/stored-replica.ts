@@ -409,7 +409,7 @@ export class StoredReplica {
 
   async #syncOnce(): Promise<void> {
     const work = [this.#data.sync()];
-    if (!this.#isNameDurable && this.#data.sizeBytes > 0) work.push(this.#syncName());
+    if (!this.#isNameDurable && this.#data.isThere) work.push(this.#syncName());
     await Promise.all(work);
   }
 

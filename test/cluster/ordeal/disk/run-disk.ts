@@ -47,8 +47,11 @@ async function carryOut(command: DiskCommand): Promise<void> {
     return;
   }
   files.faults = {};
-  // With the mount goes what the kernel has in memory.
-  if (!(await unmount(mountPoint, "plain"))) throw new Error(`${mountPoint} is in use`);
+  // With the mount goes what the kernel has in memory. Whoever has files open still reads them no more.
+  if (!(await unmount(mountPoint, "plain"))) {
+    await unmount(mountPoint, "lazy");
+    connection.close();
+  }
   await connection.ended;
   await files.losePower();
   connection = await mounted();

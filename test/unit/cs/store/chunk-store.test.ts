@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { defined } from "../../../../src/base/index.js";
-import { chunkId, chunkVersion, csId } from "../../../../src/chunk/index.js";
+import { checksumsOf, chunkId, chunkVersion, csId } from "../../../../src/chunk/index.js";
 import { Bitmap } from "../../../../src/cs/core/bitmap.js";
 import { createRepository } from "../../../../src/cs/repository.js";
 import type { ChunkStore } from "../../../../src/cs/store/chunk-store.js";
@@ -350,5 +350,26 @@ test("a sync makes the version durable under which the data were written", async
     world.host.powerLoss();
 
     expect(find(await world.open()).record.version, `seed ${seed}`).toBe(2);
+  }
+});
+
+test("a sync while the file of a chunk is being made neither fails nor takes its name for safe", async () => {
+  for (let step = 0; step < 30; step++) {
+    const world = await StoreWorld.made(step);
+    const store = await world.open();
+    const replica = await world.create(store);
+    const bytes = new Uint8Array(4096).fill(9);
+    const writing = (async () => {
+      await replica.prepare([0]);
+      await replica.write(0, bytes, checksumsOf(bytes, 0), 4096);
+      replica.release([0]);
+    })();
+    await world.world.simulator.runFor(step / 25);
+    await world.run(replica.sync());
+    await world.run(writing);
+    await world.run(replica.sync());
+    world.host.powerLoss();
+    const found = (await world.open()).find(replica.chunkId);
+    expect(found && (await world.read(found, 0, 4096))).toEqual(bytes);
   }
 });
