@@ -139,4 +139,11 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     replace: "",
     test: "test/unit/client/core/local-sums.test.ts",
   },
+  {
+    name: "a name is taken for safe before its file is made",
+    file: "src/cs/store/stored-replica.ts",
+    find: "!this.#isNameDurable && this.#data.isThere",
+    replace: "!this.#isNameDurable && this.#data.sizeBytes > 0",
+    test: "test/unit/cs/store/chunk-store.test.ts",
+  },
 ];
