@@ -18,6 +18,7 @@ import { chooseReplica } from "./core/replica-choice.js";
 import { afterChunkFailure, type ChunkStep } from "./core/retry-policy.js";
 import { type FileChunks, isMapped, type MappedChunk } from "./file-chunks.js";
 import type { FileLease } from "./file-lease.js";
+import { firstAnswer } from "./hedge.js";
 import type { LocalReads } from "./local-reads.js";
 import { throwIfAborted } from "./waiting.js";
 import type { WriteNumbers } from "./write-numbers.js";
@@ -120,7 +121,15 @@ export class ChunkIo {
         continue;
       }
       try {
-        const answer = await ask(member, known);
+        const answer = await firstAnswer(
+          this.#world.clock,
+          () => ask(member, known),
+          () => {
+            const other = this.#chooseReplica(known, new Map([...failed, [member.csId, "unavailable"]]));
+            return other && ask(other, known);
+          },
+          () => this.#world.servers.at(member.address).suspect(),
+        );
         // The map was recalled, or the lease ran out, while the answer was on its way: it may be too old.
         if (!known.isCurrent || lease.kind === "none" || !lease.isInForce) continue;
         return answer;

@@ -78,6 +78,22 @@ describe("a file handle", () => {
     }
   });
 
+  test("a read from a server that hangs is answered by another one within little more than a second", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const bytes = world.bytes(4096);
+    const handle = await world.run(fileSystem.open("/f", { access: "write", create: true }));
+    await world.run(handle.write(bytes, 0));
+    for (const server of world.servers) {
+      server.isStuck = true;
+      const beganMs = world.world.simulator.nowMs;
+      const found = await world.run(handle.read(0, 4096, { timeoutMs: 5000 }));
+      expect(equalBytes(found, bytes)).toBe(true);
+      expect(world.world.simulator.nowMs - beganMs).toBeLessThan(1200);
+      server.isStuck = false;
+    }
+  });
+
   test("reads from another replica when the bytes of one do not match their checksums, and reports it", async () => {
     const world = await ClientWorld.start();
     const { fileSystem } = await world.client("client");
