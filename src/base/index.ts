@@ -13,6 +13,7 @@ export {
   toUtf8,
 } from "./bytes.js";
 export { crc32 } from "./crc32.js";
+export { crc32Append } from "./crc32-append.js";
 export {
   type Errno,
   FAILURES,

@@ -1,5 +1,6 @@
 /** What a chunk is: ids, layout, checksums, chains and the messages about them. */
 export {
+  areSound,
   blockChecksum,
   blockCount,
   type Checksums,
@@ -28,6 +29,7 @@ export {
   IO_BYTES_MAX,
   REGION_BYTES,
   sliceRange,
+  WRITE_BYTES_MAX,
 } from "./layout.js";
 export type {
   ChainEpoch,

@@ -8,8 +8,13 @@ export const DEFAULT_CHUNK_BYTES = 256 * 1024 * 1024;
 /** `chunk-size` must lie between these and be a multiple of the block size. */
 export const CHUNK_BYTES_MIN = BLOCK_BYTES;
 export const CHUNK_BYTES_MAX = 2 * 1024 * 1024 * 1024;
-/** The largest read or write of one chunk request; longer ones are split by the client. */
+/** The largest read of one chunk request; longer ones are split by the client. */
 export const IO_BYTES_MAX = 1024 * 1024;
+/**
+ * The same of a write. A multiple of the former: what a message costs besides its bytes, on each server of the chain, is
+ * as much as the checksums of two megabytes.
+ */
+export const WRITE_BYTES_MAX = 4 * IO_BYTES_MAX;
 
 /** A part of a file that lies in one chunk. */
 export interface ChunkSlice {

@@ -1,5 +1,5 @@
 import { type StorageError, storageError } from "../base/index.js";
-import { sliceRange } from "../chunk/index.js";
+import { IO_BYTES_MAX, sliceRange, WRITE_BYTES_MAX } from "../chunk/index.js";
 import type { Attributes } from "../meta/index.js";
 import type { BlockCache } from "./block-cache.js";
 import type { CacheListener } from "./cache-listener.js";
@@ -325,7 +325,7 @@ export class FileContent {
   ): Promise<void> {
     const { syncs } = this.#file;
     await allDone(
-      ioSlices(offset, bytes.length, this.#file.chunkBytes()).map(async (slice) => {
+      ioSlices(offset, bytes.length, this.#file.chunkBytes(), WRITE_BYTES_MAX).map(async (slice) => {
         const part = bytes.subarray(slice.offsetInRequest, slice.offsetInRequest + slice.lengthBytes);
         const mark = syncs.markOf(slice.index);
         await this.#io.write(slice, part, signal, use, isDurable);
@@ -367,7 +367,7 @@ export class FileContent {
 
   /** As the chunk servers have it. */
   async #fetch(offset: number, lengthBytes: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
-    const slices = ioSlices(offset, lengthBytes, this.#file.chunkBytes());
+    const slices = ioSlices(offset, lengthBytes, this.#file.chunkBytes(), IO_BYTES_MAX);
     const parts = await allDone(slices.map((slice) => this.#io.read(slice, signal)));
     const [only] = parts;
     if (parts.length === 1 && only !== undefined) return only;

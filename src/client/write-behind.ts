@@ -1,5 +1,5 @@
 import { failureOf, type StorageError, storageError } from "../base/index.js";
-import { IO_BYTES_MAX } from "../chunk/index.js";
+import { WRITE_BYTES_MAX } from "../chunk/index.js";
 import type { Clock, Timer } from "../io/index.js";
 import type { InodeNumber } from "../meta/index.js";
 import type { Logger } from "../telemetry/index.js";
@@ -40,7 +40,7 @@ export interface WriteBehindFile {
 }
 
 /** What is written together; a slot never has two requests for the same byte under way. */
-const SLOT_BYTES = IO_BYTES_MAX;
+const SLOT_BYTES = WRITE_BYTES_MAX;
 /** A slot that was left alone for so long is sent. */
 const IDLE_MS = 100;
 /** A slot that is written again and again is sent after so long all the same. */

@@ -6,6 +6,7 @@ import {
   type ForwardWrite,
   findMismatch,
   IO_BYTES_MAX,
+  WRITE_BYTES_MAX,
 } from "../chunk/index.js";
 
 /**
@@ -16,7 +17,7 @@ export function checkRequest(request: ChunkRequest, payload: Uint8Array, chunkBy
   switch (request.type) {
     case "write":
       checkRange(request.body.offset, payload.length, chunkBytes);
-      checkLength(payload.length);
+      checkLength(payload.length, WRITE_BYTES_MAX);
       checkPayload(payload, request.body.offset, request.body.checksums);
       break;
     case "zero":
@@ -24,7 +25,7 @@ export function checkRequest(request: ChunkRequest, payload: Uint8Array, chunkBy
       break;
     case "read":
       checkRange(request.body.offset, request.body.lengthBytes, chunkBytes);
-      checkLength(request.body.lengthBytes);
+      checkLength(request.body.lengthBytes, IO_BYTES_MAX);
       if (request.body.background) checkWhole(request.body.offset, request.body.lengthBytes);
       break;
     case "forward":
@@ -33,7 +34,7 @@ export function checkRequest(request: ChunkRequest, payload: Uint8Array, chunkBy
     case "locate":
       checkRange(request.body.offset, request.body.lengthBytes, chunkBytes);
       checkWhole(request.body.offset, request.body.lengthBytes);
-      checkLength(request.body.lengthBytes);
+      checkLength(request.body.lengthBytes, IO_BYTES_MAX);
       break;
     case "seek":
       checkRange(request.body.offset, 1, chunkBytes);
@@ -51,7 +52,7 @@ function checkForward(forward: ForwardWrite, payload: Uint8Array, chunkBytes: nu
   checkRange(offset, lengthBytes, chunkBytes);
   checkWhole(offset, lengthBytes);
   // The largest write of a client, made whole at both ends.
-  if (payload.length > IO_BYTES_MAX + 2 * BLOCK_BYTES)
+  if (payload.length > WRITE_BYTES_MAX + 2 * BLOCK_BYTES)
     throw storageError("invalid", "too many bytes at once");
   const fits =
     kind === "write"
@@ -75,8 +76,8 @@ function checkWhole(offset: number, lengthBytes: number): void {
   }
 }
 
-function checkLength(lengthBytes: number): void {
-  if (lengthBytes > IO_BYTES_MAX) throw storageError("invalid", `${lengthBytes} bytes at once`);
+function checkLength(lengthBytes: number, most: number): void {
+  if (lengthBytes > most) throw storageError("invalid", `${lengthBytes} bytes at once`);
 }
 
 function checkPayload(payload: Uint8Array, offset: number, checksums: Uint8Array): void {

@@ -1,5 +1,5 @@
 import type { ChunkReply, ChunkRequest, ForwardWrite } from "../chunk/index.js";
-import { chunkId, chunkVersion } from "../chunk/index.js";
+import { chunkId, chunkVersion, WRITE_BYTES_MAX } from "../chunk/index.js";
 import { callDownCodec, callUpCodec } from "./call-codecs.js";
 import type { CallDown, CallUp } from "./calls.js";
 import {
@@ -23,6 +23,8 @@ export interface ChunkAnswer {
 
 /** `payload` in both envelopes of proto/chunk.proto. */
 const PAYLOAD_FIELD = 15;
+/** The greatest write, made whole at both ends, and what is said of it: a checksum for each of its blocks, and little more. */
+const UP_BYTES_MAX = WRITE_BYTES_MAX + (64 << 10);
 
 /**
  * Reading and writing chunks: one stream per pair of processes. Payloads of what was received are views on the
@@ -39,7 +41,7 @@ export const CHUNK_CHANNEL: StreamMethod<CallUp<ChunkCall>, CallDown<ChunkAnswer
       body: call && requestToWire(call.request),
     }),
     ({ body, payload }) => body && { request: requestFromWire(body), payload },
-    {},
+    { bytesMax: UP_BYTES_MAX },
     { fieldNumber: PAYLOAD_FIELD, of: ({ body }) => body?.payload },
   ),
   down: callDownCodec<ChunkAnswer, WireDown>(

@@ -1,4 +1,4 @@
-import { BLOCK_BYTES, blockChecksum, CHUNK_BYTES_MAX, REGION_BYTES } from "../../chunk/index.js";
+import { areSound, BLOCK_BYTES, blockChecksum, CHUNK_BYTES_MAX, REGION_BYTES } from "../../chunk/index.js";
 
 const REGION_BLOCKS = REGION_BYTES / BLOCK_BYTES;
 /** Of a chunk of the greatest size. */
@@ -122,6 +122,7 @@ export class LocalSums {
  * block is something else.
  */
 export function matchesSums(bytes: Uint8Array, checksums: Uint8Array): boolean {
+  if (areSound(bytes, checksums)) return true;
   const view = new DataView(checksums.buffer, checksums.byteOffset, checksums.length);
   for (let block = 0; 4 * block < checksums.length; block++) {
     const expected = view.getUint32(4 * block, true);

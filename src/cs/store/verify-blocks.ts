@@ -1,4 +1,4 @@
-import { BLOCK_BYTES, blockChecksum } from "../../chunk/index.js";
+import { areSound, BLOCK_BYTES, blockChecksum } from "../../chunk/index.js";
 
 /** Whole blocks as they are stored. A block never written has checksum 0 and reads as zeros. */
 export interface StoredBlocks {
@@ -8,6 +8,7 @@ export interface StoredBlocks {
 
 /** The numbers, from 0, of the blocks whose bytes do not match their checksums. */
 export function damagedOf({ bytes, checksums }: StoredBlocks): number[] {
+  if (areSound(bytes, checksums)) return [];
   const damaged: number[] = [];
   for (let block = 0; 4 * block < checksums.length; block++) {
     const expected = checksumAt(checksums, block);

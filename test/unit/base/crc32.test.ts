@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { crc32, Prng, toUtf8 } from "../../../src/base/index.js";
+import { crc32, crc32Append, Prng, toUtf8 } from "../../../src/base/index.js";
 
 /** CRC-32 bit by bit, as the standard tells it. */
 function slowCrc32(bytes: Uint8Array): number {
@@ -32,6 +32,21 @@ describe("crc32", () => {
       const cut = prng.between(0, bytes.length);
       expect(crc32(bytes)).toBe(slowCrc32(bytes));
       expect(crc32(bytes.subarray(cut), crc32(bytes.subarray(0, cut)))).toBe(crc32(bytes));
+    }
+  });
+});
+
+describe("crc32Append", () => {
+  test("makes the value of two pieces that of both together, whatever their lengths", () => {
+    const prng = new Prng(7);
+    for (const length of [0, 1, 3, 255, 256, 4096, 65_537]) {
+      const append = crc32Append(length);
+      for (let i = 0; i < 20; i++) {
+        const bytes = prng.bytes(prng.below(100) + length);
+        const cut = bytes.length - length;
+        const together = append(crc32(bytes.subarray(0, cut)), crc32(bytes.subarray(cut)));
+        expect(together).toBe(crc32(bytes));
+      }
     }
   });
 });

@@ -157,7 +157,7 @@ describe("which replica to read", () => {
 describe("small things", () => {
   test("a range is cut at chunk borders and at multiples of the largest request, without gaps", () => {
     const chunkBytes = 2 * IO_BYTES_MAX + 4096;
-    const slices = ioSlices(1000, 3 * chunkBytes, chunkBytes);
+    const slices = ioSlices(1000, 3 * chunkBytes, chunkBytes, IO_BYTES_MAX);
     let position = 1000;
     for (const { index, offsetInChunk, lengthBytes, offsetInRequest } of slices) {
       expect(index * chunkBytes + offsetInChunk).toBe(position);
