@@ -147,7 +147,8 @@ export class ChunkIo {
 
   /**
    * Resolves when every replica has the bytes; `isDurable`: when they, and all that was acknowledged before, are safe from
-   * loss of power there. They must not change until then.
+   * loss of power there. They must not change until then; nor later if this is false: an earlier message with them was given up, and may
+   * still be on its way.
    */
   write(
     slice: ChunkSlice,
@@ -155,7 +156,7 @@ export class ChunkIo {
     signal?: AbortSignal,
     use: WriteUse = "write",
     isDurable = false,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const checksums = checksumsOf(bytes, slice.offsetInChunk);
     return this.#change(slice, bytes, use, signal, (target, id) => ({
       type: "write",
@@ -205,14 +206,14 @@ export class ChunkIo {
     }
   }
 
-  /** Carries out a write at the head of the chain, under one name however often it must be sent. */
+  /** Carries out a write at the head of the chain, under one name however often it must be sent. True if it was sent once. */
   async #change(
     slice: ChunkSlice,
     payload: Uint8Array,
     use: WriteUse,
     signal: AbortSignal | undefined,
     make: (target: Target, id: ReturnType<WriteName["now"]>) => ChunkRequest,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const name = this.#world.numbers.begin();
     const progress = newProgress();
     try {
@@ -234,7 +235,7 @@ export class ChunkIo {
           const request = make({ chunkId, version }, name.now());
           // Not given up while it is on its way: it might arrive when the lease is somebody else's.
           await this.#server(head).call({ request, payload }, payload.length, IO_MS);
-          return;
+          return progress.attempt === 0;
         } catch (error) {
           failure = error;
         } finally {

@@ -18,7 +18,7 @@ import { ReplicaAccess } from "./replica-access.js";
 import { Session } from "./session.js";
 import { SessionListeners } from "./session-listeners.js";
 import { Room, type WaitOptions, withinLimits } from "./waiting.js";
-import { WRITE_BEHIND_LIMITS, type WriteBehindLimits } from "./write-behind.js";
+import { slotMemory, WRITE_BEHIND_LIMITS, type WriteBehindLimits } from "./write-behind.js";
 import { WriteNumbers } from "./write-numbers.js";
 
 /** Everything a client needs of the outside. */
@@ -95,7 +95,7 @@ export class Cluster {
     this.replicas = new ReplicaAccess(this.#servers);
     const numbers = new WriteNumbers(() => this.#session.sessionId);
     const limits = { ...WRITE_BEHIND_LIMITS, ...config.writeBehind };
-    const writeBehind = { limits, room: new Room(limits.clientBytesMax) };
+    const writeBehind = { limits, room: new Room(limits.clientBytesMax), memory: slotMemory() };
     const readAhead = new ReadAheadMemory(config.readAheadBytesMax ?? READ_AHEAD_BYTES_MAX);
     const { cacheListener: listener } = config;
     const leaseComesDown = listener?.leaseComesDown.bind(listener);

@@ -12,12 +12,12 @@ import type { FileSize } from "./file-size.js";
 import type { LocalFiles } from "./local-files.js";
 import { LocalReads } from "./local-reads.js";
 import { ReadAhead, type ReadAheadMemory } from "./read-ahead.js";
-import { abortable, type Room } from "./waiting.js";
-import { WriteBehind, type WriteBehindLimits } from "./write-behind.js";
+import { abortable } from "./waiting.js";
+import { WriteBehind, type WriteBehindWorld } from "./write-behind.js";
 
 export interface FileContentWorld extends ChunkIoWorld {
   /** What may wait in this client before it is in the cluster. */
-  readonly writeBehind: { readonly limits: WriteBehindLimits; readonly room: Room };
+  readonly writeBehind: Pick<WriteBehindWorld, "limits" | "room" | "memory">;
   readonly readAhead: ReadAheadMemory;
   readonly blockCache?: BlockCache | undefined;
   /** Of chunk servers on this host, if it can read them. */
@@ -316,25 +316,28 @@ export class FileContent {
     await this.#file.size.noteWritten(end, signal, bytes.length);
   }
 
+  /** True if each message was sent once only: nobody will look at the bytes any more. */
   async #store(
     offset: number,
     bytes: Uint8Array,
     signal: AbortSignal | undefined,
     use: "write" | "writeBack",
     isDurable = false,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { syncs } = this.#file;
-    await allDone(
+    const firstTries = await allDone(
       ioSlices(offset, bytes.length, this.#file.chunkBytes(), WRITE_BYTES_MAX).map(async (slice) => {
         const part = bytes.subarray(slice.offsetInRequest, slice.offsetInRequest + slice.lengthBytes);
         const mark = syncs.markOf(slice.index);
-        await this.#io.write(slice, part, signal, use, isDurable);
+        const isFirstTry = await this.#io.write(slice, part, signal, use, isDurable);
         // What was acknowledged meanwhile may have come to the servers later than this.
         const isCovered = isDurable && syncs.markOf(slice.index) === mark;
         if (!isCovered) syncs.wrote(slice.index);
         else if (mark !== undefined) syncs.synced({ index: slice.index, mark });
+        return isFirstTry;
       }),
     ).catch((error) => this.#unclear(error));
+    return firstTries.every(Boolean);
   }
 
   /** The bytes of the range are others now. */

@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../io/index.js";
 import type { InodeNumber } from "../meta/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { DirtyExtents, type Extent, RUN_COST, type Span } from "./core/dirty-extents.js";
+import { SlotMemory } from "./core/slot-memory.js";
 import { Room, Wakeup } from "./waiting.js";
 
 /** How much may wait here, bytes. */
@@ -25,6 +26,12 @@ export interface WriteBehindWorld {
   readonly limits: WriteBehindLimits;
   /** Of all files of the client. */
   readonly room: Room;
+  readonly memory: SlotMemory;
+}
+
+/** Memory of slots that is kept for the next ones of all files of a client. */
+export function slotMemory(): SlotMemory {
+  return new SlotMemory(SLOT_BYTES, SPARE_COUNT_MAX);
 }
 
 /** What the buffer needs of its file. */
@@ -32,9 +39,10 @@ export interface WriteBehindFile {
   readonly ino: InodeNumber;
   /**
    * Carries the bytes to every replica; they do not change meanwhile. `isDurable`: and makes them safe from loss of power
-   * on the way. Fails only if it never can.
+   * on the way. Fails only if it never can. False if somebody may still look at the bytes: a message that was given up, for another
+   * one did it.
    */
-  readonly store: (extent: Extent, isDurable: boolean) => Promise<void>;
+  readonly store: (extent: Extent, isDurable: boolean) => Promise<boolean>;
   /** Bytes of the range have left the buffer, and the servers have them. */
   readonly landed: (begin: number, end: number) => void;
 }
@@ -48,6 +56,7 @@ const AGE_MS = 1000;
 /** On their way at most, of one file. */
 const FLIGHT_BYTES_MAX = 16 << 20;
 const FLIGHT_COUNT_MAX = 64;
+const SPARE_COUNT_MAX = 4;
 
 /**
  * Writes of one file that were accepted here and are on their way to the cluster, or will be soon.
@@ -59,7 +68,7 @@ const FLIGHT_COUNT_MAX = 64;
 export class WriteBehind {
   readonly #world: WriteBehindWorld;
   readonly #file: WriteBehindFile;
-  readonly #extents = new DirtyExtents(SLOT_BYTES);
+  readonly #extents: DirtyExtents;
   readonly #room: Room;
   /** Slots to be sent as soon as there is room on the way. */
   readonly #due = new Set<number>();
@@ -76,6 +85,7 @@ export class WriteBehind {
   constructor(world: WriteBehindWorld, file: WriteBehindFile) {
     this.#world = world;
     this.#file = file;
+    this.#extents = new DirtyExtents(world.memory);
     this.#room = new Room(world.limits.fileBytesMax);
   }
 
@@ -257,7 +267,8 @@ export class WriteBehind {
     // Dropped meanwhile: nobody waits for it any more.
     if (this.#extents.slot(index) === slot) {
       for (const outcome of outcomes) if (outcome.status === "rejected") this.#storeFailed(outcome.reason);
-      this.#giveBack(this.#extents.landed(index));
+      const isDone = outcomes.every((outcome) => outcome.status === "fulfilled" && outcome.value);
+      this.#giveBack(this.#extents.landed(index, isDone));
       for (const { offset, bytes: landed } of extents) this.#disturb(offset, offset + landed.length);
       if (this.#extents.isComplete(index)) this.#due.add(index);
     }

@@ -1,4 +1,5 @@
 import { assert, concatBytes, defined } from "../../base/index.js";
+import type { SlotMemory } from "./slot-memory.js";
 
 /** Bytes of a file that belong together. */
 export interface Extent {
@@ -36,8 +37,8 @@ interface Slot {
 
 /** The least that a new run sets aside, bytes. */
 const RUN_BYTES_MIN = 4096;
-/** A run that grows beyond this gets room up to the end of its slot. */
-const RUN_BYTES_LONG = 64 * 1024;
+/** A piece as long as this at the beginning of a slot behind another one is part of a stream that will fill it. */
+const STREAM_BYTES_MIN = 64 * 1024;
 /**
  * What a run weighs besides its bytes: to send one by itself takes as long as to send so many bytes more. So whoever waits for
  * everything that was written waits no longer if it is in small pieces.
@@ -50,13 +51,15 @@ export const RUN_COST = 12 << 10;
  */
 export class DirtyExtents {
   readonly #slotBytes: number;
+  readonly #memory: SlotMemory;
   /** The one that became dirty first comes first. */
   readonly #slots = new Map<number, Slot>();
   #dirtyCost = 0;
 
-  constructor(slotBytes: number) {
-    assert(slotBytes > 0, "a slot holds something");
-    this.#slotBytes = slotBytes;
+  constructor(memory: SlotMemory) {
+    assert(memory.slotBytes > 0, "a slot holds something");
+    this.#slotBytes = memory.slotBytes;
+    this.#memory = memory;
   }
 
   get isEmpty(): boolean {
@@ -99,8 +102,7 @@ export class DirtyExtents {
         continue;
       }
       const to = Math.min(end, run?.begin ?? end);
-      const capacity = Math.max(to - at, Math.min(RUN_BYTES_MIN, (index + 1) * this.#slotBytes - at));
-      const room = new Uint8Array(capacity);
+      const room = this.#roomFor(index, at, to);
       room.set(bytes.subarray(at - offset, to - offset));
       slot.runs.splice(position, 0, { begin: at, end: to, bytes: room });
       slot.dirtyCost += to - at + RUN_COST;
@@ -136,10 +138,14 @@ export class DirtyExtents {
     return slot.flying;
   }
 
-  /** What was taken has arrived, or is given up. Returns its cost. */
-  landed(index: number): number {
+  /**
+   * What was taken has arrived, or is given up. Returns its cost. `isDone`: nobody else looks at the bytes that were taken any more,
+   * so that their memory may be used again.
+   */
+  landed(index: number, isDone: boolean): number {
     const slot = defined(this.#slots.get(index), "what lands was taken");
     const cost = slot.flyingCost;
+    if (isDone) for (const { bytes } of slot.flying ?? []) this.#memory.giveBack(bytes);
     slot.flying = undefined;
     slot.flyingCost = 0;
     slot.landedCount++;
@@ -215,9 +221,7 @@ export class DirtyExtents {
       const needed = end - run.begin;
       if (needed > run.bytes.length) {
         const roomMax = (slot.index + 1) * this.#slotBytes - run.begin;
-        // What has grown so far will probably go on growing.
-        const room = needed > RUN_BYTES_LONG ? roomMax : Math.min(roomMax, 2 * needed);
-        const grown = new Uint8Array(room);
+        const grown = new Uint8Array(Math.min(roomMax, 2 * needed));
         grown.set(run.bytes.subarray(0, run.end - run.begin));
         run.bytes = grown;
       }
@@ -225,6 +229,15 @@ export class DirtyExtents {
       run.end = end;
     }
     run.bytes.set(bytes, at - run.begin);
+  }
+
+  /** For a run that begins with these bytes. */
+  #roomFor(index: number, begin: number, end: number): Uint8Array {
+    const isStream = begin === index * this.#slotBytes && end - begin >= STREAM_BYTES_MIN;
+    if (isStream && this.#slots.has(index - 1)) return this.#memory.take();
+    return new Uint8Array(
+      Math.max(end - begin, Math.min(RUN_BYTES_MIN, (index + 1) * this.#slotBytes - begin)),
+    );
   }
 
   #begin(index: number, nowMs: number): Slot {

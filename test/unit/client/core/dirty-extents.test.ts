@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Prng } from "../../../../src/base/index.js";
 import { DirtyExtents } from "../../../../src/client/core/dirty-extents.js";
+import { SlotMemory } from "../../../../src/client/core/slot-memory.js";
 
 const SLOT = 64;
 const FILE = 4 * SLOT;
@@ -26,10 +27,34 @@ function seenBy(extents: DirtyExtents): (number | undefined)[] {
 }
 
 describe("dirty extents", () => {
+  test("a stream uses the memory of slots that have landed again, but not of those that somebody may still look at", () => {
+    const slotBytes = 128 * 1024;
+    const extents = new DirtyExtents(new SlotMemory(slotBytes, 2));
+    const write = (index: number): void =>
+      void extents.write(index * slotBytes, new Uint8Array(slotBytes).fill(index + 1), 0);
+    const memoryOf = (index: number): ArrayBufferLike | undefined => extents.take(index)[0]?.bytes.buffer;
+    write(0);
+    write(1);
+    write(2);
+    const [second, third] = [memoryOf(1), memoryOf(2)];
+    extents.landed(1, true);
+    extents.landed(2, false);
+    write(1);
+    write(2);
+    write(3);
+
+    const [only] = extents.take(1);
+    expect(only?.bytes.every((byte) => byte === 2)).toBe(true);
+    expect([only?.bytes.buffer === second, [memoryOf(2), memoryOf(3)].includes(third)]).toEqual([
+      true,
+      false,
+    ]);
+  });
+
   test.each(Array.from({ length: 12 }, (_, seed) => seed))("equal their dumb twin (seed %i)", (seed) => {
     const random = new Prng(seed);
     const below = (limit: number): number => random.uint32() % limit;
-    const extents = new DirtyExtents(SLOT);
+    const extents = new DirtyExtents(new SlotMemory(SLOT, 2));
     const twin = new DumbTwin();
     let cost = 0;
     for (let step = 0; step < 300; step++) {
@@ -48,7 +73,7 @@ describe("dirty extents", () => {
         });
         bytes.fill(0);
       } else if (slot?.flying !== undefined) {
-        cost -= extents.landed(index);
+        cost -= extents.landed(index, true);
         twin.flying.fill(undefined, ...range);
       } else if (slot !== undefined) {
         const sent: (number | undefined)[] = new Array(FILE).fill(undefined);
@@ -79,7 +104,7 @@ describe("dirty extents", () => {
   });
 
   test("a stream of small writes becomes one extent", () => {
-    const extents = new DirtyExtents(1 << 20);
+    const extents = new DirtyExtents(new SlotMemory(1 << 20, 2));
     for (let offset = 0; offset < 1 << 20; offset += 4096) extents.write(offset, new Uint8Array(4096), 0);
 
     expect(extents.isComplete(0)).toBe(true);
@@ -87,7 +112,7 @@ describe("dirty extents", () => {
   });
 
   test("writes that come backwards become one extent too", () => {
-    const extents = new DirtyExtents(1 << 20);
+    const extents = new DirtyExtents(new SlotMemory(1 << 20, 2));
     for (let offset = (1 << 20) - 4096; offset >= 0; offset -= 4096)
       extents.write(offset, new Uint8Array(4096).fill(offset >> 12), 0);
 
