@@ -3,7 +3,7 @@ import type { Clock, Connection, Timer } from "../../io/index.js";
 import { failureFromWire, failureToWire } from "../codec.js";
 import { FrameReader } from "../frame-reader.js";
 import { Failure as FailureMessage } from "../gen/messages.js";
-import { KEEP_ALIVE_MS, type Pipe, type PipeEnd } from "../pipe-channel.js";
+import type { Pipe, PipeEnd } from "../pipe-channel.js";
 import type { Peer } from "../transport.js";
 import { decodeMessage, encodeMessage } from "../wire.js";
 import { type Opener, type Protection, type Sealer, sealBytes } from "./data-seal.js";
@@ -19,6 +19,9 @@ const RECORD_FULL_BYTES = 64 << 10;
 const JOINED_BYTES_MAX = 16 << 10;
 /** How long a closed connection may take to send its last and to hear the peer's end. */
 const LINGER_MS = 5000;
+/** How often each end shows that it lives, and how long it may be silent: reads and writes wait for a server that hangs. */
+const SIGN_MS = 1000;
+const SILENT_MS = 4000;
 const EMPTY = new Uint8Array(0);
 
 /** How one direction each is protected. */
@@ -204,18 +207,19 @@ export class DataPipe implements Pipe {
     } else throw storageError("malformed", "a part of an unknown kind");
   }
 
-  #beAlive(): void {
-    this.#timer = this.#clock.after("rpc.keep-alive", KEEP_ALIVE_MS, () => {
-      const silentMs = this.#clock.monotonicMs() - this.#heardAtMs;
+  #beAlive(wasSilent = false): void {
+    this.#timer = this.#clock.after("rpc.keep-alive", SIGN_MS, () => {
       // Who does not read cannot complain of silence.
-      if (!this.#isPaused && silentMs > 1.5 * KEEP_ALIVE_MS) {
+      const isSilent = !this.#isPaused && this.#clock.monotonicMs() - this.#heardAtMs > SILENT_MS;
+      // What came while this process itself stood still is read before anybody is given up.
+      if (isSilent && wasSilent) {
         this.#break(storageError("unavailable", `${this.peer.address}: no sign of life`));
         this.#connection.destroy();
         return;
       }
       this.#flush();
       this.#sendRecord([], 0);
-      this.#beAlive();
+      this.#beAlive(isSilent);
     });
   }
 
