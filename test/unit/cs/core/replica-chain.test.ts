@@ -81,6 +81,13 @@ const install = (version: number, ...ids: number[]) => ({
   truncate: undefined,
 });
 
+test("a request under any version but the installed one is refused: who was fenced off has an older one", () => {
+  const chain = replica(1, 2);
+  chain.install(install(3, 1, 2), 200);
+  for (const version of [1, 2, 4]) expect(chain.refusalOf(version)?.code).toBe("stale_map");
+  expect(chain.refusalOf(3)).toBeUndefined();
+});
+
 test("the head forwards before it stores, and answers when both have ended", () => {
   const chain = replica(1, 2);
 
