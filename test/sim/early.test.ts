@@ -137,6 +137,27 @@ describe("a client that is alone with a directory", () => {
     expect(entries.filter(({ attributes }) => attributes?.mode === (MODE_FILE | 0o600))).toHaveLength(50);
   });
 
+  test("hears of what others change in what it made together with other things", async () => {
+    const world = await World.create();
+    const parent = await world.ownDirectory();
+    const two = world.inodes(2);
+    const made: InodeNumber[] = [];
+    for (let i = 0; i < 10; i++) {
+      const kind = i % 2 === 0 ? FILE : DIRECTORY;
+      made.push((await two.create({ parent, name: name(`f${i}`), ...kind })).ino);
+    }
+    await world.run(two.commit());
+    for (const ino of made) {
+      await world.run(world.inodes(1).setAttributes(ino, { mode: 0o700 }));
+      expect((await world.run(two.getAttributes(ino))).mode & 0o777).toBe(0o700);
+    }
+    for (const ino of made.filter((_, i) => i % 2 === 1)) {
+      expect(await world.run(failing(two.lookup(ino, name("x"))))).toBe("not_found");
+      await world.run(world.inodes(1).create({ parent: ino, name: name("x"), ...FILE }));
+      expect((await world.run(two.lookup(ino, name("x")))).mode).toBe(MODE_FILE | 0o644);
+    }
+  });
+
   test("tells of a new file before it tells what is in it", async () => {
     const world = await World.create(3);
     const parent = await world.ownDirectory();
