@@ -8,7 +8,7 @@ import {
   type Opened,
 } from "../meta/index.js";
 import { checkRange } from "./core/file-range.js";
-import { InlineImage } from "./core/inline-image.js";
+import { InlineImage, type UntoldBytes } from "./core/inline-image.js";
 import { mayKeepHoles } from "./core/lease-rules.js";
 import type { SyncTracker } from "./core/sync-tracker.js";
 import { FileChunks } from "./file-chunks.js";
@@ -24,6 +24,8 @@ import { abortable } from "./waiting.js";
 export interface OpenFileWorld extends FileContentWorld {
   readonly session: Session;
   readonly reports: FileReports;
+  /** Of all files of the client. */
+  readonly untold: UntoldBytes;
   /** The file cannot be used any more; who opens the inode next begins anew. */
   readonly onLost: (file: OpenFile) => void;
   /** What the MDS says after it was told of size and times. */
@@ -45,7 +47,7 @@ export class OpenFile {
   readonly #syncs: SyncTracker;
   readonly #content: FileContent;
   readonly #turns = new RangeTurns();
-  readonly #image = new InlineImage();
+  readonly #image: InlineImage;
   readonly #opens: FileOpens;
   readonly #size: FileSize;
   #attributes: Attributes;
@@ -55,6 +57,7 @@ export class OpenFile {
   constructor(world: OpenFileWorld, attributes: Attributes, syncs: SyncTracker) {
     const { session } = world;
     this.#world = world;
+    this.#image = new InlineImage(world.untold);
     this.#syncs = syncs;
     this.#attributes = attributes;
     this.#lossCount = session.lossCount;
@@ -300,6 +303,7 @@ export class OpenFile {
   dispose(): void {
     this.#size.dispose();
     this.#content.dispose();
+    this.#image.forget();
   }
 
   /** The lease is about to come down: the MDS hears of what only this client knows of the contents. */

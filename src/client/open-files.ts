@@ -10,6 +10,7 @@ import type {
   Opened,
   RecallLease,
 } from "../meta/index.js";
+import { UntoldBytes } from "./core/inline-image.js";
 import { NewestAttributes } from "./core/newest-attributes.js";
 import { SyncTracker } from "./core/sync-tracker.js";
 import type { FileContentWorld } from "./file-content.js";
@@ -42,6 +43,7 @@ export class OpenFiles implements SessionEvents {
   readonly #world: FileContentWorld;
   readonly #session: () => Session;
   readonly #reports: FileReports;
+  readonly #untold = new UntoldBytes();
   readonly #files = new Map<InodeNumber, OpenFile>();
   /** A later open of the file must still be able to make its earlier writes safe. The oldest first. */
   readonly #syncs = new Map<InodeNumber, SyncTracker>();
@@ -197,6 +199,7 @@ export class OpenFiles implements SessionEvents {
           ...this.#world,
           session: this.#session(),
           reports: this.#reports,
+          untold: this.#untold,
           onLost: (lost) => this.#forget(lost),
           onReported: (reported) => this.#reported.told(reported),
         },

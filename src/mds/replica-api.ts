@@ -73,6 +73,10 @@ export interface ReplicaConfig extends RaftSettings {
   readonly keepEntries: number;
   /** Compaction happens when this many entries could go. Default 10000. */
   readonly compactEntries: number;
+  /** The same in bytes of their data: what is more goes, however few entries it is. Default 96 MiB. */
+  readonly keepBytes: number;
+  /** Compaction happens when this many bytes could go. Default 32 MiB. */
+  readonly compactBytes: number;
   /** Where to reach the group before this node's own log tells: what a joining node was told. Default none. */
   readonly peers: readonly Member[];
   /** How long a proposal of a lost leadership waits to learn its outcome before it fails with `unavailable`, in ms. Default 2000. */
@@ -85,6 +89,8 @@ export const REPLICA_DEFAULTS: Omit<ReplicaConfig, "id"> = {
   maxWaiting: 4096,
   keepEntries: 10_000,
   compactEntries: 10_000,
+  keepBytes: 96 << 20,
+  compactBytes: 32 << 20,
   peers: [],
   outcomeWaitMs: 2000,
 };

@@ -130,9 +130,13 @@ export class ReplicaSnapshots {
 
   /** Removes old entries when there are enough of them. */
   compactIfDue(): void {
-    const { raft, config } = this.#parts;
+    const { raft, config, store } = this.#parts;
+    if (this.#compacting !== undefined || this.isRestoring) return;
     const excess = raft.appliedIndex - raft.firstIndex - config.keepEntries;
-    if (this.#compacting !== undefined || this.isRestoring || excess < config.compactEntries) return;
+    const excessBytes = store.size.upTo(
+      Math.min(raft.compactionLimit, store.size.indexBefore(config.keepBytes)),
+    );
+    if (excess < config.compactEntries && excessBytes < config.compactBytes) return;
     this.#compacting = this.#compact().then(() => {
       this.#compacting = undefined;
     }, this.#hooks.failed);
@@ -147,7 +151,8 @@ export class ReplicaSnapshots {
     const { raft, config } = this.#parts;
     const isAnew = raft.firstIndex !== store.start().index + 1;
     if (this.isRestoring || isAnew) return undefined;
-    const index = Math.min(durable - config.keepEntries, raft.compactionLimit);
+    const wanted = Math.max(durable - config.keepEntries, store.size.indexBefore(config.keepBytes));
+    const index = Math.min(wanted, durable, raft.compactionLimit);
     const term = store.termAt(index);
     if (term === undefined || index <= store.start().index) return undefined;
     const membership = raft.membershipAt(index);

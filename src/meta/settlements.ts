@@ -1,5 +1,5 @@
 import type { FailureCode } from "../base/index.js";
-import type { Attributes, Timestamp } from "./attributes.js";
+import type { Attributes, StorageAttributes, Timestamp } from "./attributes.js";
 import type { InodeNumber } from "./ids.js";
 import type { Access, MutationId } from "./requests.js";
 
@@ -32,8 +32,14 @@ export interface FileReport {
 }
 /** Files of one `settleFiles`. */
 export const SETTLE_FILES_MAX = 256;
-/** No contents longer than that are kept in the metadata: they fit into the smallest chunk, and are one block. */
-export const INLINE_BYTES_MAX = 4096;
+/** No contents longer than that are kept in the metadata, nor longer than a chunk of the file. */
+export const INLINE_BYTES_MAX = 65_536;
+
+/** Up to which length the contents of a file may be kept in the metadata, of those that are `configured`; 0: none. */
+export const inlineBytesMaxOf = (
+  configured: number,
+  { chunkBytes }: Pick<StorageAttributes, "chunkBytes">,
+): number => Math.min(configured, chunkBytes);
 
 /** Of settleFiles: one result for each file, in their order. */
 export interface Settled {

@@ -4,6 +4,7 @@ import {
   type EarlyMutation,
   type InodeNumber,
   inheritedFrom,
+  inlineBytesMaxOf,
   isDirectory,
   isFile,
   isSymlink,
@@ -118,11 +119,9 @@ function predictCreate(
     dataVersion: undefined,
     noXattrs: true,
   };
+  const bytesMax = inlineBytesMaxOf(inlineBytesMax, parent.storage);
   const kind = open === undefined ? "none" : open === "write" ? "exclusive" : "read";
-  const inline =
-    open === undefined || inlineBytesMax === 0
-      ? {}
-      : { inline: { bytes: NOTHING, bytesMax: inlineBytesMax } };
+  const inline = open === undefined || bytesMax === 0 ? {} : { inline: { bytes: NOTHING, bytesMax } };
   return {
     make: (id) => ({ type: "create", body: { ...body, id, ino } }),
     reply: {

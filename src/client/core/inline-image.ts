@@ -8,6 +8,18 @@ export interface InlineReport {
 
 /** What is in the blocks of the contents counts as data, as it does in chunks. */
 const BLOCK_BYTES = 4096;
+/**
+ * More than a block is told so often under one lease: who writes a little of it again and again is better served by a
+ * chunk, since the MDS is always told the whole.
+ */
+const LONG_TOLD_MAX = 4;
+/** Contents longer than a block are not kept here while more than so much is not told yet. */
+const UNTOLD_BYTES_MAX = 64 << 20;
+
+/** Bytes of all images of a client that the MDS does not have. */
+export class UntoldBytes {
+  bytes = 0;
+}
 
 /**
  * The whole contents of a small file, as long as this client alone may change them or nobody may, and the MDS keeps them in
@@ -17,8 +29,13 @@ const BLOCK_BYTES = 4096;
  * here, and then a chunk is asked for.
  */
 export class InlineImage {
+  readonly #untold: UntoldBytes;
+  /** What of it is this one's. */
+  #counted = 0;
   #bytes: Uint8Array | undefined;
   #bytesMax = 0;
+  /** How often more than a block was told. */
+  #longToldCount = 0;
   /** Of the lease that decided what is known; later answers under the same one are older than what happened here since. */
   #sequence = 0;
   /** Number of the last change here, and of the last one that the MDS has. */
@@ -26,6 +43,10 @@ export class InlineImage {
   #told = 0;
   /** Changes up to that number that the MDS never heard of. */
   #lost = 0;
+
+  constructor(untold: UntoldBytes = new UntoldBytes()) {
+    this.#untold = untold;
+  }
 
   /** Everything about the contents is known here. */
   get isKnown(): boolean {
@@ -57,7 +78,9 @@ export class InlineImage {
 
   /** Whether the file stays small with a write up to there. */
   fits(end: number): boolean {
-    return this.isKnown && end <= this.#bytesMax;
+    if (this.#bytes === undefined || end > this.#bytesMax) return false;
+    if (Math.max(end, this.#bytes.length) <= BLOCK_BYTES) return true;
+    return this.#longToldCount < LONG_TOLD_MAX && this.#untold.bytes + end <= UNTOLD_BYTES_MAX;
   }
 
   /** A write that fits. Returns its mark. */
@@ -68,22 +91,21 @@ export class InlineImage {
     const after = new Uint8Array(Math.max(before.length, end));
     after.set(before);
     after.set(bytes, offset);
-    this.#bytes = after;
-    return ++this.#changed;
+    return this.#change(after);
   }
 
   /** The range reads as zeros from now on. */
   zero(begin: number, end: number): number {
     const after = (this.#bytes ?? NOTHING).slice();
     after.fill(0, begin, end);
-    this.#bytes = after;
-    return ++this.#changed;
+    return this.#change(after);
   }
 
   /** The file was cut, or made longer, and the MDS knows. */
   cut(sizeBytes: number): void {
     if (this.#bytes !== undefined && this.#bytes.length > sizeBytes)
       this.#bytes = this.#bytes.slice(0, sizeBytes);
+    this.#count();
   }
 
   read(offset: number, lengthBytes: number): Uint8Array {
@@ -105,8 +127,10 @@ export class InlineImage {
   }
 
   /** The MDS has what was told. */
-  confirmed({ mark }: InlineReport): void {
+  confirmed({ bytes, mark }: InlineReport): void {
     this.#told = Math.max(this.#told, mark);
+    if (bytes.length > BLOCK_BYTES) this.#longToldCount++;
+    this.#count();
   }
 
   /** Nothing is known any more. True if changes are lost with it. */
@@ -114,6 +138,7 @@ export class InlineImage {
     const { isDirty } = this;
     if (isDirty) this.#lost = this.#changed;
     this.#bytes = undefined;
+    this.#count();
     return isDirty;
   }
 
@@ -122,6 +147,21 @@ export class InlineImage {
     this.#bytes = bytes.slice();
     this.#bytesMax = bytesMax;
     this.#told = this.#changed;
+    this.#longToldCount = 0;
+    this.#count();
+  }
+
+  #change(bytes: Uint8Array): number {
+    this.#bytes = bytes;
+    this.#changed++;
+    this.#count();
+    return this.#changed;
+  }
+
+  #count(): void {
+    const counted = this.isDirty ? (this.#bytes?.length ?? 0) : 0;
+    this.#untold.bytes += counted - this.#counted;
+    this.#counted = counted;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ConfigEntry } from "../../meta/index.js";
+import { type ConfigEntry, INLINE_BYTES_MAX } from "../../meta/index.js";
 import type { Outcome, SetConfigChange } from "./command.js";
 import { type Context, done, fail } from "./context.js";
 import type { Tables } from "./tables.js";
@@ -120,9 +120,9 @@ const DEFINITIONS = {
   },
   "mds.inline.size": {
     kind: "integer",
-    default: 4096,
+    default: INLINE_BYTES_MAX,
     min: 0,
-    max: 4096,
+    max: INLINE_BYTES_MAX,
     description: "bytes; files up to that size are kept in the metadata, without chunks, until they grow",
   },
   "mds.rebalance.enabled": {

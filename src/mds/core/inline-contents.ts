@@ -3,6 +3,7 @@ import {
   INLINE_BYTES_MAX,
   type InlineContents,
   type InodeNumber,
+  inlineBytesMaxOf,
   isFile,
   type MetadataReply,
   type SessionId,
@@ -29,8 +30,10 @@ export function inlineOf(tables: Pick<Tables, "inlines">, inode: InodeRecord): U
 }
 
 /** Fails with `conflict` if the file has chunks: its contents, or part of them, are there. */
-export function checkMayBeInline({ chunkCount }: InodeRecord, bytes: Uint8Array): void {
-  if (bytes.length > INLINE_BYTES_MAX) throw storageError("invalid", "too much to be kept in the metadata");
+export function checkMayBeInline({ chunkCount, storage }: InodeRecord, bytes: Uint8Array): void {
+  // What was configured when the client was told may have been more than now.
+  if (bytes.length > inlineBytesMaxOf(INLINE_BYTES_MAX, storage))
+    throw storageError("invalid", "too much to be kept in the metadata");
   if (chunkCount > 0) throw storageError("conflict", "the file has chunks");
 }
 
@@ -82,7 +85,7 @@ export function inlineFor(
   const lease = tables.opens.get(ino, sessionId)?.lease;
   if (inode === undefined || !isFile(inode.mode) || inode.chunkCount > 0) return undefined;
   if (lease !== "exclusive" && lease !== "read") return undefined;
-  const bytesMax = configNumber(tables, "mds.inline.size");
+  const bytesMax = inlineBytesMaxOf(configNumber(tables, "mds.inline.size"), inode.storage);
   const bytes = inlineOf(tables, inode);
   return bytes === undefined && bytesMax === 0 ? undefined : { bytes: bytes ?? NOTHING, bytesMax };
 }

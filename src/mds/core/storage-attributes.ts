@@ -2,6 +2,7 @@ import { type FailureCode, storageError } from "../../base/index.js";
 import { BLOCK_BYTES, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, DEFAULT_CHUNK_BYTES } from "../../chunk/index.js";
 import {
   FAILURE_DOMAINS,
+  INLINE_BYTES_MAX,
   isDirectory,
   type SessionId,
   type SetStorage,
@@ -29,7 +30,9 @@ export const DEFAULT_STORAGE: StorageAttributes = {
 export function setStorage(context: Context, sessionId: SessionId, body: SetStorage): Outcome {
   const inode = inodeOf(context.tables, body.ino);
   const storage = mergeStorage(inode.storage, body);
-  if (storage.chunkBytes !== inode.storage.chunkBytes) checkChunkBytesMayChange(context, sessionId, inode);
+  const { chunkBytes } = storage;
+  if (chunkBytes !== inode.storage.chunkBytes)
+    checkChunkBytesMayChange(context, sessionId, inode, chunkBytes);
   const changed = changeInode(context, inode, { storage }, "attributes");
   sweepPolicy(context, inode.ino);
   return entryReply(changed);
@@ -62,7 +65,12 @@ export function mergeStorage(
 }
 
 /** A file is cut into chunks once and for all; who has it open elsewhere may have data to write back already. */
-function checkChunkBytesMayChange(context: Context, sessionId: SessionId, inode: InodeRecord): void {
+function checkChunkBytesMayChange(
+  context: Context,
+  sessionId: SessionId,
+  inode: InodeRecord,
+  chunkBytes: number,
+): void {
   if (isDirectory(inode.mode)) return;
   const hasData = inode.chunkCount > 0 || inode.inlineBytes !== undefined;
   need(!hasData, "the chunk size of a file with data cannot change");
@@ -72,6 +80,9 @@ function checkChunkBytesMayChange(context: Context, sessionId: SessionId, inode:
       "the chunk size cannot change while others have the file open",
       "refused",
     );
+    // What is kept of it in the metadata must fit into a chunk, and the holder was told how much that may be.
+    const isEnough = chunkBytes >= Math.min(INLINE_BYTES_MAX, inode.storage.chunkBytes);
+    need(isEnough, "a chunk size as small as that cannot be set while the file is open", "refused");
   }
 }
 

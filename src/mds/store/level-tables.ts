@@ -29,6 +29,8 @@ export interface TakenBatch {
 const CACHED_COUNT = 20_000;
 /** Of tables that are hardly ever read by key. */
 const CACHED_COUNT_SMALL = 1000;
+/** Contents of files: some megabytes at most. */
+const CACHED_COUNT_CONTENTS = 100;
 
 type KeyOf<T> = T extends Table<infer K, infer _V> ? (K extends Key ? K : never) : never;
 type ValueOf<T> = T extends Table<infer _K, infer V> ? V : never;
@@ -85,7 +87,7 @@ export class LevelTables implements Tables {
     this.deletions = this.#large(LARGE_LAYOUTS.deletions, CACHED_COUNT_SMALL);
     this.degraded = this.#large(LARGE_LAYOUTS.degraded, CACHED_COUNT_SMALL);
     this.events = this.#large(LARGE_LAYOUTS.events, CACHED_COUNT_SMALL);
-    this.inlines = this.#large(LARGE_LAYOUTS.inlines, CACHED_COUNT_SMALL);
+    this.inlines = this.#large(LARGE_LAYOUTS.inlines, CACHED_COUNT_CONTENTS);
     this.answers = this.#small(SMALL_LAYOUTS.answers);
     this.locks = this.#small(SMALL_LAYOUTS.locks);
     this.sessionLocks = this.#small(SMALL_LAYOUTS.sessionLocks);

@@ -10,6 +10,7 @@ import {
   type RaftId,
   type SnapshotMeta,
 } from "../../raft/index.js";
+import type { LogBytes } from "./log-bytes.js";
 import { EntryCache } from "./raft-entry-cache.js";
 import {
   decodeEntry,
@@ -52,6 +53,8 @@ export class RaftLogStore implements LogReader {
   readonly history: MembershipHistory;
   /** Damaged entries behind everything known to be committed, that were cut off when opening. */
   readonly truncatedCount: number;
+  /** What is on disk. */
+  readonly size: LogBytes;
 
   private constructor(kv: Kv, recovered: RecoveredLog, cacheBytes: number) {
     this.#kv = kv;
@@ -62,6 +65,7 @@ export class RaftLogStore implements LogReader {
     this.#cache.append(recovered.lastEntries);
     this.history = recovered.history;
     this.truncatedCount = recovered.truncatedCount;
+    this.size = recovered.size;
   }
 
   /**
@@ -191,9 +195,15 @@ export class RaftLogStore implements LogReader {
     await this.#kv.batch(changes, { sync, label: "mds.raft.persist" });
     if (start.index > this.#start.index) {
       this.#start = start;
-      if (writes.some((write) => write.snapshot !== undefined)) this.#cache.clear();
+      if (writes.some((write) => write.snapshot !== undefined)) {
+        this.#cache.clear();
+        this.size.clear();
+      }
     }
-    for (const { entries } of cached) this.#cache.append(entries);
+    for (const { entries } of cached) {
+      this.#cache.append(entries);
+      this.size.appended(entries);
+    }
     this.#lastIndex = lastIndex;
     this.#hardState = hardState ?? this.#hardState;
   }
@@ -205,6 +215,7 @@ export class RaftLogStore implements LogReader {
     const first = this.#start.index + 1;
     this.#start = to;
     this.#cache.dropUpTo(to.index);
+    this.size.dropped(to.index);
     const label = "mds.raft.compact";
     await this.#kv.batch([put(START_KEY, encodeMeta(to))], { sync: false, label });
     for (let from = first; from <= to.index; from += DELETES_PER_BATCH) {

@@ -8,6 +8,7 @@ import {
   NO_MEMBERS,
   type SnapshotMeta,
 } from "../../raft/index.js";
+import { LogBytes } from "./log-bytes.js";
 import {
   decodeEntry,
   decodeHardState,
@@ -31,6 +32,7 @@ export interface RecoveredLog {
   /** The newest entries, for the cache. */
   readonly lastEntries: readonly Entry[];
   readonly truncatedCount: number;
+  readonly size: LogBytes;
 }
 
 /** Beyond any index that is ever used. */
@@ -66,8 +68,8 @@ export async function recoverLog(kv: Kv, appliedIndex: number, cacheBytes: numbe
     throw storageError("log_corrupt", detail);
   }
   await removeKeys(kv, scanned.lastIndex + 1, LAST_INDEX);
-  const { lastIndex, history, lastEntries, damagedCount } = scanned;
-  return { start, hardState, lastIndex, history, lastEntries, truncatedCount: damagedCount };
+  const { lastIndex, history, lastEntries, damagedCount, size } = scanned;
+  return { start, hardState, lastIndex, history, lastEntries, truncatedCount: damagedCount, size };
 }
 
 interface Scan {
@@ -78,6 +80,7 @@ interface Scan {
   damaged: number | undefined;
   damagedCount: number;
   isIntactBehind: boolean;
+  readonly size: LogBytes;
 }
 
 async function scan(kv: Kv, start: SnapshotMeta, cacheBytes: number): Promise<Scan> {
@@ -89,6 +92,7 @@ async function scan(kv: Kv, start: SnapshotMeta, cacheBytes: number): Promise<Sc
     damaged: undefined,
     damagedCount: 0,
     isIntactBehind: false,
+    size: new LogBytes(),
   };
   let lastTerm = start.term;
   let bytes = 0;
@@ -107,6 +111,7 @@ async function scan(kv: Kv, start: SnapshotMeta, cacheBytes: number): Promise<Sc
     lastTerm = entry.term;
     if (entry.type === "membership") history.append(index, decodeMembership(entry.data));
     result.lastEntries.push(entry);
+    result.size.appended([entry]);
     bytes += entry.data.length;
     if (bytes > 2 * cacheBytes) bytes = shrink(result.lastEntries, bytes, cacheBytes);
   }

@@ -83,6 +83,20 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     test: "test/sim/early.test.ts",
   },
   {
+    name: "who writes a little of a longer file has all of it told each time",
+    file: "src/client/core/inline-image.ts",
+    find: "    if (bytes.length > BLOCK_BYTES) this.#longToldCount++;\n",
+    replace: "",
+    test: "test/unit/client/small-files.test.ts",
+  },
+  {
+    name: "contents are kept that no chunk of the file could take over",
+    file: "src/mds/core/inline-contents.ts",
+    find: "  if (bytes.length > inlineBytesMaxOf(INLINE_BYTES_MAX, storage)) throw",
+    replace: "  if (bytes.length > INLINE_BYTES_MAX + storage.tier) throw",
+    test: "test/unit/mds/core/inline-contents.test.ts",
+  },
+  {
     name: "a new leader does not wait for what was answered early",
     file: "src/mds/sole-holds.ts",
     find: "    if ((earlyCount ?? 0) > 0) this.#behind.set(sessionId, 0);\n    else this",

@@ -64,6 +64,36 @@ describe("a small file", () => {
     }
   });
 
+  test("of more than a block goes into a chunk when a little of it is written again and again", async () => {
+    const world = await smallWorld();
+    world.mds.keepSmallFiles(65_536);
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", { ...writing, buffered: true }));
+    const bytes = world.bytes(20_000);
+    const write = async (begin: number, end: number): Promise<void> => {
+      await world.run(handle.write(bytes.subarray(begin, end), begin));
+      await world.run(handle.sync());
+    };
+    await write(0, 20_000);
+    for (let i = 0; i < 3; i++) await write(100 * i, 100 * i + 50);
+    expect(atMds(world, handle.ino)).toEqual(bytes);
+    await write(7000, 7010);
+    expect(atMds(world, handle.ino)).toBeUndefined();
+    const other = await world.client("other");
+    expect(equalBytes(await world.run(other.fileSystem.readFile("/f")), bytes)).toBe(true);
+  });
+
+  test("of a block is told again and again", async () => {
+    const world = await smallWorld();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", { ...writing, buffered: true }));
+    for (let i = 0; i < 10; i++) {
+      await world.run(handle.write(new Uint8Array([i]), i));
+      await world.run(handle.sync());
+    }
+    expect(atMds(world, handle.ino)).toEqual(new Uint8Array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+  });
+
   test("that was emptied is small again", async () => {
     const world = await smallWorld();
     const { fileSystem } = await world.client("client");
@@ -138,6 +168,8 @@ test("many files that are released are settled by few requests", async () => {
 describe("files about as large as what the metadata keep equal a plain array of bytes", () => {
   test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])("whatever is done to them (seed %i)", async (seed) => {
     const world = await smallWorld({ seed, chunkBytes: seed % 2 === 0 ? 4096 : 65_536 });
+    const most = seed % 4 === 1 ? 16_384 : 4096;
+    world.mds.keepSmallFiles(most);
     const [ann, bob] = [await world.client("ann"), await world.client("bob")];
     const prng = new Prng(seed);
     const below = (limit: number): number => prng.uint32() % limit;
@@ -155,8 +187,8 @@ describe("files about as large as what the metadata keep equal a plain array of 
       twin.set(bytes, offset);
     };
     for (let step = 0; step < 150; step++) {
-      const sizeMax = below(5) === 0 ? 9000 : 4096;
-      const length = 1 + below(below(2) === 0 ? 100 : 1500);
+      const sizeMax = below(5) === 0 ? 2 * most + 800 : most;
+      const length = 1 + below(below(2) === 0 ? 100 : Math.floor(most / 3));
       const offset = below(sizeMax - length + 1);
       const dice = below(100);
       if (dice < 40) {

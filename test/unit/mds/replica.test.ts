@@ -158,6 +158,22 @@ test("a member that was away longer than the log reaches gets a snapshot", async
   expect(away.machine.commands).toHaveLength(101);
 });
 
+test("the log is cut off behind what it may have in bytes, however few entries they are", async () => {
+  const limits = { keepBytes: 2 << 20, compactBytes: 2 << 20 };
+  const group = await ReplicaGroup.create(12, 3, limits);
+  const big = "x".repeat(1 << 20);
+  for (let i = 0; i < 7; i++) await group.run(group.propose(group.leader, `${i} ${big}`), "a command");
+  const { firstIndex, lastIndex } = group.leader.replica.status();
+  const count = lastIndex - firstIndex + 1;
+  expect(count).toBeLessThan(5);
+  expect(count).toBeGreaterThanOrEqual(2);
+
+  const [again] = group.followers;
+  again?.host.powerLoss();
+  if (again !== undefined) await group.restart(again);
+  await group.until(() => again?.machine.commands.length === 7, "the restarted member");
+});
+
 test("a process that dies anywhere in a restore finds a state and a log that fit together", async () => {
   let deaths = 0;
   for (let skip = 0; skip < 8; skip++) {

@@ -10,13 +10,18 @@ const CHUNK = chunkId(7);
 const CONTENTS = new Uint8Array([1, 2, 3]);
 const BLOCK = new Uint8Array(4096);
 BLOCK.set(CONTENTS);
+const LONG = Uint8Array.from({ length: 50_000 }, (_, i) => 1 + (i % 250));
 const find = (store: ChunkStore): StoredReplica => defined(store.find(CHUNK), "the replica is there");
 
 /** As an install with contents makes it. */
-async function begin(store: ChunkStore, chunkBytes: number): Promise<StoredReplica> {
+async function begin(
+  store: ChunkStore,
+  chunkBytes: number,
+  contents: Uint8Array = CONTENTS,
+): Promise<StoredReplica> {
   const fresh = { chunkId: CHUNK, version: chunkVersion(1), chunkBytes, chain: [], needed: "all" as const };
   const replica = await store.create(fresh);
-  await putFirstContents(replica, CONTENTS);
+  await putFirstContents(replica, contents);
   return replica;
 }
 
@@ -27,6 +32,20 @@ test("a replica that begins with contents has them, and ends with them, in a chu
     expect(await world.read(replica, 0, 4096)).toEqual(BLOCK);
     expect(replica.highWaterBytes).toBe(3);
     expect(replica.record.needed).toBeUndefined();
+  }
+});
+
+test("first contents of several blocks survive the loss of power whole", async () => {
+  for (let seed = 0; seed < 10; seed++) {
+    const world = await StoreWorld.made(seed);
+    await world.run(begin(await world.open(), 65_536, LONG));
+    world.host.powerLoss();
+    const replica = find(await world.open());
+    expect(replica.record.needed).toBeUndefined();
+    expect(replica.highWaterBytes).toBe(LONG.length);
+    const read = await world.read(replica, 0, 53_248);
+    expect(read.subarray(0, LONG.length)).toEqual(LONG);
+    expect(read.subarray(LONG.length).every((byte) => byte === 0)).toBe(true);
   }
 });
 

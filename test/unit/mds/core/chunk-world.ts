@@ -14,8 +14,9 @@ export class ChunkWorld extends CoreWorld {
     super();
     this.servers = Array.from({ length: serverCount }, (_, i) => this.addServer(i + 1));
     this.sessionId = this.session();
-    this.ino = this.create(this.sessionId, "file", { open: "write" }).attributes.ino;
+    this.ino = this.create(this.sessionId, "file").attributes.ino;
     this.mutate(this.sessionId, "setStorage", { ino: this.ino, chunkBytes: 4096, ...storage });
+    this.open(this.sessionId, this.ino, "write");
   }
 
   allocate(index = 0): Outcome {

@@ -151,6 +151,18 @@ describe("the contents of a small file", () => {
   });
 });
 
+test("contents longer than a chunk of the file are refused: no chunk could take them over", () => {
+  const world = new SmallWorld();
+  expect(world.tell(new Uint8Array(4097)).failure).toBe("invalid");
+  expect(inlineFor(world.tables, world.sessionId, world.ino)?.bytesMax).toBe(4096);
+  const { attributes, lease } = world.create(world.sessionId, "large", { open: "write" });
+  const { ino } = attributes;
+  expect(inlineFor(world.tables, world.sessionId, ino)?.bytesMax).toBe(65_536);
+  const file = { ino, leaseSequence: lease.sequence, report: reportOf(new Uint8Array(65_536)), closes: [] };
+  const [result] = resultsOf(world.mutate(world.sessionId, "settleFiles", { files: [file] }));
+  expect(result?.failure).toBeUndefined();
+});
+
 describe("many files settled at once", () => {
   test("succeed or fail each for itself", () => {
     const world = new SmallWorld();

@@ -67,12 +67,18 @@ describe("storage attributes", () => {
 describe("the chunk size of a file", () => {
   test("stays once it has data", () => {
     world.addServer(1);
-    const { attributes, lease } = world.create(me, "f", { open: "write" });
-    const { ino } = attributes;
+    const { ino } = world.create(me, "f").attributes;
     assert.equal(set(ino, { chunkBytes: 4096 }), "ok");
+    const lease = world.open(me, ino, "write");
     world.mutate(me, "allocateChunk", { ino, leaseSequence: lease.sequence, index: 0 });
     assert.equal(set(ino, { chunkBytes: 8192 }), "invalid");
     assert.equal(set(ino, { chunkBytes: 4096, replicas: 2 }), "ok");
+  });
+
+  test("does not become smaller than what its holder may keep in the metadata", () => {
+    const { ino } = world.create(me, "f", { open: "write" }).attributes;
+    assert.equal(set(ino, { chunkBytes: 4096 }), "refused");
+    assert.equal(set(ino, { chunkBytes: 65_536 }), "ok");
   });
 
   test("stays while another session has the file open", () => {
