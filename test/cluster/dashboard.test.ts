@@ -34,6 +34,9 @@ describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
     harness = await ClusterHarness.start({ mdsCount: 1, csCount: 3 });
     const put = await harness.run(["fs", "put", "-r", join(CHECKOUT, "docs"), "/docs"]);
     expect(put.status, put.errors).toBe(0);
+    // Too large for the metadata.
+    const lock = await harness.run(["fs", "put", join(CHECKOUT, "package-lock.json"), "/lock"]);
+    expect(lock.status, lock.errors).toBe(0);
     address = `127.0.0.1:${await freePort()}`;
     const program = join(CHECKOUT, "bin/pstorage.js");
     const child = spawn(process.execPath, [program, "-c", "lab", "dashboard", "--listen", address], {
@@ -94,9 +97,9 @@ describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
     await visit("clients");
     expect(await page.textContent("main")).toContain("command");
     await visit("file");
-    await page.fill("[name=path]", "/docs/architecture.md");
+    await page.fill("[name=path]", "/lock");
     await page.keyboard.press("Enter");
-    await page.waitForSelector("text=chunks of /docs/architecture.md");
+    await page.waitForSelector("text=chunks of /lock");
     expect(await page.locator("tbody a").count()).toBeGreaterThanOrEqual(2);
     await page.fill("[name=path]", "/nothing/<b>");
     await page.keyboard.press("Enter");
