@@ -26,6 +26,8 @@ const CSD = fileURLToPath(new URL("../../bin/csd.js", import.meta.url));
 tellsOneStory();
 const prng = seededPrng(import.meta.url);
 const contents = prng.bytes(3_000_001);
+/** Too long to live in the metadata. */
+const CHUNK_FILE_BYTES = 30 * 4096;
 const calls = new Calls();
 let harness: ClusterHarness;
 let cluster: Cluster;
@@ -235,9 +237,9 @@ test(
 test(
   "where every replica is damaged the read fails, and what is whole around it is still read",
   async () => {
-    await cluster.fileSystem.writeFile("/lost", contents.subarray(0, 3 * 4096), { sync: true });
+    await cluster.fileSystem.writeFile("/lost", contents.subarray(0, CHUNK_FILE_BYTES), { sync: true });
     const before = new Set(await everyDataFile());
-    await cluster.fileSystem.writeFile("/doomed", contents.subarray(0, 3 * 4096), { sync: true });
+    await cluster.fileSystem.writeFile("/doomed", contents.subarray(0, CHUNK_FILE_BYTES), { sync: true });
     const files = (await everyDataFile()).filter((path) => !before.has(path));
     expect(files).toHaveLength(3);
     for (const path of files) await flipBits(path, 1 << 30, 4096 + 17);

@@ -58,7 +58,8 @@ export class Mounted {
     this.#child = child;
     const end = Date.now() + PATIENCE_MS;
     for (;;) {
-      if (this.isMounted() && (await answers(this.path))) return;
+      // Looked at twice: in between a dead mount may have been taken away, and the bare directory has answered.
+      if (this.isMounted() && (await answers(this.path)) && this.isMounted()) return;
       if (child.exitCode !== null || Date.now() > end) {
         const why = existsSync(log) ? readFileSync(log, "utf8").slice(-2000) : "";
         throw new Error(`not mounted at ${this.path} (exit status ${child.exitCode}): ${why}`);
