@@ -149,6 +149,8 @@ export class Leadership {
       case "recallLease": {
         const { sessionId, ino, leaseSequence, to } = effect;
         this.sessions.push(sessionId, { type: "recallLease", body: { ino, leaseSequence, to } });
+        // An installation under way began to wait for it when it still had the lease.
+        if (this.tables.opens.get(ino, sessionId)?.lease === "none") this.sessions.leaseLost(sessionId, ino);
         return;
       }
       case "locksChanged":

@@ -15,6 +15,7 @@ interface Presence {
 /** A map that a session was told to drop. */
 interface PendingDrop {
   readonly sessionId: SessionId;
+  readonly ino: InodeNumber;
   readonly push: MetadataPush;
   readonly resolve: () => void;
 }
@@ -82,8 +83,17 @@ export class SessionHub {
     const presence = this.#presences.get(sessionId);
     this.#presences.delete(sessionId);
     presence?.connection?.push({ type: "sessionEnded", body: { reason } });
+    this.#endDrops((drop) => drop.sessionId === sessionId);
+  }
+
+  /** The session lost its lease on the file: it may use no map of it any more, and is not waited for. */
+  leaseLost(sessionId: SessionId, ino: InodeNumber): void {
+    this.#endDrops((drop) => drop.sessionId === sessionId && drop.ino === ino);
+  }
+
+  #endDrops(isOver: (drop: PendingDrop) => boolean): void {
     for (const [key, drop] of this.#drops) {
-      if (drop.sessionId !== sessionId) continue;
+      if (!isOver(drop)) continue;
       this.#drops.delete(key);
       drop.resolve();
     }
@@ -100,14 +110,14 @@ export class SessionHub {
   }
 
   /**
-   * Has a session drop its older maps of a chunk. Resolves when it has answered, or is over. It is told again
+   * Has a session drop its older maps of a chunk. Resolves when it has answered, has lost its lease, or is over. It is told again
    * when it reconnects in between (`repeatDrops`).
    */
   dropMap(sessionId: SessionId, ino: InodeNumber, chunkId: ChunkId, version: ChunkVersion): Promise<void> {
     if (!this.#presences.has(sessionId)) return Promise.resolve();
     return new Promise((resolve) => {
       const push: MetadataPush = { type: "chunkMapChanged", body: { ino, chunkId, version } };
-      this.#drops.set(dropKey(sessionId, chunkId, version), { sessionId, push, resolve });
+      this.#drops.set(dropKey(sessionId, chunkId, version), { sessionId, ino, push, resolve });
       this.push(sessionId, push);
     });
   }

@@ -91,6 +91,20 @@ test("a session that is away is told to drop its map when it comes back, and is 
   expect(isDropped).toBe(true);
 });
 
+test("a session that has lost its lease is not waited for, as far as that file is concerned", async () => {
+  const hub = new SessionHub(new ManualClock(), [ANN]);
+  const dropped: number[] = [];
+  const other = inodeNumber(INO + 1);
+  void hub.dropMap(ANN, INO, chunkId(3), chunkVersion(2)).then(() => dropped.push(3));
+  void hub.dropMap(ANN, other, chunkId(4), chunkVersion(2)).then(() => dropped.push(4));
+  hub.leaseLost(BOB, INO);
+  await settle();
+  expect(dropped).toEqual([]);
+  hub.leaseLost(ANN, INO);
+  await settle();
+  expect(dropped).toEqual([3]);
+});
+
 test("a session nobody knows has no map to drop", async () => {
   const hub = new SessionHub(new ManualClock(), []);
   await hub.dropMap(ANN, INO, chunkId(3), chunkVersion(2));
