@@ -10,6 +10,14 @@ export {
 } from "./checksums.js";
 export type { ChainMember, ChunkMap } from "./chunk-map.js";
 export {
+  areExtents,
+  type ChunkRange,
+  type Extent,
+  extentsOf,
+  overlap,
+  rangeAround,
+} from "./extents.js";
+export {
   type ChunkId,
   type ChunkVersion,
   type CsId,
@@ -49,6 +57,7 @@ export type {
   SeekChunk,
   SyncChunk,
   WriteChunk,
+  WriteExtents,
   WriteId,
   ZeroChunk,
 } from "./messages.js";

@@ -1,5 +1,6 @@
 import type { Checksums } from "./checksums.js";
 import type { ChainMember } from "./chunk-map.js";
+import type { Extent } from "./extents.js";
 import type { ChunkId, ChunkVersion, CsId } from "./ids.js";
 
 /**
@@ -32,6 +33,14 @@ export interface WriteChunk extends Addressed, WriteId {
   readonly isDurable?: boolean | undefined;
 }
 
+/** One write of several places. Payload: their bytes, one behind the other. Sent by clients to the head. */
+export interface WriteExtents extends Addressed, WriteId {
+  /** Whole blocks, ascending, without overlap. */
+  readonly extents: readonly Extent[];
+  /** Of the payload, one per block. */
+  readonly checksums: Checksums;
+}
+
 /** Makes a range read as zeros. Ordered like a write; sent by clients to the head. */
 export interface ZeroChunk extends Addressed, WriteId {
   readonly offset: number;
@@ -52,6 +61,7 @@ export interface ChainEpoch {
  *
  * `write`: the payload is the whole range. `zero`: the range reads as zeros afterwards, no payload. `truncate`: the
  * chunk ends at `endBytes`, the payload is the block that holds the end, or empty if the end is a border of blocks.
+ * `extents`: the payload is what the extents are to hold, the range reaches from the first to the last.
  */
 export interface ForwardWrite extends Addressed, WriteId {
   readonly kind: ForwardKind;
@@ -69,9 +79,11 @@ export interface ForwardWrite extends Addressed, WriteId {
   readonly checksums: Checksums;
   /** As in `WriteChunk`. */
   readonly isDurable?: boolean | undefined;
+  /** As in `WriteExtents`; empty or absent with every other kind. */
+  readonly extents?: readonly Extent[] | undefined;
 }
 
-export type ForwardKind = "write" | "zero" | "truncate";
+export type ForwardKind = "write" | "zero" | "truncate" | "extents";
 
 /** Answer to a change that will not be acknowledged under this version; the sender keeps it. */
 export interface ForwardHeld {
@@ -126,6 +138,7 @@ export interface ChunkLocation {
 
 export type ChunkRequest =
   | { readonly type: "write"; readonly body: WriteChunk }
+  | { readonly type: "extents"; readonly body: WriteExtents }
   | { readonly type: "zero"; readonly body: ZeroChunk }
   | { readonly type: "read"; readonly body: ReadChunk }
   | { readonly type: "sync"; readonly body: SyncChunk }

@@ -6,6 +6,7 @@ import {
   type CsId,
   checksumsOf,
   findMismatch,
+  type WriteId,
 } from "../chunk/index.js";
 import type { Clock, Random } from "../io/index.js";
 import type { ChunkAnswer } from "../rpc/index.js";
@@ -21,6 +22,7 @@ import type { FileLease } from "./file-lease.js";
 import { firstAnswer } from "./hedge.js";
 import type { LocalReads } from "./local-reads.js";
 import { throwIfAborted } from "./waiting.js";
+import { type WriteBatch, WriteBatches } from "./write-batches.js";
 import type { WriteNumbers } from "./write-numbers.js";
 
 export interface ChunkIoWorld {
@@ -63,12 +65,14 @@ export class ChunkIo {
   readonly #world: ChunkIoWorld;
   readonly #file: ChunkIoFile;
   readonly #local: Pick<LocalReads, "read">;
+  readonly #batches: WriteBatches;
 
   /** `local`: how bytes of a server on this host are read without it. */
   constructor(world: ChunkIoWorld, file: ChunkIoFile, local: Pick<LocalReads, "read">) {
     this.#world = world;
     this.#file = file;
     this.#local = local;
+    this.#batches = new WriteBatches(world.clock, world.numbers);
   }
 
   /** The bytes, or undefined if the chunk was never written: zeros. */
@@ -158,10 +162,23 @@ export class ChunkIo {
     isDurable = false,
   ): Promise<boolean> {
     const checksums = checksumsOf(bytes, slice.offsetInChunk);
-    return this.#change(slice, bytes, use, signal, (target, id) => ({
-      type: "write",
-      body: { offset: slice.offsetInChunk, checksums, isDurable, ...target, ...id },
-    }));
+    const alone = (): Promise<boolean> =>
+      this.#change(slice.index, bytes, use, signal, (target, id) => ({
+        type: "write",
+        body: { offset: slice.offsetInChunk, checksums, isDurable, ...target, ...id },
+      }));
+    if (signal !== undefined || isDurable || !WriteBatches.mayJoin(slice)) return alone();
+    const together = ({ extents, payload, checksums: sums, name }: WriteBatch): Promise<boolean> =>
+      this.#change(
+        slice.index,
+        payload,
+        use,
+        undefined,
+        (target, id) => ({ type: "extents", body: { extents, checksums: sums, ...target, ...id } }),
+        name,
+      );
+    const small = { offset: slice.offsetInChunk, lengthBytes: slice.lengthBytes, bytes, checksums };
+    return this.#batches.write(`${use} ${slice.index}`, small, { alone, together });
   }
 
   /** Makes the range read as zeros; nothing is to be done where nothing was ever written. */
@@ -174,7 +191,7 @@ export class ChunkIo {
       if (!isMapped(known) && known.inline === undefined) return false;
       break;
     }
-    await this.#change(slice, NOTHING, "write", signal, (target, id) => ({
+    await this.#change(slice.index, NOTHING, "write", signal, (target, id) => ({
       type: "zero",
       body: { offset: slice.offsetInChunk, lengthBytes: slice.lengthBytes, ...target, ...id },
     }));
@@ -208,18 +225,18 @@ export class ChunkIo {
 
   /** Carries out a write at the head of the chain, under one name however often it must be sent. True if it was sent once. */
   async #change(
-    slice: ChunkSlice,
+    index: number,
     payload: Uint8Array,
     use: WriteUse,
     signal: AbortSignal | undefined,
-    make: (target: Target, id: ReturnType<WriteName["now"]>) => ChunkRequest,
+    make: (target: Target, id: WriteId) => ChunkRequest,
+    name = this.#world.numbers.begin(),
   ): Promise<boolean> {
-    const name = this.#world.numbers.begin();
     const progress = newProgress();
     try {
       for (;;) {
         await this.#ready(use, signal);
-        const known = await this.#findForWriting(slice.index, signal);
+        const known = await this.#findForWriting(index, signal);
         // A write named by a session that is over must not be made in the name of the next one.
         if (!name.isValid()) throw storageError("lease_lost", "the session was lost during a write");
         if (known === undefined || !known.isCurrent) continue;
@@ -398,7 +415,6 @@ function readInline(bytes: Uint8Array, { offsetInChunk, lengthBytes }: ChunkSlic
 
 type WriteUse = "write" | "writeBack";
 type Target = Pick<MappedChunk["map"], "chunkId" | "version">;
-type WriteName = ReturnType<WriteNumbers["begin"]>;
 
 /** A read of bytes that no replica has is tried so often, since a replica may be repaired meanwhile. */
 const HOPELESS_TRIES = 5;

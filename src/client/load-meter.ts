@@ -20,8 +20,9 @@ export class ClientLoadMeter {
     const load = this.#load;
     if (type === "read") {
       this.#add({ readCount: load.readCount + 1, readBytes: load.readBytes + answer.payload.length }, tookMs);
-    } else if (type === "write") {
-      this.#add({ writeCount: load.writeCount + 1, writeBytes: load.writeBytes + payload.length }, tookMs);
+    } else if (type === "write" || type === "extents") {
+      const writeCount = load.writeCount + (type === "write" ? 1 : request.body.extents.length);
+      this.#add({ writeCount, writeBytes: load.writeBytes + payload.length }, tookMs);
     } else if (type === "sync") this.#add({ syncCount: load.syncCount + 1 }, tookMs);
   }
 

@@ -1,4 +1,4 @@
-import { BLOCK_BYTES } from "../chunk/index.js";
+import { BLOCK_BYTES, extentsOf } from "../chunk/index.js";
 import type { Change } from "./core/chain-types.js";
 import { regionsOf } from "./core/dirty-regions.js";
 import {
@@ -98,6 +98,7 @@ export class Cargoes {
 
 /** Whether the payload is whole blocks as it came. */
 export function isWhole(change: Change, { offset, lengthBytes }: Cargo): boolean {
+  if (change.kind === "extents") return true;
   return change.kind === "write" && partialBlocks(offset, lengthBytes).length === 0;
 }
 
@@ -127,7 +128,8 @@ export async function completePayload(
 /** How far the bytes of a change reach: the new high-water mark if it is beyond the old one, or the cut. */
 export function endOfChange(change: Change, cargo: Cargo, highWaterBytes: number): number {
   if (change.kind === "truncate") return Math.min(cargo.offset, highWaterBytes);
-  const clientEnd = change.kind === "write" ? cargo.offset + cargo.lengthBytes : 0;
+  const isData = change.kind === "write" || change.kind === "extents";
+  const clientEnd = isData ? cargo.offset + cargo.lengthBytes : 0;
   return Math.min(change.offset + change.lengthBytes, Math.max(clientEnd, highWaterBytes));
 }
 
@@ -135,6 +137,8 @@ export function endOfChange(change: Change, cargo: Cargo, highWaterBytes: number
 export function regionsOfChange(stored: StoredReplica, change: Change, payload: Payload): number[] {
   const { kind, offset, lengthBytes } = change;
   if (kind === "write") return regionsOf(offset, lengthBytes);
+  if (kind === "extents")
+    return [...new Set(extentsOf(change).flatMap((part) => regionsOf(part.offset, part.lengthBytes)))];
   const regions = new Set(regionsOf(offset, lengthBytes).filter((region) => stored.written.has(region)));
   if (payload.bytes.length > 0) for (const region of regionsOf(offset, 1)) regions.add(region);
   if (payload.bytes.length > BLOCK_BYTES) {
@@ -153,6 +157,7 @@ async function applyChange(stored: StoredReplica, change: Change, payload: Paylo
   const { offset, lengthBytes, endBytes, kind } = change;
   const { bytes, checksums } = payload;
   if (kind === "write") return await stored.write(offset, bytes, checksums, endBytes);
+  if (kind === "extents") return await stored.writeExtents(extentsOf(change), bytes, checksums);
   if (kind === "truncate") {
     await stored.truncate(offset, bytes, checksums, endBytes);
     // Safe at once: the new size is, and no client knows afterwards that there is something to be synced here.

@@ -1,11 +1,14 @@
 import { storageError, unreachable } from "../base/index.js";
 import {
+  areExtents,
   BLOCK_BYTES,
   blockCount,
   type ChunkRequest,
+  type Extent,
   type ForwardWrite,
   findMismatch,
   IO_BYTES_MAX,
+  rangeAround,
   WRITE_BYTES_MAX,
 } from "../chunk/index.js";
 
@@ -19,6 +22,10 @@ export function checkRequest(request: ChunkRequest, payload: Uint8Array, chunkBy
       checkRange(request.body.offset, payload.length, chunkBytes);
       checkLength(payload.length, WRITE_BYTES_MAX);
       checkPayload(payload, request.body.offset, request.body.checksums);
+      break;
+    case "extents":
+      checkExtents(request.body.extents, payload, chunkBytes);
+      checkPayload(payload, 0, request.body.checksums);
       break;
     case "zero":
       checkRange(request.body.offset, request.body.lengthBytes, chunkBytes);
@@ -51,17 +58,38 @@ function checkForward(forward: ForwardWrite, payload: Uint8Array, chunkBytes: nu
   const { kind, offset, lengthBytes, endBytes, checksums, order, floor } = forward;
   checkRange(offset, lengthBytes, chunkBytes);
   checkWhole(offset, lengthBytes);
+  if (kind === "extents") checkForwardedExtents(forward, payload, chunkBytes);
   // The largest write of a client, made whole at both ends.
   if (payload.length > WRITE_BYTES_MAX + 2 * BLOCK_BYTES)
     throw storageError("invalid", "too many bytes at once");
-  const fits =
-    kind === "write"
-      ? payload.length === lengthBytes
-      : payload.length % BLOCK_BYTES === 0 && payload.length <= Math.min(lengthBytes, 2 * BLOCK_BYTES);
-  if (!fits || endBytes > chunkBytes || floor > order || order < 1) {
+  if (!payloadFits(forward, payload.length) || endBytes > chunkBytes || floor > order || order < 1) {
     throw storageError("invalid", "header and payload of a change do not fit");
   }
   checkPayload(payload, 0, checksums);
+}
+
+/** Of every kind but extents, which are looked at by themselves. */
+function payloadFits({ kind, lengthBytes, extents }: ForwardWrite, payloadBytes: number): boolean {
+  if (kind === "extents") return true;
+  if (extents !== undefined && extents.length > 0) return false;
+  if (kind === "write") return payloadBytes === lengthBytes;
+  return payloadBytes % BLOCK_BYTES === 0 && payloadBytes <= Math.min(lengthBytes, 2 * BLOCK_BYTES);
+}
+
+function checkForwardedExtents(forward: ForwardWrite, payload: Uint8Array, chunkBytes: number): void {
+  const extents = forward.extents ?? [];
+  checkExtents(extents, payload, chunkBytes);
+  const { offset, lengthBytes } = rangeAround(extents);
+  if (offset !== forward.offset || lengthBytes !== forward.lengthBytes)
+    throw storageError("invalid", "extents and range of a change do not fit");
+}
+
+function checkExtents(extents: readonly Extent[], payload: Uint8Array, chunkBytes: number): void {
+  checkLength(payload.length, WRITE_BYTES_MAX);
+  if (!areExtents(extents, payload.length))
+    throw storageError("invalid", "extents are whole blocks that ascend, and their bytes the payload");
+  const { offset, lengthBytes } = rangeAround(extents);
+  checkRange(offset, lengthBytes, chunkBytes);
 }
 
 function checkRange(offset: number, lengthBytes: number, chunkBytes: number): void {

@@ -1,4 +1,4 @@
-import { BLOCK_BYTES, type ForwardWrite } from "../chunk/index.js";
+import { BLOCK_BYTES, extentsOf, type ForwardWrite } from "../chunk/index.js";
 import type { Activity } from "./activity.js";
 import type { Fill } from "./core/fill.js";
 import type { Payload } from "./merge-blocks.js";
@@ -31,8 +31,9 @@ export class Filling {
   }
 
   /** A change has come down the chain. */
-  changed({ kind, offset, lengthBytes, endBytes }: ForwardWrite): void {
-    this.fill.touch(offset, lengthBytes);
+  changed(forward: ForwardWrite): void {
+    const { kind, endBytes } = forward;
+    for (const { offset, lengthBytes } of extentsOf(forward)) this.fill.touch(offset, lengthBytes);
     if (kind === "truncate") this.fill.truncate(endBytes);
     else this.fill.extend(endBytes);
   }

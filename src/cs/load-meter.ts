@@ -8,6 +8,8 @@ type Totals = { -readonly [Name in keyof CsTotals]: number };
 export interface MeasuredRequest {
   readonly type: string;
   readonly isFill: boolean;
+  /** Writes of several places count as several. */
+  readonly placeCount?: number;
 }
 
 /** Counts what a server does, for the heartbeats. */
@@ -125,14 +127,14 @@ export class LoadMeter {
     return nowMs;
   }
 
-  #count({ type, isFill }: MeasuredRequest, bytes: number): void {
+  #count({ type, isFill, placeCount = 1 }: MeasuredRequest, bytes: number): void {
     const totals = this.#totals;
     if (type === "read" && isFill) totals.servedFillBytes += bytes;
     else if (type === "read") {
       totals.readCount++;
       totals.readBytes += bytes;
-    } else if (type === "write" || type === "forward") {
-      totals.writeCount++;
+    } else if (type === "write" || type === "extents" || type === "forward") {
+      totals.writeCount += placeCount;
       totals.writeBytes += bytes;
     } else if (type === "sync") totals.syncCount++;
   }

@@ -1,12 +1,15 @@
 import { assert, defined, type Failure, StorageError, storageError, unreachable } from "../base/index.js";
-import type {
-  ChainMember,
-  ChunkId,
-  ChunkReply,
-  ChunkVersion,
-  ForwardWrite,
-  WriteChunk,
-  ZeroChunk,
+import {
+  type ChainMember,
+  type ChunkId,
+  type ChunkReply,
+  type ChunkVersion,
+  type Extent,
+  type ForwardWrite,
+  rangeAround,
+  type WriteChunk,
+  type WriteExtents,
+  type ZeroChunk,
 } from "../chunk/index.js";
 import { Activity } from "./activity.js";
 import {
@@ -23,6 +26,7 @@ import type { Fill } from "./core/fill.js";
 import { ReplicaChain } from "./core/replica-chain.js";
 import type { ReplicaEnvironment } from "./environment.js";
 import { Filling, type InTurn } from "./filling.js";
+import { forwardCall } from "./forward-call.js";
 import { Mending } from "./mending.js";
 import { type BlockRange, blockRange, edgeBlocks, NO_PAYLOAD, type Payload } from "./merge-blocks.js";
 import type { StoredReplica } from "./store/stored-replica.js";
@@ -115,6 +119,13 @@ export class Replica {
       isDurable,
     };
     return this.#submit("write", body, cargo);
+  }
+
+  /** The same of several places: one change, in one place of the order. */
+  writeExtents(body: WriteExtents, bytes: Uint8Array): Promise<ChunkReply> {
+    const { extents, checksums } = body;
+    const cargo = { ...rangeAround(extents), payload: { bytes, checksums }, isDurable: false };
+    return this.#submit("extents", body, cargo, extents);
   }
 
   zero(body: ZeroChunk): Promise<ChunkReply> {
@@ -212,9 +223,10 @@ export class Replica {
   }
 
   #submit(
-    kind: "write" | "zero",
-    { version, sessionId, sequence, acknowledgedBelow }: WriteChunk | ZeroChunk,
+    kind: "write" | "zero" | "extents",
+    { version, sessionId, sequence, acknowledgedBelow }: WriteChunk | ZeroChunk | WriteExtents,
     cargo: Cargo,
+    extents?: readonly Extent[],
   ): Promise<ChunkReply> {
     const refusal = this.#chain.refusalOf(version);
     if (refusal !== undefined) throw new StorageError(refusal);
@@ -223,6 +235,7 @@ export class Replica {
       writeId: { sessionId, sequence, acknowledgedBelow },
       kind,
       ...blockRange(cargo.offset, cargo.lengthBytes),
+      extents,
     };
     const changeId = this.#chain.newOperationId();
     const answer = this.#request((requestId) => {
@@ -389,27 +402,7 @@ export class Replica {
   }
 
   #forward({ change, epoch, floor, attempt }: Extract<ChainEffect, { type: "forward" }>): void {
-    const { payload, isDurable } = this.#cargoOf(change);
-    const { bytes, checksums } = payload;
-    const { writeId, kind, order, offset, lengthBytes, endBytes } = change;
-    const { chunkId, version } = this;
-    const body = {
-      ...{
-        chunkId,
-        version,
-        ...writeId,
-        kind,
-        epoch,
-        order,
-        floor,
-        offset,
-        lengthBytes,
-        endBytes,
-        checksums,
-        isDurable,
-      },
-    };
-    const call = { request: { type: "forward", body } as const, payload: bytes };
+    const call = forwardCall(this, change, { epoch, floor }, this.#cargoOf(change));
     void this.#env.links.forward(this.#successorAddress, call, this.#forwardTimeoutMs).then((result) => {
       this.#run(this.#chain.forwarded(change.id, attempt, result));
     });

@@ -55,7 +55,11 @@ export class ChunkRequests {
   handle(call: ChunkCall, deadlineMs: number): Promise<ChunkAnswer> {
     const { type, body } = call.request;
     return this.#load.measure(
-      { type, isFill: type === "read" && body.background },
+      {
+        type,
+        isFill: type === "read" && body.background,
+        placeCount: type === "extents" || type === "forward" ? body.extents?.length || 1 : 1,
+      },
       (answer) => call.payload.length + answer.payload.length,
       () => this.#handle(call, deadlineMs),
     );
@@ -74,6 +78,10 @@ export class ChunkRequests {
         this.#checkRoom(replica);
         if (!this.#takeRoom(payload.length)) throw storageError("busy", "the disk is full");
         return withoutBytes(await replica.write(request.body, payload));
+      case "extents":
+        this.#checkRoom(replica);
+        if (!this.#takeRoom(payload.length)) throw storageError("busy", "the disk is full");
+        return withoutBytes(await replica.writeExtents(request.body, payload));
       case "zero":
         this.#checkRoom(replica);
         return withoutBytes(await replica.zero(request.body));

@@ -9,7 +9,7 @@ export interface Clock {
   monotonicMs(): number;
   /** Milliseconds since 1970 UTC, with fractions; an operator may set it forwards or back. For stamps and logs only. */
   wallMs(): number;
-  /** Runs `fire` once after `delayMs` of monotonic time. `name` is for the simulator's trace. */
+  /** Runs `fire` once after `delayMs` of monotonic time, 0: when what has arrived by now was dealt with. `name` is for the simulator's trace. */
   after(name: string, delayMs: number, fire: () => void): Timer;
   /**
    * Resolves after `delayMs`, or at once when `signal` aborts (it never rejects: callers look at the

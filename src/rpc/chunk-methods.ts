@@ -68,13 +68,14 @@ function requestFromWire(request: WireRequest): ChunkRequest {
   return request as ChunkRequest;
 }
 
-function forwardToWire({ epoch, ...rest }: ForwardWrite): WireForward {
-  return { epochVersion: epoch.version, epochIncarnation: epoch.incarnation, ...rest };
+function forwardToWire({ epoch, extents = [], ...rest }: ForwardWrite): WireForward {
+  return { epochVersion: epoch.version, epochIncarnation: epoch.incarnation, extents, ...rest };
 }
 
-function forwardFromWire({ epochVersion, epochIncarnation, ...rest }: WireForward): ForwardWrite {
+function forwardFromWire({ epochVersion, epochIncarnation, extents, ...rest }: WireForward): ForwardWrite {
   return {
     ...rest,
+    extents: extents.length > 0 ? extents : undefined,
     chunkId: chunkId(rest.chunkId),
     version: chunkVersion(rest.version),
     epoch: { version: chunkVersion(epochVersion), incarnation: epochIncarnation },

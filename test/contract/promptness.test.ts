@@ -1,13 +1,15 @@
+import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { Promptness } from "../../src/io/real/promptness.js";
+import { type CallWatch, Promptness } from "../../src/io/real/promptness.js";
+import { ThreadTimes } from "../../src/io/real/thread-times.js";
 
 /** Calls that take as long as they say, on a clock of their own. */
 class TimedCalls {
   nowMs = 1000;
   readonly promptness: Promptness;
 
-  constructor(wasSlow?: () => boolean) {
-    this.promptness = new Promptness(() => this.nowMs, wasSlow);
+  constructor(watch?: CallWatch) {
+    this.promptness = new Promptness(() => this.nowMs, watch);
   }
 
   call(tookMs: number): void {
@@ -45,7 +47,7 @@ test.each([
 });
 
 test("a call that only waited for the processor proves nothing", () => {
-  const calls = new TimedCalls(() => false);
+  const calls = new TimedCalls({ begin: () => undefined, blockedMs: () => 0 });
 
   calls.call(30);
 
@@ -63,4 +65,25 @@ test("a call that fails counts by its time", () => {
   ).toThrow("EIO");
 
   expect(calls.promptness.mayTry).toBe(false);
+});
+
+test("a thread that waited for something else than a processor was blocked", () => {
+  const times = new ThreadTimes();
+
+  times.begin();
+  const beganMs = performance.now();
+  execFileSync("sleep", ["0.05"]);
+
+  expect(times.blockedMs(performance.now() - beganMs)).toBeGreaterThan(5);
+});
+
+test("a thread that was busy all the time was not blocked, however many others were", () => {
+  const times = new ThreadTimes();
+
+  times.begin();
+  const beganMs = performance.now();
+  while (performance.now() - beganMs < 200);
+
+  // The kernel keeps the time on a processor in ticks of up to 10 ms.
+  expect(times.blockedMs(performance.now() - beganMs)).toBeLessThan(25);
 });

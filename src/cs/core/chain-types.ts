@@ -2,6 +2,7 @@ import type { Failure, FailureCode } from "../../base/index.js";
 import type {
   ChainEpoch,
   ChainMember,
+  ChunkRange,
   ChunkVersion,
   CsId,
   ForwardHeld,
@@ -9,15 +10,12 @@ import type {
   WriteId,
 } from "../../chunk/index.js";
 
-/** A change of a chunk as this server keeps it until everybody behind it has it. The payload lies in the shell. */
-export interface Change {
+/** A change of whole blocks of a chunk as this server keeps it until everybody behind it has it. The payload lies in the shell. */
+export interface Change extends ChunkRange {
   /** Of this server's counting, never used twice within a process. */
   readonly id: number;
   readonly writeId: WriteId;
   readonly kind: ForwardKind;
-  /** Whole blocks. */
-  readonly offset: number;
-  readonly lengthBytes: number;
   /** Where the client's bytes end; known once it is in order. */
   endBytes: number;
   /** Its place in the head's order; 0 until it has one. */
@@ -45,11 +43,9 @@ export interface ChainStart {
 }
 
 /** A client's change, cut to whole blocks. */
-export interface Submission {
+export interface Submission extends ChunkRange {
   readonly writeId: WriteId;
   readonly kind: ForwardKind;
-  readonly offset: number;
-  readonly lengthBytes: number;
 }
 
 export interface ChainInstall {

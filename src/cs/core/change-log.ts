@@ -89,9 +89,14 @@ export class ChangeLog {
 
 /** A change that has no place in the order yet. `isPassed`: there is nobody behind. */
 export function newChange(id: number, submission: Submission, isPassed: boolean): Change {
-  const { writeId, kind, offset, lengthBytes } = submission;
+  const { writeId, kind, offset, lengthBytes, extents } = submission;
   return {
-    ...{ id, writeId, kind, offset, lengthBytes },
+    id,
+    writeId,
+    kind,
+    offset,
+    lengthBytes,
+    extents,
     endBytes: 0,
     order: 0,
     isMarked: false,

@@ -1,4 +1,5 @@
 import { assert, defined } from "../../base/index.js";
+import { type ChunkRange, overlap } from "../../chunk/index.js";
 
 /**
  * What an operation on a range of a chunk does there:
@@ -11,8 +12,7 @@ export type RangeUse = "change" | "read" | "fill";
 
 interface Operation {
   readonly use: RangeUse;
-  readonly from: number;
-  readonly to: number;
+  readonly range: ChunkRange;
   isStored: boolean;
   /** Operations before it that it still waits for. */
   blockerCount: number;
@@ -38,19 +38,18 @@ export class RangeGate {
   }
 
   /** True if the operation may begin at once; otherwise its id is returned by a later `stored` or `leave`. */
-  enter(id: number, use: RangeUse, from: number, to: number): boolean {
+  enter(id: number, use: RangeUse, range: ChunkRange): boolean {
     assert(!this.#operations.has(id), "an operation enters once");
     const operation: Operation = {
       use,
-      from,
-      to,
+      range,
       isStored: false,
       blockerCount: 0,
       waitForStored: [],
       waitForLeave: [],
     };
     for (const earlier of this.#operations.values()) {
-      if (earlier.from >= to || from >= earlier.to) continue;
+      if (!overlap(earlier.range, range)) continue;
       if (use !== "read" && earlier.use === "change") {
         if (earlier.isStored) continue;
         earlier.waitForStored.push(id);

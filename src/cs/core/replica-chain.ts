@@ -204,7 +204,7 @@ export class ReplicaChain {
 
   /** A read (or a description) under the current version, or fetched contents want in. `begin` says when. */
   enter(operationId: number, use: "read" | "fill", offset: number, lengthBytes: number): ChainEffect[] {
-    if (this.#gate.enter(operationId, use, offset, offset + lengthBytes)) this.#begin([operationId]);
+    if (this.#gate.enter(operationId, use, { offset, lengthBytes })) this.#begin([operationId]);
     return this.#out.take();
   }
 
@@ -306,9 +306,7 @@ export class ReplicaChain {
   #admit(changeId: number, submission: Submission, requestId: number | undefined): void {
     const change = this.#newChange(changeId, submission);
     if (requestId !== undefined) this.#join(change, requestId);
-    if (this.#gate.enter(change.id, "change", change.offset, change.offset + change.lengthBytes)) {
-      this.#out.push({ type: "prepare", change });
-    }
+    if (this.#gate.enter(change.id, "change", change)) this.#out.push({ type: "prepare", change });
   }
 
   #newChange(id: number, submission: Submission): Change {
@@ -324,15 +322,15 @@ export class ReplicaChain {
   }
 
   #receiveNew(changeId: number, forward: ForwardWrite, requestId: number): void {
-    const { sessionId, sequence, acknowledgedBelow, kind, offset, lengthBytes } = forward;
+    const { sessionId, sequence, acknowledgedBelow, kind, offset, lengthBytes, extents } = forward;
     const writeId = { sessionId, sequence, acknowledgedBelow };
-    const change = this.#newChange(changeId, { writeId, kind, offset, lengthBytes });
+    const change = this.#newChange(changeId, { writeId, kind, offset, lengthBytes, extents });
     change.endBytes = forward.endBytes;
     this.#log.receive(change, forward.epoch, forward.order);
     if (sessionId !== 0) this.#ids.note(writeId, change.id);
     this.#join(change, requestId);
     this.#out.push({ type: "mark", change });
-    if (this.#gate.enter(change.id, "change", offset, offset + lengthBytes)) this.#admitted.add(change.id);
+    if (this.#gate.enter(change.id, "change", change)) this.#admitted.add(change.id);
   }
 
   /** Operations that the gate lets pass. */

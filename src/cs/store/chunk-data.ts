@@ -13,6 +13,12 @@ export interface StoreFiles {
 
 const ZEROS = new Uint8Array(256 * 1024);
 
+/** Bytes and where in the chunk they are to be. */
+export interface DataPart {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 /**
  * The data file of a chunk: sparse, its bytes where they are in the chunk, its size the high-water mark. So the end
  * of the last byte ever written is as safe as the bytes themselves.
@@ -78,8 +84,13 @@ export class ChunkData {
 
   async write(bytes: Uint8Array, offset: number): Promise<void> {
     if (bytes.length === 0) return;
-    this.#sizeBytes = Math.max(this.sizeBytes, offset + bytes.length);
-    await this.#write(bytes, offset);
+    await this.writeParts([{ offset, bytes }]);
+  }
+
+  /** Writes all of these. Settles when the disk is done with every one of them. */
+  async writeParts(parts: readonly DataPart[]): Promise<void> {
+    for (const { offset, bytes } of parts) this.#sizeBytes = Math.max(this.sizeBytes, offset + bytes.length);
+    await this.#write(parts);
   }
 
   /** Zeros up to the end give their space back; before it they are written. */
@@ -95,7 +106,7 @@ export class ChunkData {
     }
     const end = Math.min(offset + lengthBytes, size);
     for (let at = offset; at < end; at += ZEROS.length) {
-      await this.#write(ZEROS.subarray(0, Math.min(ZEROS.length, end - at)), at);
+      await this.#write([{ offset: at, bytes: ZEROS.subarray(0, Math.min(ZEROS.length, end - at)) }]);
     }
   }
 
@@ -116,11 +127,11 @@ export class ChunkData {
     this.#syncedCount = Math.max(this.#syncedCount, count);
   }
 
-  async #write(bytes: Uint8Array, offset: number): Promise<void> {
+  async #write(parts: readonly DataPart[]): Promise<void> {
     while (this.#moving !== undefined) await this.#moving;
     this.#writingCount++;
     try {
-      await this.#change((file) => file.write([bytes], offset, "cs.data.write"));
+      await this.#change((file) => writeParts(file, parts));
     } finally {
       this.#writingCount--;
       if (this.#writingCount === 0) this.#noneWriting?.();
@@ -168,6 +179,15 @@ export class ChunkData {
       throw error;
     }
   }
+}
+
+async function writeParts(file: DiskFile, parts: readonly DataPart[]): Promise<void> {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined)
+    return await file.write([only.bytes], only.offset, "cs.data.write");
+  const writes = parts.map(({ offset, bytes }) => file.write([bytes], offset, "cs.data.write"));
+  for (const outcome of await Promise.allSettled(writes))
+    if (outcome.status === "rejected") throw outcome.reason;
 }
 
 /** Opens a file of the chunk, making its directory if need be. */

@@ -5,6 +5,7 @@ import {
   type ChunkId,
   type ChunkLocation,
   type ChunkVersion,
+  type Extent,
   REGION_BYTES,
 } from "../../chunk/index.js";
 import type { Clock, Kv } from "../../io/index.js";
@@ -178,6 +179,22 @@ export class StoredReplica {
   async write(offset: number, payload: Uint8Array, checksums: Uint8Array, endBytes: number): Promise<void> {
     await this.#data.write(payload.subarray(0, Math.max(0, endBytes - offset)), offset);
     this.#setSums(offset / BLOCK_BYTES, checksums);
+  }
+
+  /** The same for several places, whose bytes lie one behind the other in the payload. */
+  async writeExtents(extents: readonly Extent[], payload: Uint8Array, checksums: Uint8Array): Promise<void> {
+    let end = 0;
+    const parts = extents.map(({ offset, lengthBytes }) => {
+      end += lengthBytes;
+      return { offset, bytes: payload.subarray(end - lengthBytes, end) };
+    });
+    await this.#data.writeParts(parts);
+    let sumsEnd = 0;
+    for (const { offset, lengthBytes } of extents) {
+      const sumsBegin = sumsEnd;
+      sumsEnd += (4 * lengthBytes) / BLOCK_BYTES;
+      this.#setSums(offset / BLOCK_BYTES, checksums.subarray(sumsBegin, sumsEnd));
+    }
   }
 
   /** Whole blocks become zeros; the end stays where it is. Blocks that are holes are zeros already. */

@@ -6,6 +6,16 @@ const PAUSE_FACTOR = 100;
 const STALL_MS = 4;
 const PAUSE_MS_MAX = 60_000;
 
+/** Says of a call that took long whether a disk was to blame: others may have had the processor meanwhile. */
+export interface CallWatch {
+  /** A call begins. */
+  begin(): void;
+  /** For how much of the time that the call took, which has just ended, the disk is to blame. */
+  blockedMs(tookMs: number): number;
+}
+
+const ALWAYS_BLAMED: CallWatch = { begin: () => undefined, blockedMs: (tookMs) => tookMs };
+
 /**
  * Whether calls to a disk may be made in place. Handing a call to a thread and hearing of its end costs ten times what
  * reading or writing a block costs that is in the page cache; but in place a slow disk holds up the whole process. So calls are made in
@@ -13,13 +23,12 @@ const PAUSE_MS_MAX = 60_000;
  */
 export class Promptness {
   readonly #nowMs: () => number;
-  readonly #wasSlow: () => boolean;
+  readonly #watch: CallWatch;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
 
-  /** `wasSlow` says of a call that took long whether the disk was to blame; others had the processor, if not. */
-  constructor(nowMs: () => number, wasSlow: () => boolean = () => true) {
+  constructor(nowMs: () => number, watch: CallWatch = ALWAYS_BLAMED) {
     this.#nowMs = nowMs;
-    this.#wasSlow = wasSlow;
+    this.#watch = watch;
   }
 
   get mayTry(): boolean {
@@ -28,14 +37,16 @@ export class Promptness {
 
   /** Makes the call in place, and learns from how long it takes. */
   run<T>(call: () => T): T {
+    this.#watch.begin();
     const beganMs = this.#nowMs();
     try {
       return call();
     } finally {
       const endMs = this.#nowMs();
       const tookMs = endMs - beganMs;
-      if (tookMs > PROMPT_MS && this.#wasSlow())
-        this.#pausedUntilMs = endMs + (tookMs > STALL_MS ? PAUSE_MS_MAX : tookMs * PAUSE_FACTOR);
+      const blockedMs = tookMs > PROMPT_MS ? this.#watch.blockedMs(tookMs) : 0;
+      if (blockedMs > PROMPT_MS)
+        this.#pausedUntilMs = endMs + (blockedMs > STALL_MS ? PAUSE_MS_MAX : blockedMs * PAUSE_FACTOR);
     }
   }
 }

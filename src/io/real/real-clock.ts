@@ -14,7 +14,11 @@ export class RealClock implements Clock {
   }
 
   after(_name: string, delayMs: number, fire: () => void): Timer {
-    const dueMs = this.monotonicMs() + Math.max(0, delayMs);
+    if (delayMs <= 0) {
+      const soon = setImmediate(fire);
+      return { cancel: () => clearImmediate(soon) };
+    }
+    const dueMs = this.monotonicMs() + delayMs;
     let handle: NodeJS.Timeout;
     const arm = (): void => {
       const remainingMs = dueMs - this.monotonicMs();

@@ -5,9 +5,10 @@ import type { Clock } from "../clock.js";
 import type { Disk, DiskFile, DiskSpace } from "../disk.js";
 import type { Kv } from "../kv.js";
 import { errnoOf, storageErrorOf } from "./errno.js";
-import { Promptness } from "./promptness.js";
+import { type CallWatch, Promptness } from "./promptness.js";
 import { type DiskCalls, RealDiskFile } from "./real-disk-file.js";
 import { RealKv } from "./real-kv.js";
+import { ThreadTimes } from "./thread-times.js";
 
 const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
 
@@ -30,7 +31,7 @@ export class RealDisk implements Disk {
     const nowMs = (): number => clock.monotonicMs();
     this.#shared = {
       reads: new Promptness(nowMs, diskReads()),
-      writes: new Promptness(nowMs),
+      writes: new Promptness(nowMs, new ThreadTimes()),
       syncCount: 0,
     };
   }
@@ -110,14 +111,17 @@ export class RealDisk implements Disk {
   }
 }
 
-/** Says whether this process had anything read from a disk since it was asked last. */
-function diskReads(): () => boolean {
+/** Blames the disk if this process had anything read from one since it was asked last: costs nothing where calls are prompt. */
+function diskReads(): CallWatch {
   let known = 0;
-  return () => {
-    const { fsRead } = process.resourceUsage();
-    const isMore = fsRead > known;
-    known = fsRead;
-    return isMore;
+  return {
+    begin: () => undefined,
+    blockedMs: (tookMs) => {
+      const { fsRead } = process.resourceUsage();
+      const isMore = fsRead > known;
+      known = fsRead;
+      return isMore ? tookMs : 0;
+    },
   };
 }
 

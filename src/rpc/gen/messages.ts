@@ -73,12 +73,13 @@ function toFailureDomain(value: number): FailureDomain {
   }
 }
 
-export type ForwardKind = "write" | "zero" | "truncate";
+export type ForwardKind = "write" | "zero" | "truncate" | "extents";
 
 const ForwardKindNumbers: Readonly<Record<ForwardKind, number>> = {
   write: 1,
   zero: 2,
   truncate: 3,
+  extents: 4,
 };
 
 function toForwardKind(value: number): ForwardKind {
@@ -89,6 +90,8 @@ function toForwardKind(value: number): ForwardKind {
       return "zero";
     case 3:
       return "truncate";
+    case 4:
+      return "extents";
     default:
       throw new wire.WireError("unknown ForwardKind");
   }
@@ -1597,6 +1600,7 @@ export interface ChunkCallUp {
     | { readonly type: "forward"; readonly body: ForwardWrite }
     | { readonly type: "seek"; readonly body: SeekChunk }
     | { readonly type: "locate"; readonly body: LocateChunk }
+    | { readonly type: "extents"; readonly body: WriteExtents }
     | undefined;
 }
 
@@ -1649,6 +1653,11 @@ function encodeChunkCallUp(message: ChunkCallUp, writer: wire.Writer): void {
       encodeLocateChunk(body.body, writer);
       writer.ldelim();
       break;
+    case "extents":
+      writer.uint32(90).fork();
+      encodeWriteExtents(body.body, writer);
+      writer.ldelim();
+      break;
     case undefined:
       break;
   }
@@ -1697,6 +1706,9 @@ function decodeChunkCallUp(reader: wire.Reader): ChunkCallUp {
         break;
       case 82:
         $body = { type: "locate", body: wire.nested(reader, decodeLocateChunk) };
+        break;
+      case 90:
+        $body = { type: "extents", body: wire.nested(reader, decodeWriteExtents) };
         break;
       default:
         wire.skip(reader, tag);
@@ -6307,6 +6319,50 @@ export const Extended: wire.MessageType<Extended> = {
   decode: decodeExtended,
 };
 
+/** A part of a chunk: whole blocks. */
+export interface Extent {
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
+function encodeExtent(message: Extent, writer: wire.Writer): void {
+  if (message.offset !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.offset));
+  }
+  if (message.lengthBytes !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.lengthBytes));
+  }
+}
+
+function decodeExtent(reader: wire.Reader): Extent {
+  let $offset = 0;
+  let $lengthBytes = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $offset = wire.uint64(reader);
+        break;
+      case 16:
+        $lengthBytes = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    offset: $offset,
+    lengthBytes: $lengthBytes,
+  };
+}
+
+/** How {@link Extent} travels. */
+export const Extent: wire.MessageType<Extent> = {
+  name: "Extent",
+  encode: encodeExtent,
+  decode: decodeExtent,
+};
+
 /** Why a request failed: one of the codes of the closed table in src/base/failure.ts. */
 export interface Failure {
   readonly code: string;
@@ -6885,6 +6941,8 @@ export interface ForwardWrite {
   readonly checksums: Uint8Array;
   /** As in WriteChunk. */
   readonly isDurable?: boolean | undefined;
+  /** Ascending; none but with EXTENTS. */
+  readonly extents: readonly Extent[];
 }
 
 function encodeForwardWrite(message: ForwardWrite, writer: wire.Writer): void {
@@ -6933,6 +6991,11 @@ function encodeForwardWrite(message: ForwardWrite, writer: wire.Writer): void {
   if (message.isDurable !== undefined) {
     writer.uint32(120).bool(message.isDurable);
   }
+  for (const item of message.extents) {
+    writer.uint32(130).fork();
+    encodeExtent(item, writer);
+    writer.ldelim();
+  }
 }
 
 function decodeForwardWrite(reader: wire.Reader): ForwardWrite {
@@ -6951,6 +7014,7 @@ function decodeForwardWrite(reader: wire.Reader): ForwardWrite {
   let $endBytes = 0;
   let $checksums: Uint8Array = wire.EMPTY;
   let $isDurable: boolean | undefined;
+  const $extents: Extent[] = [];
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -6999,6 +7063,9 @@ function decodeForwardWrite(reader: wire.Reader): ForwardWrite {
       case 120:
         $isDurable = reader.bool();
         break;
+      case 130:
+        wire.push($extents, wire.nested(reader, decodeExtent));
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -7019,6 +7086,7 @@ function decodeForwardWrite(reader: wire.Reader): ForwardWrite {
     endBytes: $endBytes,
     checksums: $checksums,
     isDurable: $isDurable,
+    extents: $extents,
   };
 }
 
@@ -15903,6 +15971,102 @@ export const WriteChunk: wire.MessageType<WriteChunk> = {
   name: "WriteChunk",
   encode: encodeWriteChunk,
   decode: decodeWriteChunk,
+};
+
+/**
+ * One write of several places, none of which overlap. Stores the payload, which has their bytes one behind the other. Sent by
+ * clients to the head, which passes it on as ForwardWrite.
+ */
+export interface WriteExtents {
+  readonly chunkId: number;
+  readonly version: number;
+  readonly sessionId: number;
+  readonly sequence: number;
+  readonly acknowledgedBelow: number;
+  /** Ascending. */
+  readonly extents: readonly Extent[];
+  /** Of the payload, one per block. */
+  readonly checksums: Uint8Array;
+}
+
+function encodeWriteExtents(message: WriteExtents, writer: wire.Writer): void {
+  if (message.chunkId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.chunkId));
+  }
+  if (message.version !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.version));
+  }
+  if (message.sessionId !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.sessionId));
+  }
+  if (message.sequence !== 0) {
+    writer.uint32(32).uint64(wire.safe(message.sequence));
+  }
+  if (message.acknowledgedBelow !== 0) {
+    writer.uint32(40).uint64(wire.safe(message.acknowledgedBelow));
+  }
+  for (const item of message.extents) {
+    writer.uint32(50).fork();
+    encodeExtent(item, writer);
+    writer.ldelim();
+  }
+  if (message.checksums.length !== 0) {
+    writer.uint32(58).bytes(message.checksums);
+  }
+}
+
+function decodeWriteExtents(reader: wire.Reader): WriteExtents {
+  let $chunkId = 0;
+  let $version = 0;
+  let $sessionId = 0;
+  let $sequence = 0;
+  let $acknowledgedBelow = 0;
+  const $extents: Extent[] = [];
+  let $checksums: Uint8Array = wire.EMPTY;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $chunkId = wire.uint64(reader);
+        break;
+      case 16:
+        $version = wire.uint64(reader);
+        break;
+      case 24:
+        $sessionId = wire.uint64(reader);
+        break;
+      case 32:
+        $sequence = wire.uint64(reader);
+        break;
+      case 40:
+        $acknowledgedBelow = wire.uint64(reader);
+        break;
+      case 50:
+        wire.push($extents, wire.nested(reader, decodeExtent));
+        break;
+      case 58:
+        $checksums = reader.bytes();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    chunkId: $chunkId,
+    version: $version,
+    sessionId: $sessionId,
+    sequence: $sequence,
+    acknowledgedBelow: $acknowledgedBelow,
+    extents: $extents,
+    checksums: $checksums,
+  };
+}
+
+/** How {@link WriteExtents} travels. */
+export const WriteExtents: wire.MessageType<WriteExtents> = {
+  name: "WriteExtents",
+  encode: encodeWriteExtents,
+  decode: decodeWriteExtents,
 };
 
 /** The session was given this chunk's map for writing. */

@@ -27,6 +27,8 @@ interface FilePlan {
   readonly syncRate: number;
   readonly truncateRate: number;
   readonly punchRate: number;
+  /** Chance of a request to be for one block or a few: clients send these together. */
+  readonly blockRate: number;
   /** Requests under way on one handle. */
   readonly depthMax: number;
   /** Chance of an open to be followed by another number of replicas, up to this. */
@@ -293,7 +295,8 @@ function drawPlan(prng: Prng, replicasMax: number): FilePlan {
     syncRate: prng.pick([0, 0.05, 0.3]),
     truncateRate: prng.pick([0, 0.02, 0.15]),
     punchRate: prng.pick([0, 0.02, 0.1]),
-    depthMax: prng.pick([1, 2, 4]),
+    depthMax: prng.pick([1, 2, 4, 12]),
+    blockRate: prng.pick([0, 0, 0.8]),
     storageRate: prng.pick([0, 0, 0.05]),
     replicasMax,
     releaseRate: prng.pick([0, 0.5, 1]),
@@ -312,6 +315,10 @@ function drawSmallPlan(prng: Prng, replicasMax: number): FilePlan {
 
 /** Aligned or not, small or large, mostly where something is already. */
 function drawRange(plan: FilePlan, prng: Prng): { offset: number; lengthBytes: number } {
+  if (prng.chance(plan.blockRate)) {
+    const block = prng.below(Math.max(1, Math.floor(plan.sizeBytesMax / BLOCK_BYTES)));
+    return { offset: block * BLOCK_BYTES, lengthBytes: prng.pick([1, 1, 1, 3]) * BLOCK_BYTES };
+  }
   const size = prng.pick([1, 100, 4096, plan.requestBytesMax, plan.requestBytesMax]);
   let lengthBytes = Math.min(prng.between(1, size), plan.sizeBytesMax);
   let offset = prng.below(Math.max(1, plan.sizeBytesMax - lengthBytes));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { chunkVersion } from "../../../src/chunk/index.js";
+import { BLOCK_BYTES, chunkVersion, rangeAround } from "../../../src/chunk/index.js";
 import { Activity } from "../../../src/cs/activity.js";
 import { Bitmap } from "../../../src/cs/core/bitmap.js";
 import { Fill } from "../../../src/cs/core/fill.js";
@@ -41,6 +41,15 @@ test("a replica that is filled keeps what the chain wrote beyond its source's en
   filling.changed(change("write", 8000));
   await world.run(filling.finish());
   expect(stored.highWaterBytes).toBe(8000);
+});
+
+test("what the chain wrote is not overwritten by what is fetched, and what it left out between is", async () => {
+  const { filling } = await kept(20_000);
+  const extents = [0, 2].map((block) => ({ offset: block * BLOCK_BYTES, lengthBytes: BLOCK_BYTES }));
+
+  filling.changed({ ...change("write", 12_288), kind: "extents", ...rangeAround(extents), extents });
+
+  expect([0, 1, 2, 3].map((block) => filling.fill.isWanted(block))).toEqual([false, true, false, true]);
 });
 
 test("a replica that is filled ends at a cut, whether it came down the chain or with an install", async () => {

@@ -46,6 +46,8 @@ export class FakeChunkServer {
   readCount = 0;
   locateCount = 0;
   syncCount = 0;
+  /** Of each message that wrote several places: how many. */
+  readonly extentCounts: number[] = [];
   /** Answers to reads and writes leave the server so much later, ms. */
   answerDelayMs = 0;
   readonly #peers: () => ReadonlyMap<CsId, FakeChunkServer>;
@@ -115,6 +117,19 @@ export class FakeChunkServer {
         return await this.#change(request.body, (replica) => {
           put(replica, offset, bytes);
           if (isDurable === true) replica.syncedWrites = replica.writes;
+        });
+      }
+      case "extents": {
+        const { extents, checksums } = request.body;
+        this.extentCounts.push(extents.length);
+        if (findMismatch(payload, 0, checksums) !== undefined) throw storageError("chunk_corrupt");
+        const bytes = Uint8Array.from(payload);
+        return await this.#change(request.body, (replica) => {
+          let done = 0;
+          for (const { offset, lengthBytes } of extents) {
+            put(replica, offset, bytes.subarray(done, done + lengthBytes));
+            done += lengthBytes;
+          }
         });
       }
       case "zero": {

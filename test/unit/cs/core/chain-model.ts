@@ -6,7 +6,9 @@ import {
   chunkId,
   chunkVersion,
   csId,
+  extentsOf,
   type ForwardWrite,
+  rangeAround,
 } from "../../../../src/chunk/index.js";
 import type { ChainAnswer, ChainEffect, Change, ForwardResult } from "../../../../src/cs/core/chain-types.js";
 import { ReplicaChain } from "../../../../src/cs/core/replica-chain.js";
@@ -17,8 +19,8 @@ const CHUNK = chunkId(1);
 /** A write, known everywhere by its number; the value it puts into its blocks is that number. */
 interface Write {
   readonly value: number;
-  readonly from: number;
-  readonly to: number;
+  /** Ascending. */
+  readonly blocks: readonly number[];
 }
 
 type OnAnswer = (answer: ChainAnswer) => void;
@@ -121,8 +123,11 @@ export class ChainModel {
   #write(): void {
     if (this.#pendingWrites.size > 12) return;
     const from = this.#prng.below(BLOCKS);
-    const to = Math.min(BLOCKS, from + 1 + this.#prng.below(2));
-    const write = { value: this.#nextValue++, from, to };
+    const to = Math.min(BLOCKS, from + 1 + this.#prng.below(4));
+    const all = Array.from({ length: to - from }, (_, index) => from + index);
+    // Some write all of a range, some leave a hole in it.
+    const hole = this.#prng.chance(0.5) && all.length > 2 ? from + 1 : undefined;
+    const write = { value: this.#nextValue++, blocks: all.filter((block) => block !== hole) };
     this.#pendingWrites.set(write.value, write);
     this.#send(write);
   }
@@ -136,7 +141,7 @@ export class ChainModel {
       if (type !== "done") return;
       if (!this.#pendingWrites.delete(write.value)) return;
       this.ackCount++;
-      for (let block = write.from; block < write.to; block++) this.#seen(block, write.value);
+      for (const block of write.blocks) this.#seen(block, write.value);
     });
   }
 
@@ -145,11 +150,12 @@ export class ChainModel {
     head.waiting.set(requestId, onAnswer);
     const changeId = head.chain.newOperationId();
     head.values.set(changeId, write.value);
+    const extents = write.blocks.map((block) => ({ offset: block * BLOCK_BYTES, lengthBytes: BLOCK_BYTES }));
     const submission = {
       writeId: { sessionId: 1, sequence: write.value, acknowledgedBelow: 0 },
-      kind: "write" as const,
-      offset: write.from * BLOCK_BYTES,
-      lengthBytes: (write.to - write.from) * BLOCK_BYTES,
+      kind: "extents" as const,
+      ...rangeAround(extents),
+      extents,
     };
     this.#carry(head, head.chain.submit(changeId, submission, requestId));
   }
@@ -292,7 +298,7 @@ export class ChainModel {
 
   #sequenced(server: Server, change: Change): void {
     const value = defined(server.values.get(change.id), "a value");
-    for (let block = change.offset / BLOCK_BYTES; block < end(change); block++) {
+    for (const block of blocksOf(change)) {
       if (!this.#history[block]?.includes(value)) this.#history[block]?.push(value);
     }
   }
@@ -300,7 +306,7 @@ export class ChainModel {
   #store(server: Server, change: Change): void {
     const value = defined(server.values.get(change.id), "a value");
     server.stored.push(value);
-    for (let block = change.offset / BLOCK_BYTES; block < end(change); block++) server.blocks[block] = value;
+    for (const block of blocksOf(change)) server.blocks[block] = value;
   }
 
   #forward(server: Server, effect: Extract<ChainEffect, { type: "forward" }>): void {
@@ -319,6 +325,7 @@ export class ChainModel {
       floor,
       offset: change.offset,
       lengthBytes: change.lengthBytes,
+      extents: change.extents,
       endBytes: 0,
       checksums: new Uint8Array(0),
     };
@@ -357,6 +364,6 @@ export class ChainModel {
   }
 }
 
-function end(change: Change): number {
-  return (change.offset + change.lengthBytes) / BLOCK_BYTES;
+function blocksOf(change: Change): number[] {
+  return extentsOf(change).map(({ offset }) => offset / BLOCK_BYTES);
 }

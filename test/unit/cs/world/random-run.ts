@@ -1,5 +1,5 @@
 import { assert, Prng } from "../../../../src/base/index.js";
-import type { CsId } from "../../../../src/chunk/index.js";
+import type { CsId, Extent } from "../../../../src/chunk/index.js";
 import type { DiskFaultRule } from "../../../sim/world/index.js";
 import { CHUNK, ChainWorld } from "./chain-world.js";
 
@@ -13,6 +13,8 @@ export interface RandomRun {
   /** A fault of the disk of the first server, put in after some steps. */
   readonly diskFault?: DiskFaultRule;
 }
+
+const KINDS = ["write", "write", "write", "extents", "read", "read", "zero", "sync"] as const;
 
 interface Pending {
   readonly from: number;
@@ -76,8 +78,9 @@ class Run {
     const from = Math.floor(this.#prng.below(span) / unit) * unit;
     const length = Math.ceil((1 + this.#prng.below(lengthMax)) / unit) * unit;
     const to = Math.min(this.#chunkBytes, from + length);
-    const kind = this.#prng.pick(["write", "write", "write", "read", "read", "zero", "sync"] as const);
-    if (kind === "sync") this.#watch(this.#chain.client.sync(CHUNK));
+    const kind = this.#prng.pick(KINDS);
+    if (kind === "extents") this.#scatter();
+    else if (kind === "sync") this.#watch(this.#chain.client.sync(CHUNK));
     else if ([...this.#pending].some((one) => one.from < to && from < one.to)) return;
     else if (kind === "read") this.#watch(this.#read(from, to));
     else this.#watch(this.#change(kind, from, to));
@@ -96,6 +99,31 @@ class Run {
       this.#model.fill(0, from, to);
     }
     this.#pending.delete(range);
+  }
+
+  /** One write of some of a few neighbouring blocks. */
+  #scatter(): void {
+    const blockCount = Math.floor(this.#chunkBytes / 4096);
+    const first = this.#prng.below(blockCount - 8);
+    const blocks = [0, 1, 2, 3, 4, 5, 6, 7]
+      .filter(() => this.#prng.chance(0.4))
+      .map((block) => first + block);
+    const extents = blocks.map((block) => ({ offset: block * 4096, lengthBytes: 4096 }));
+    const ranges = extents.map(({ offset, lengthBytes }) => ({ from: offset, to: offset + lengthBytes }));
+    const isFree = (range: Pending): boolean =>
+      ![...this.#pending].some((one) => one.from < range.to && range.from < one.to);
+    if (extents.length > 0 && ranges.every(isFree)) this.#watch(this.#writeExtents(extents, ranges));
+  }
+
+  async #writeExtents(extents: readonly Extent[], ranges: readonly Pending[]): Promise<void> {
+    for (const range of ranges) this.#pending.add(range);
+    const byte = this.#prng.between(1, 255);
+    await this.#chain.client.writeExtents(CHUNK, extents, byte);
+    for (const range of ranges) {
+      this.#model.fill(byte, range.from, range.to);
+      this.#highWaterBytes = Math.max(this.#highWaterBytes, range.to);
+      this.#pending.delete(range);
+    }
   }
 
   /** Nothing else touches the range meanwhile, so it must be exactly the model. */

@@ -4,6 +4,7 @@ import {
   type ChunkMap,
   type ChunkRequest,
   checksumsOf,
+  type Extent,
   findMismatch,
 } from "../../../../src/chunk/index.js";
 import { CallClient, CHUNK_CHANNEL, type ChunkAnswer, type ChunkCall } from "../../../../src/rpc/index.js";
@@ -40,6 +41,17 @@ export class ToyClient {
     await this.#change(chunkId, payload, (map, ids) => ({
       type: "write",
       body: { chunkId, version: map.version, ...ids, offset, checksums, isDurable },
+    }));
+  }
+
+  /** One write of several places, which ascend; every block is filled with the byte. */
+  async writeExtents(chunkId: ChunkId, extents: readonly Extent[], byte: number): Promise<void> {
+    const lengthBytes = extents.reduce((sum, extent) => sum + extent.lengthBytes, 0);
+    const payload = new Uint8Array(lengthBytes).fill(byte);
+    const checksums = checksumsOf(payload, 0);
+    await this.#change(chunkId, payload, (map, ids) => ({
+      type: "extents",
+      body: { chunkId, version: map.version, ...ids, extents, checksums },
     }));
   }
 
