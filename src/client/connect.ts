@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import { loadCredential } from "../auth/index.js";
 import { clientAddressOf, findMds, machineSearch } from "../discovery/index.js";
-import { realWorld } from "../io/real/index.js";
+import { filesId, realWorld } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { CHUNK_CHANNEL, METADATA_SESSION } from "../rpc/index.js";
@@ -75,7 +75,7 @@ export async function connectCluster(options: ConnectOptions): Promise<Cluster> 
     {
       methods: [{ path: CHUNK_CHANNEL.path }, { path: METADATA_SESSION.path, isLocalOnly: true }],
       protection: encrypt ? "encrypted" : "authenticated",
-      bootId: world.disk.bootId(),
+      filesId: filesId(world.disk),
     },
   );
   const blockCache =

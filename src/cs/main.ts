@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { type AuthorizationTable, loadCredential, type Role } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import { clientAddressOf, findMds, machineSearch } from "../discovery/index.js";
-import { processReadings, realWorld, servePages } from "../io/real/index.js";
+import { filesId, processReadings, realWorld, servePages } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { CHUNK_CHANNEL, openDataChannel } from "../rpc/index.js";
@@ -77,7 +77,7 @@ async function main(): Promise<void> {
     {
       methods: [{ path: CHUNK_CHANNEL.path, socketPath: join(directory, "data.sock") }],
       protection: process.env["PSTORAGE_ENCRYPT"] === "1" ? "encrypted" : "authenticated",
-      bootId: world.disk.bootId(),
+      filesId: filesId(world.disk),
     },
   );
   const halt = (error: unknown): void => {

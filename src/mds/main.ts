@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { loadCredential } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import { canAnnounce, MdsAnnouncer } from "../discovery/index.js";
-import { processReadings, realWorld, servePages } from "../io/real/index.js";
+import { filesId, processReadings, realWorld, servePages } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { METADATA_SESSION } from "../rpc/index.js";
@@ -78,7 +78,7 @@ async function main(): Promise<void> {
         { path: RAFT_PEER.path, socketPath: join(directory, "raft.sock"), isLocalOnly: true },
         { path: METADATA_SESSION.path, socketPath: join(directory, "session.sock"), isLocalOnly: true },
       ],
-      bootId: world.disk.bootId(),
+      filesId: filesId(world.disk),
     },
   );
   const halt = (error: unknown): void => {

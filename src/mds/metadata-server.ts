@@ -124,9 +124,10 @@ export class MetadataServer {
 
   /** Of this server, and of the whole cluster while it leads. */
   async metrics(): Promise<MetricSample[]> {
-    const { isLeader, term, appliedIndex, commitIndex } = this.#replica.status();
+    const { isLeader, leaderId, term, appliedIndex, commitIndex } = this.#replica.status();
+    const hasLeader = leaderId !== undefined;
     const logSeconds = this.#replica.logTimeMs / 1000;
-    const own = mdsSamples({ isLeader, term, appliedIndex, commitIndex, logSeconds });
+    const own = mdsSamples({ isLeader, hasLeader, term, appliedIndex, commitIndex, logSeconds });
     const leadership = this.#leadership;
     if (leadership === undefined) return own;
     return [...own, ...clusterSamples(await clusterStatus(leadership, this.#config.identity.mdsId))];

@@ -4,6 +4,8 @@ import { counterSample, gaugeSample, type MetricSample } from "../telemetry/inde
 /** Readings of one metadata server, whether it leads or not. */
 export interface MdsReadings {
   readonly isLeader: boolean;
+  /** It leads, or has heard from a leader lately. */
+  readonly hasLeader: boolean;
   readonly term: number;
   readonly appliedIndex: number;
   readonly commitIndex: number;
@@ -15,6 +17,11 @@ export interface MdsReadings {
 export function mdsSamples(readings: MdsReadings): MetricSample[] {
   return [
     gaugeSample("pstorage_mds_is_leader", "1 while this server leads.", readings.isLeader ? 1 : 0),
+    gaugeSample(
+      "pstorage_mds_has_leader",
+      "1 while this server leads or hears from the one that does.",
+      readings.hasLeader ? 1 : 0,
+    ),
     gaugeSample(
       "pstorage_mds_term",
       "The Raft term that it knows; grows with every election.",

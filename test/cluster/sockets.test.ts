@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadCredential } from "../../src/auth/index.js";
 import { clientAddressOf } from "../../src/discovery/index.js";
 import type { Net } from "../../src/io/index.js";
-import { realWorld } from "../../src/io/real/index.js";
+import { filesId, realWorld } from "../../src/io/real/index.js";
 import { RAFT_PEER } from "../../src/mds/raft-wire.js";
 import { encodeGreeting } from "../../src/rpc/channel/data-greeting.js";
 import { DataChannels } from "../../src/rpc/channel/index.js";
@@ -32,7 +32,7 @@ async function logged(message: string): Promise<number> {
 }
 
 /** Calls as host 2, which has no metadata server, and where they were connected to besides gRPC. */
-async function callsOfHost2(bootId: string): Promise<{ rpc: Rpc; clusterId: string; dialled: string[] }> {
+async function callsOfHost2(filesId: string): Promise<{ rpc: Rpc; clusterId: string; dialled: string[] }> {
   const dialled: string[] = [];
   const watched: Net = {
     listen: (address, accept) => net.listen(address, accept),
@@ -50,7 +50,7 @@ async function callsOfHost2(bootId: string): Promise<{ rpc: Rpc; clusterId: stri
   ];
   const world = { clock, net: watched, random, log: noopLogger };
   const { clusterId } = credential;
-  return { rpc: new DataChannels(grpc, world, { methods, bootId }), clusterId, dialled };
+  return { rpc: new DataChannels(grpc, world, { methods, filesId }), clusterId, dialled };
 }
 
 test(
@@ -70,12 +70,14 @@ test(
 );
 
 test.each([
-  ["on the same host, over the socket", () => disk.bootId(), 1],
+  ["on the same host, over the socket", () => filesId(disk), 1],
   ["on another host, over gRPC", () => "another", 0],
+  // Its paths lead to files of its own.
+  ["in a container on the same host, over gRPC", () => `${disk.bootId()}/0/0`, 0],
 ])(
   "who was let in is held to its certificate: %s",
-  async (_name, bootId, count) => {
-    const { rpc, clusterId, dialled } = await callsOfHost2(bootId());
+  async (_name, ofFiles, count) => {
+    const { rpc, clusterId, dialled } = await callsOfHost2(ofFiles());
     const address = harness.lab.mdsAddresses[0] ?? "";
     const refusals = await logged("a stream between metadata servers was refused");
     const code = await new Promise<string>((resolve) => {

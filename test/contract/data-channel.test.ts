@@ -125,7 +125,7 @@ test("a server that lets nobody ask for data channels, as one of an older versio
   const served = await server.serve("127.0.0.1:0", (service) =>
     service.stream(ECHO, (channel) => channel.onMessage((message) => channel.send(message))),
   );
-  const client = dataChannelWorld({ bootId: "this" }).client();
+  const client = dataChannelWorld({ filesId: "this" }).client();
   const channel = client.open(ECHO, served.address);
   const answer = new Promise<Uint8Array>((resolve) => channel.onMessage(resolve));
   channel.send(Uint8Array.of(5, 6));

@@ -22,15 +22,15 @@ describe.each([
   ["gRPC", grpcWorld],
   ["TCP without TLS", netWorld],
   ["the simulated network", simWorld],
-  ["a data channel", () => dataChannelWorld({ bootId: "" })],
-  ["an encrypted data channel", () => dataChannelWorld({ bootId: "", protection: "encrypted" })],
-  ["a data channel by a unix socket", () => dataChannelWorld({ bootId: "this", socketPath })],
+  ["a data channel", () => dataChannelWorld({ filesId: "" })],
+  ["an encrypted data channel", () => dataChannelWorld({ filesId: "", protection: "encrypted" })],
+  ["a data channel by a unix socket", () => dataChannelWorld({ filesId: "this", socketPath })],
   [
     "a unix socket, which other hosts would not be given",
-    () => dataChannelWorld({ bootId: "this", socketPath, isLocalOnly: true }),
+    () => dataChannelWorld({ filesId: "this", socketPath, isLocalOnly: true }),
   ],
-  ["gRPC, from another host", () => dataChannelWorld({ bootId: "", socketPath, isLocalOnly: true })],
-  ["gRPC, where data channels cannot be had", () => dataChannelWorld({ bootId: "", isBlocked: true })],
+  ["gRPC, from another host", () => dataChannelWorld({ filesId: "", socketPath, isLocalOnly: true })],
+  ["gRPC, where data channels cannot be had", () => dataChannelWorld({ filesId: "", isBlocked: true })],
 ] as const)("calls over %s", (_name, makeWorld) => {
   let world: RpcWorld;
   let serverRpc: Rpc;

@@ -5,6 +5,7 @@ import { RealDisk } from "./real-disk.js";
 import { RealNet } from "./real-net.js";
 import { RealRandom } from "./real-random.js";
 
+export { filesId } from "./files-id.js";
 export { processReadings } from "./process-readings.js";
 export { type Page, type PageServer, servePages } from "./real-pages.js";
 

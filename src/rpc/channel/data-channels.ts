@@ -47,8 +47,8 @@ export interface DataChannelOptions {
   readonly methods: readonly DataMethod[];
   /** Between hosts; default `authenticated`. */
   readonly protection?: Exclude<Protection, "plain"> | undefined;
-  /** Tells this host, since it started, from all others: its own servers are reached by unix sockets. */
-  readonly bootId: string;
+  /** Of those who see the same files: servers among them are reached by unix sockets, by their paths. */
+  readonly filesId: string;
 }
 
 /**
@@ -96,7 +96,7 @@ export class DataChannels implements Rpc {
 
   async serve(address: string, define: (service: Service) => void): Promise<RpcListener> {
     const own = new MethodTable();
-    const { methods, bootId } = this.#options;
+    const { methods, filesId } = this.#options;
     const served: { readonly data: DataListener; readonly method: DataMethod }[] = [];
     const listener = await this.#rpc.serve(address, (service) => {
       define({
@@ -112,7 +112,7 @@ export class DataChannels implements Rpc {
         const data = new DataListener(this.#world, handler);
         served.push({ data, method });
         service.unary(openDataChannel(method.path), async (request, peer) =>
-          data.grant(peer, request.bootId !== "" && request.bootId === bootId),
+          data.grant(peer, request.bootId !== "" && request.bootId === filesId),
         );
       }
     });
@@ -143,7 +143,7 @@ export class DataChannels implements Rpc {
       // As a stream, whose peer is known.
       const { path, request, reply } = openDataChannel(dial.method.path);
       const asking = this.#rpc.open({ path, up: request, down: reply }, address);
-      const body = { bootId: this.#options.bootId };
+      const body = { bootId: this.#options.filesId };
       const grant = await unaryCall(asking, body, { deadlineMs: GRANT_TIMEOUT_MS }, clock);
       return await this.#connect(dial, grant, asking.peer);
     } catch (error) {
@@ -196,7 +196,7 @@ export class DataChannels implements Rpc {
       try {
         return { connection: await net.connect(`unix:${socketPath}`, timing), protection: "plain" };
       } catch (error) {
-        // As in a container, which shares the host but not its files.
+        // As where a directory is mounted for some processes only.
         if (failureOf(error) === undefined) throw error;
       }
     }

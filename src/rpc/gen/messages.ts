@@ -5193,7 +5193,7 @@ export const DataChannelGrant: wire.MessageType<DataChannelGrant> = {
 };
 
 export interface DataChannelRequest {
-  /** Of the caller's host since it started: whoever shares it may be offered a unix socket. */
+  /** Of those who see the same files as the caller: a server among them may offer it a unix socket. */
   readonly bootId: string;
 }
 

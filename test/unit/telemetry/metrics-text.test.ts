@@ -24,7 +24,14 @@ const textOf = (path: string): string => readFileSync(join(root, path), "utf8");
 /** Everything that any daemon tells. */
 const ALL: readonly MetricSample[] = [
   ...processSamples({ cpuSeconds: 1, residentBytes: 2, startSeconds: 3 }),
-  ...mdsSamples({ isLeader: true, term: 3, appliedIndex: 10, commitIndex: 11, logSeconds: 0.5 }),
+  ...mdsSamples({
+    isLeader: true,
+    hasLeader: true,
+    term: 3,
+    appliedIndex: 10,
+    commitIndex: 11,
+    logSeconds: 0.5,
+  }),
   ...clusterSamples(STATUS),
   ...csSamples({
     totals: sampleCs().totals,
