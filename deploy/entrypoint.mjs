@@ -11,6 +11,7 @@
  *                           makes the cluster
  *   PSTORAGE_DATA           where the repository lies (/data)
  *   PSTORAGE_METRICS        [ADDR:]PORT of /metrics; empty: none
+ *   PSTORAGE_DASHBOARD      [ADDR:]PORT of a metadata server's dashboard
  *   PSTORAGE_MOUNT          where a client mounts the cluster (/mnt/pstorage)
  */
 import { spawn, spawnSync } from "node:child_process";
@@ -31,6 +32,7 @@ const cluster = need("PSTORAGE_NAME");
 const data = process.env.PSTORAGE_DATA ?? "/data";
 const repository = join(data, role);
 const metrics = process.env.PSTORAGE_METRICS ?? "";
+const dashboard = process.env.PSTORAGE_DASHBOARD ?? "";
 const password = readPassword();
 // Daemons have this host's credential, and no use for the password.
 const { PSTORAGE_PASSWORD: _password, ...env } = process.env;
@@ -60,7 +62,12 @@ async function make() {
 
 function daemonLine() {
   if (role !== "client")
-    return [program(`${role}d`), "-r", repository, ...(metrics === "" ? [] : ["--metrics", metrics])];
+    return [
+      program(`${role}d`),
+      ...["-r", repository],
+      ...(metrics === "" ? [] : ["--metrics", metrics]),
+      ...(role === "mds" && dashboard !== "" ? ["--dashboard", dashboard] : []),
+    ];
   const mountPoint = process.env.PSTORAGE_MOUNT ?? "/mnt/pstorage";
   const options = metrics === "" ? [] : ["-o", `metrics=${metrics}`];
   return [program("pstorage-mount"), "-f", "-c", cluster, ...options, mountPoint];

@@ -20,11 +20,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   discovery: ["base", "io"],
   auth: ["base", "io"],
   rpc: ["base", "chunk", "meta", "io", "telemetry", "auth"],
-  mds: ["base", "chunk", "meta", "raft", "io", "telemetry", "auth", "discovery", "rpc"],
+  mds: ["base", "chunk", "meta", "raft", "io", "telemetry", "auth", "discovery", "rpc", "dashboard"],
   cs: ["base", "chunk", "meta", "io", "telemetry", "auth", "discovery", "rpc"],
   client: ["base", "chunk", "meta", "io", "telemetry", "auth", "discovery", "rpc"],
   mount: ["base", "chunk", "meta", "io", "telemetry", "auth", "rpc", "client"],
-  dashboard: ["base", "io", "meta", "client"],
+  dashboard: ["base", "io", "meta", "telemetry", "auth", "discovery", "rpc", "client"],
   cli: [
     "base",
     "chunk",
@@ -71,6 +71,7 @@ const COMPOSITION_ROOTS = [
   "src/mds/main.ts",
   "src/cs/main.ts",
   "src/client/connect.ts",
+  "src/dashboard/serve.ts",
   "src/mount/main.ts",
   "src/cli/",
 ];
@@ -79,6 +80,7 @@ const COMPOSITION_ROOTS = [
 const MACHINE_FILES: Readonly<Record<string, string>> = {
   "src/discovery/dns.ts": "the resolver of the machine",
   "src/discovery/multicast.ts": "multicast on the networks of the machine",
+  "src/dashboard/desk-requests.ts": "who asks over HTTP",
   "src/dashboard/http-server.ts": "HTTP, and the files of the page",
   "src/mount/dev-fuse.ts": "/dev/fuse",
   "src/mount/mount-point.ts": "mount(8), umount(8) and /proc/mounts",
@@ -148,7 +150,7 @@ test("rooms import only what lies below them, and through the door", () => {
       const isDoor = target === `src/${targetRoom}/index.js`;
       const isComposed =
         isRoot(path) &&
-        /^src\/(io\/real|rpc\/(grpc|channel|inproc))\/index\.js$|^src\/(mds|cs|client|mount)\/[a-z-]+\.js$/.test(
+        /^src\/(io\/real|rpc\/(grpc|channel|inproc))\/index\.js$|^src\/(mds|cs|client|mount|dashboard)\/[a-z-]+\.js$/.test(
           target,
         );
       if (!isDoor && !isComposed)

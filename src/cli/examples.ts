@@ -14,6 +14,9 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   restore: ["-c stor1 restore /root/stor1.backup -a 10.37.130.1 -r /pstorage/stor1-mds"],
   recovery: ["-c stor1 recovery"],
   doctor: ["-c stor1 doctor"],
+  "advise-configuration": [
+    "-c stor1 advise-configuration --cs /disks/sdb/stor1-cs --cs /disks/sdc/stor1-cs --ssd /ssd -m /mnt/stor1",
+  ],
   discover: ["discover"],
   "list-services": ["list-services -C"],
   "install-services": ["-c stor1 install-services --mount /mnt/stor1"],

@@ -9,7 +9,7 @@ import { parseMdsName, parseMdsNames } from "../discovery/index.js";
  *     etc/pstorage/clusters/NAME/bs.list        addresses of metadata servers, one IP[:PORT] a line
  *     etc/pstorage/clusters/NAME/auth_digest.key  the host's credential
  *     etc/pstorage/host_id, location            identity and place of the host
- *     etc/pstorage/mds.config, cs.config        the repositories of this host, one `CLUSTER DIR [metrics=[ADDR:]PORT]` a line
+ *     etc/pstorage/mds.config, cs.config        the repositories of this host, one `CLUSTER DIR [metrics=[ADDR:]PORT] [dashboard=[ADDR:]PORT]` a line
  *     run/pstorage/                             process ids
  */
 export class HostFiles {
@@ -88,10 +88,16 @@ export class HostFiles {
     const services: Service[] = [];
     for (const line of text.split("\n")) {
       // A directory may have a # in its name: only whole lines are comments.
-      const [entry, metrics] = splitMetrics(line.replace(/^\s*#.*/, "").trim());
+      const { entry, metrics, dashboard } = splitPlaces(line.replace(/^\s*#.*/, "").trim());
       const [clusterName, directory] = splitOnce(entry);
       if (clusterName === "" || directory === "") continue;
-      services.push({ kind, clusterName, directory, ...(metrics === undefined ? {} : { metrics }) });
+      services.push({
+        kind,
+        clusterName,
+        directory,
+        ...(metrics === undefined ? {} : { metrics }),
+        ...(dashboard === undefined ? {} : { dashboard }),
+      });
     }
     return services;
   }
@@ -112,8 +118,8 @@ export class HostFiles {
 
   async #writeServices(kind: ServiceKind, services: readonly Service[]): Promise<void> {
     const lines = services.map(
-      ({ clusterName, directory, metrics }) =>
-        `${clusterName} ${directory}${metrics === undefined ? "" : ` metrics=${metrics}`}\n`,
+      ({ clusterName, directory, metrics, dashboard }) =>
+        `${clusterName} ${directory}${metrics === undefined ? "" : ` metrics=${metrics}`}${dashboard === undefined ? "" : ` dashboard=${dashboard}`}\n`,
     );
     await writeText(this.path("etc/pstorage", `${kind}.config`), lines.join(""));
   }
@@ -128,6 +134,8 @@ export interface Service {
   readonly directory: string;
   /** Where its daemon serves metrics, `[ADDR:]PORT`; nowhere without. */
   readonly metrics?: string;
+  /** Of a metadata server: where it serves the dashboard, `[ADDR:]PORT` or `off`; without, as the daemon does by itself. */
+  readonly dashboard?: string;
 }
 
 const CLUSTER_NAME = /^[A-Za-z0-9_-]{1,63}$/;
@@ -165,8 +173,14 @@ function splitOnce(line: string): [string, string] {
   return [found?.[1] ?? "", found?.[2] ?? ""];
 }
 
-/** A line of mds.config or cs.config without `metrics=` at its end, and what that says. */
-function splitMetrics(line: string): [string, string | undefined] {
-  const found = /^(.*?)\s+metrics=(\S+)$/.exec(line);
-  return found === null ? [line, undefined] : [found[1] ?? "", found[2]];
+/** A line of mds.config or cs.config without `metrics=` and `dashboard=` at its end, and what those say. */
+function splitPlaces(line: string): {
+  readonly entry: string;
+  readonly metrics?: string;
+  readonly dashboard?: string;
+} {
+  const found = /^(.*?)\s+(metrics|dashboard)=(\S+)$/.exec(line);
+  if (found === null) return { entry: line };
+  const [, before = "", name = "", value] = found;
+  return { [name]: value, ...splitPlaces(before) };
 }

@@ -21,6 +21,7 @@ import { defineSetConfig } from "./commands/config/set.js";
 import { defineMakeCs } from "./commands/cs/make.js";
 import { defineRmCs } from "./commands/cs/remove.js";
 import { defineFileCommands } from "./commands/file/index.js";
+import { defineAdviseConfiguration } from "./commands/host/advise-configuration.js";
 import { defineAuthNode } from "./commands/host/authenticate.js";
 import { defineDoctor } from "./commands/host/doctor.js";
 import { defineLabCommands } from "./commands/lab/index.js";
@@ -48,6 +49,7 @@ const COMMANDS: readonly ((program: Command, invocation: Invocation) => void)[] 
   defineRestore,
   defineRecovery,
   defineDoctor,
+  defineAdviseConfiguration,
   defineDiscover,
   defineListServices,
   defineInstallServices,

@@ -158,8 +158,12 @@ export function describeService(service: LocalService): string {
   return `${serviceName(service)} of ${service.clusterName} (${service.directory})`;
 }
 
-function daemonArguments({ kind, directory, metrics }: Service): string[] {
-  return [daemonProgram(kind), "-r", directory, ...(metrics === undefined ? [] : ["--metrics", metrics])];
+function daemonArguments({ kind, directory, metrics, dashboard }: Service): string[] {
+  const places = [
+    ...(metrics === undefined ? [] : ["--metrics", metrics]),
+    ...(dashboard === undefined || kind === "cs" ? [] : ["--dashboard", dashboard]),
+  ];
+  return [daemonProgram(kind), "-r", directory, ...places];
 }
 
 function daemonProgram(kind: ServiceKind): string {

@@ -38,6 +38,8 @@ export interface AdminWorld {
 
 /** An operator wants to know that nobody leads, rather than wait for it. */
 const TIMEOUT_MS = 30_000;
+/** Chunks asked for at once. */
+const CHUNK_PAGE = 500;
 /** How long one server may take to answer. */
 const ANSWER_MS = 10_000;
 const BACKOFF = { delayMsMin: 50, delayMsMax: 1000 };
@@ -112,6 +114,17 @@ export class Admin {
   /** A page; `nextIndex` of the answer is where the next one begins. */
   fileChunks(request: GetFileChunks, options?: WaitOptions): Promise<ChunkInfos> {
     return this.#call(ADMIN.getFileChunks, request, options);
+  }
+
+  /** Every chunk of the file that was ever written, by index. */
+  async allFileChunks(ino: number): Promise<ChunkInfo[]> {
+    const all: ChunkInfo[] = [];
+    for (let firstIndex: number | undefined = 0; firstIndex !== undefined; ) {
+      const page: ChunkInfos = await this.fileChunks({ ino, firstIndex, limit: CHUNK_PAGE });
+      all.push(...page.chunks);
+      firstIndex = page.nextIndex;
+    }
+    return all;
   }
 
   /** What the cluster would do about chunks with too few replicas, or badly placed ones. Changes nothing. */

@@ -1,9 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { failureOf } from "../base/index.js";
 import type { ChunkInfo } from "../meta/index.js";
+import type { Desk } from "./desk.js";
+import { type DeskAnswer, DeskRequests } from "./desk-requests.js";
 import type { Watcher } from "./watcher.js";
 
 /** What the pages are made of. */
@@ -11,12 +14,18 @@ export interface DashboardWorld {
   readonly watcher: Watcher;
   /** The chunks of the file at the path, from the root of the cluster. */
   readonly chunksOf: (path: string) => Promise<readonly ChunkInfo[]>;
+  /** Who lets people act from the page; without it the page only shows. */
+  readonly desk?: Desk | undefined;
+  /** PEM. With it the page is served by HTTPS, and hosts of the cluster are known by their certificates. */
+  readonly tls?: { readonly key: string; readonly cert: string; readonly ca: string } | undefined;
 }
 
 /** Files of the page; nothing else is served. */
 const FILES: Readonly<Record<string, readonly [string, string]>> = {
   "/": ["index.html", "text/html; charset=utf-8"],
   "/app.js": ["app.js", "text/javascript; charset=utf-8"],
+  "/parts.js": ["parts.js", "text/javascript; charset=utf-8"],
+  "/manage.js": ["manage.js", "text/javascript; charset=utf-8"],
   "/charts.js": ["charts.js", "text/javascript; charset=utf-8"],
   "/style.css": ["style.css", "text/css; charset=utf-8"],
 };
@@ -29,18 +38,28 @@ const HEADERS = {
   "cache-control": "no-store",
 };
 const PATH_MAX = 4096;
-const STATUS_OF: Readonly<Record<string, number>> = { not_found: 404, invalid: 400, access_denied: 403 };
+const STATUS_OF: Readonly<Record<string, number>> = {
+  not_found: 404,
+  invalid: 400,
+  access_denied: 403,
+  unauthenticated: 401,
+};
 
-/** The dashboard over HTTP: a page, and JSON that it asks for. It only shows: there is nothing that changes anything. */
+/** The dashboard over HTTP: a page, and JSON that it asks for. Without a desk there is nothing that changes anything. */
 export class DashboardServer {
   readonly #world: DashboardWorld;
   readonly #server: Server;
+  readonly #requests: DeskRequests | undefined;
 
   constructor(world: DashboardWorld) {
     this.#world = world;
-    this.#server = createServer((request, response) => {
+    this.#requests = world.desk && new DeskRequests(world.desk);
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
       this.#serve(request, response).catch(() => response.destroy());
-    });
+    };
+    // Browsers have no certificate of the cluster, and are let in to look all the same.
+    const tls = world.tls && { ...world.tls, requestCert: true, rejectUnauthorized: false };
+    this.#server = tls === undefined ? createServer(serve) : createTlsServer(tls, serve);
     this.#server.requestTimeout = 10_000;
     this.#server.maxHeadersCount = 50;
   }
@@ -62,11 +81,12 @@ export class DashboardServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", "http://dashboard");
-    if (request.method !== "GET" && request.method !== "HEAD") {
+    const isAction = request.method === "POST" && this.#requests !== undefined;
+    if (!isAction && request.method !== "GET" && request.method !== "HEAD") {
       return await send(request, response, 405, "application/json", { error: "this page only shows" });
     }
     const file = FILES[url.pathname];
-    if (file !== undefined) {
+    if (file !== undefined && !isAction) {
       const [name, type] = file;
       return await send(
         request,
@@ -77,9 +97,10 @@ export class DashboardServer {
       );
     }
     try {
-      const answer = await this.#answer(url);
-      const found = answer === undefined ? 404 : 200;
-      await send(request, response, found, "application/json", answer ?? { error: "there is no such page" });
+      const { body, cookie } = await this.#answer(url, request, isAction);
+      if (cookie !== undefined) response.setHeader("set-cookie", cookie);
+      const found = body === undefined ? 404 : 200;
+      await send(request, response, found, "application/json", body ?? { error: "there is no such page" });
     } catch (error) {
       const failure = failureOf(error);
       if (failure === undefined) throw error;
@@ -88,7 +109,14 @@ export class DashboardServer {
     }
   }
 
-  async #answer(url: URL): Promise<unknown> {
+  async #answer(url: URL, request: IncomingMessage, isAction: boolean): Promise<Partial<DeskAnswer>> {
+    if (isAction) return (await this.#requests?.answer(url.pathname, request)) ?? {};
+    if (url.pathname === "/api/who")
+      return this.#requests?.who(request) ?? { body: { canSignIn: false, mayAct: false } };
+    return { body: await this.#shown(url) };
+  }
+
+  async #shown(url: URL): Promise<unknown> {
     const { watcher, chunksOf } = this.#world;
     switch (url.pathname) {
       case "/api/status":

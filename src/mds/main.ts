@@ -1,8 +1,9 @@
 import { join, resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
-import { loadCredential } from "../auth/index.js";
+import { type HostCredential, loadCredential } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
+import type { RunningDashboard } from "../dashboard/serve.js";
 import { canAnnounce, MdsAnnouncer } from "../discovery/index.js";
 import { filesId, processReadings, realWorld, servePages } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
@@ -25,8 +26,11 @@ interface Flags {
   readonly log?: string;
   readonly logLevel: string;
   readonly metrics?: string;
+  readonly dashboard?: string;
 }
 
+/** Of metadata servers, and of the next higher one for clients. */
+const USUAL_PORT = 2510;
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 /**
@@ -43,6 +47,10 @@ async function main(): Promise<void> {
     .option("-l, --log <file>", "log file (default: DIR/logs/log)")
     .option("-d, --log-level <level>", `${LEVELS.join(", ")}`, "info")
     .option("--metrics <[addr:]port>", "serve /metrics for Prometheus there (default: not at all)")
+    .option(
+      "--dashboard <[addr:]port>",
+      "serve the dashboard there, or nowhere with off (default: 2512 of this machine itself, if the server has the usual port)",
+    )
     .parse();
   const flags = program.opts<Flags>();
   const level = LEVELS.find((name) => name === flags.logLevel);
@@ -111,12 +119,18 @@ async function main(): Promise<void> {
   const labels = { cluster: identity.clusterName, mds: String(identity.mdsId) };
   const machine = { servePages, processReadings };
   const metrics = await serveMetrics(machine, flags.metrics, labels, () => server.metrics());
+  const dashboard = startDashboard(flags.dashboard ?? usualDashboard(identity), identity, {
+    credential,
+    log,
+    root,
+  });
   let isStopping = false;
   const stop = async (): Promise<void> => {
     if (isStopping) return;
     isStopping = true;
     await announcer?.close();
     await metrics?.close();
+    await dashboard.close();
     await server.close();
     await rpc.close();
     log.info("metadata server stopped");
@@ -129,6 +143,35 @@ async function main(): Promise<void> {
   // A parent that goes away, or has gone, does not end a daemon.
   process.on("disconnect", () => undefined);
   process.send?.("ready", undefined, undefined, () => undefined);
+}
+
+/** A server that is one of several on a machine has another port; they would be in each other's way. */
+function usualDashboard({ address }: MdsIdentity): string {
+  return address.endsWith(`:${USUAL_PORT}`) ? String(USUAL_PORT + 2) : "off";
+}
+
+/** Serves the dashboard as soon as it can. Without one the cluster works as well. */
+function startDashboard(
+  place: string,
+  { clusterName, address, peers }: MdsIdentity,
+  { credential, log, root }: { credential: HostCredential; log: Logger; root: string },
+): { close(): Promise<void> } {
+  if (place === "off") return { close: async () => undefined };
+  const mdsAddresses = [address, ...peers.map((peer) => peer.address)];
+  const begin = async (): Promise<RunningDashboard | undefined> => {
+    try {
+      // Who does without it does not load it.
+      const { serveDashboard } = await import("../dashboard/serve.js");
+      const running = await serveDashboard({ place, clusterName, root, mdsAddresses, credential, log });
+      log.info("the dashboard is served", { url: running.url });
+      return running;
+    } catch (error) {
+      log.warn("no dashboard", { place, reason: failureOf(error)?.detail ?? String(error) });
+      return undefined;
+    }
+  };
+  const starting = begin();
+  return { close: async () => (await starting)?.close() };
 }
 
 /** Has the server found on its network by the name of its cluster, unless `PSTORAGE_DISCOVERY` leaves `mdns` out. */

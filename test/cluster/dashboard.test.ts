@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,6 +27,8 @@ describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
   let browser: Browser;
   let page: Page;
   let address = "";
+  /** Of what the command serves, which is a client of the cluster besides. */
+  let other = "";
   const complaints: string[] = [];
   let bytes = 0;
 
@@ -37,9 +39,16 @@ describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
     // Too large for the metadata.
     const lock = await harness.run(["fs", "put", join(CHECKOUT, "package-lock.json"), "/lock"]);
     expect(lock.status, lock.errors).toBe(0);
-    address = `127.0.0.1:${await freePort()}`;
+    const port = await freePort();
+    address = `127.0.0.1:${port}`;
+    const path = join(harness.lab.root(1), "etc/pstorage/mds.config");
+    await writeFile(path, (await readFile(path, "utf8")).replace(/\n$/, ` dashboard=${port}\n`));
+    await harness.lab.stopOne("mds", 1);
+    await harness.lab.startOne("mds", 1);
+    await harness.healthy();
+    other = `127.0.0.1:${await freePort()}`;
     const program = join(CHECKOUT, "bin/pstorage.js");
-    const child = spawn(process.execPath, [program, "-c", "lab", "dashboard", "--listen", address], {
+    const child = spawn(process.execPath, [program, "-c", "lab", "dashboard", "--listen", other], {
       env: { ...process.env, ...harness.lab.env(1) },
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -107,6 +116,31 @@ describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
     expect(await page.locator("main b").count()).toBe(0);
   });
 
+  test("lets those act who know the password of the cluster", async () => {
+    await visit("manage");
+    for (const [password, answer] of [
+      ["guess", "this is not the password"],
+      [await harness.lab.password(), "You may act"],
+    ] as const) {
+      await page.fill("[name=password]", password);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(`#said:has-text("${answer}")`, { timeout: PATIENCE_MS });
+    }
+    await page.fill("[data-type=set-config] [name=name]", "mds.wd.offline_tout");
+    await page.fill("[data-type=set-config] [name=value]", "600000");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector('#said:has-text("mds.wd.offline_tout=600000")', { timeout: PATIENCE_MS });
+    expect((await harness.run(["get-config", "mds.wd.offline_tout"])).output).toContain(
+      "mds.wd.offline_tout=600000",
+    );
+  });
+
+  test("is served by a command too, which only shows", async () => {
+    const shown = await (await fetch(`http://${other}/api/status`)).json();
+    expect(shown).toMatchObject({ status: { clusterName: "lab" } });
+    expect((await fetch(`http://${other}/api/act`, { method: "POST" })).status).toBe(405);
+  });
+
   test("is used with the keyboard alone, and fits on a phone", async () => {
     await visit("");
     for (const words of ["Skip to the content", "pstorage", "Overview", "Servers"]) {
@@ -116,7 +150,7 @@ describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
     await page.keyboard.press("Enter");
     await page.waitForSelector("text=Disks by host");
     await page.setViewportSize({ width: 390, height: 800 });
-    for (const hash of ["", "servers", "events"]) {
+    for (const hash of ["", "servers", "events", "manage"]) {
       await visit(hash);
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
     }
@@ -130,7 +164,8 @@ describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
     await harness.lab.start();
     await page.waitForSelector("#trouble", { state: "hidden", timeout: PATIENCE_MS });
     // The browser notes each answer that is no success.
-    expect(complaints.filter((text) => !text.includes("404"))).toEqual([]);
+    const expected = /status of 40[14]|ERR_CONNECTION_\w+/;
+    expect(complaints.filter((text) => !expected.test(text))).toEqual([]);
   });
 });
 

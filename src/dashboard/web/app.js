@@ -1,4 +1,6 @@
 import { chart } from "./charts.js";
+import { act, managePage, refreshWho } from "./manage.js";
+import { card, safe } from "./parts.js";
 
 /** The page: asks for the state of the cluster every two seconds and shows it. What comes from the cluster is text, never markup. */
 const EVERY_MS = 2000;
@@ -10,9 +12,6 @@ const state = {
   file: undefined,
   filter: { severity: "", text: "" },
 };
-
-const escapes = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-const safe = (text) => String(text ?? "").replace(/[&<>"']/g, (character) => escapes[character]);
 
 const UNITS = ["B", "KB", "MB", "GB", "TB", "PB"];
 function size(bytes) {
@@ -56,8 +55,6 @@ function bar(parts, label) {
 }
 const usage = (free, total) => (total === 0 ? 0 : (total - free) / total);
 const fullness = (used) => (used > 0.95 ? "bad" : used > 0.8 ? "warn" : "");
-const card = (title, inner, kind = "") =>
-  `<section class="${kind}" aria-label="${safe(title)}"><h2>${safe(title)}</h2>${inner}</section>`;
 
 function overview({ status, repairSeconds }) {
   const { space, chunks, filesystem, mdsServers, chunkServers } = status;
@@ -353,6 +350,7 @@ const PAGES = {
   clients: clientsPage,
   events: eventsPage,
   file: filePage,
+  manage: managePage,
 };
 
 /** A form that somebody is typing in is left alone. */
@@ -376,7 +374,8 @@ function show(isForced) {
   document.getElementById("name").textContent = status.clusterName;
   document.getElementById("health").innerHTML =
     `<span class="pill ${tone(status.health)}">${safe(status.health)}</span>`;
-  if (!isForced && isTyping()) return;
+  const isForm = page === "manage" && main.querySelector("form") !== null;
+  if (!isForced && (isForm || isTyping())) return;
   main.innerHTML = (PAGES[page] ?? overview)(picture, argument);
 }
 
@@ -395,6 +394,11 @@ async function refresh() {
 
 main.addEventListener("submit", async (event) => {
   event.preventDefault();
+  if (event.target.classList.contains("act")) {
+    await act(event.target);
+    show(true);
+    document.getElementById("said")?.scrollIntoView({ block: "nearest" });
+  }
   if (event.target.id !== "file") return;
   const path = new FormData(event.target).get("path");
   const answer = await ask(`api/file?path=${encodeURIComponent(path)}`);
@@ -411,9 +415,11 @@ main.addEventListener("input", (event) => {
   again.focus();
   if (name === "text") again.setSelectionRange(selectionStart, selectionStart);
 });
-addEventListener("hashchange", () => {
+addEventListener("hashchange", async () => {
+  if (location.hash === "#/manage") await refreshWho();
   show(true);
   main.focus();
 });
+await refreshWho();
 await refresh();
 setInterval(() => document.hidden || refresh(), EVERY_MS);

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import type { Cluster } from "../../../client/index.js";
 import type { Attributes, ChunkInfo } from "../../../meta/index.js";
 import { withCluster } from "../../cluster-access.js";
 import { about } from "../../files/path-failure.js";
@@ -12,8 +11,6 @@ interface Flags {
   readonly p?: boolean;
   readonly json?: boolean;
 }
-
-const PAGE = 500;
 
 /** `file-info PATH`: the chunks of a file and where they are. */
 export function defineFileInfo(program: Command, invocation: Invocation): void {
@@ -29,24 +26,13 @@ export function defineFileInfo(program: Command, invocation: Invocation): void {
         invocation,
         async (cluster) => {
           const file = await about(written, cluster.fileSystem.lstat(path));
-          const chunks = await allChunks(cluster, file);
+          const chunks = await cluster.admin.allFileChunks(file.ino);
           if (isJson) invocation.printJson({ path, ino: file.ino, sizeBytes: file.sizeBytes, chunks });
           else invocation.printLines(infoLines(path, file, chunks));
         },
         { isSilent: isJson, clusterName },
       );
     });
-}
-
-/** Every chunk of the file that was ever written, by index. */
-export async function allChunks({ admin }: Cluster, { ino }: Attributes): Promise<ChunkInfo[]> {
-  const all: ChunkInfo[] = [];
-  for (let firstIndex: number | undefined = 0; firstIndex !== undefined; ) {
-    const page = await admin.fileChunks({ ino, firstIndex, limit: PAGE });
-    all.push(...page.chunks);
-    firstIndex = page.nextIndex;
-  }
-  return all;
 }
 
 function infoLines(path: string, file: Attributes, chunks: readonly ChunkInfo[]): string[] {

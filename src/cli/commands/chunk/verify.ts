@@ -8,7 +8,6 @@ import type { Invocation } from "../../invocation.js";
 import { formatSize, formatTable } from "../../output.js";
 import { Progress } from "../../progress.js";
 import { clusterPath } from "../attribute/paths.js";
-import { allChunks } from "./file-info.js";
 import { type Finding, verifyChunk } from "./verify-chunk.js";
 
 interface Flags {
@@ -53,7 +52,7 @@ async function verify(
 ): Promise<Report> {
   const file = await about(written, cluster.fileSystem.stat(path));
   if (isDirectory(file.mode)) throw storageError("invalid", `${written} is a directory; verify takes a file`);
-  const chunks = await allChunks(cluster, file);
+  const chunks = await cluster.admin.allFileChunks(file.ino);
   const progress = new Progress(invocation.terminal);
   const findings: Finding[] = [];
   let checkedBytes = 0;

@@ -5,7 +5,6 @@ import { DashboardServer, Watcher } from "../../../dashboard/index.js";
 import { hostAndPort } from "../../address.js";
 import { openCluster } from "../../cluster-access.js";
 import type { Invocation } from "../../invocation.js";
-import { allChunks } from "../chunk/file-info.js";
 
 const LISTEN = "127.0.0.1:2580";
 const LOOK_MS = 2000;
@@ -35,7 +34,7 @@ async function serve(invocation: Invocation, cluster: Cluster, host: string, por
   const watcher = new Watcher(cluster.admin, invocation.host.world.clock, LOOK_MS);
   const server = new DashboardServer({
     watcher,
-    chunksOf: async (path) => await allChunks(cluster, await cluster.fileSystem.stat(path)),
+    chunksOf: async (path) => await cluster.admin.allFileChunks((await cluster.fileSystem.stat(path)).ino),
   });
   await server.listen(host, port).catch((error: NodeJS.ErrnoException) => {
     throw storageError(
