@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Prng } from "../../src/base/index.js";
+import { type FlushOutcome, runFlushTest } from "../../src/cli/flush-check/flush-client.js";
+import { FlushServer } from "../../src/cli/flush-check/flush-server.js";
 import { realWorld } from "../../src/io/real/index.js";
 import { FaultyDisk, noFaultyDisks } from "./ordeal/disk/faulty-disk.js";
 import { say } from "./ordeal/seed.js";
@@ -99,6 +101,34 @@ describe.skipIf(why !== undefined)("a faulty disk", () => {
     await disk.suffer({});
     expect((await hanging).bytesWritten).toBe(4);
     await file.close();
+  });
+
+  test("that keeps what it flushed passes hwflush-check; one that lies about it is found out when its power was lost", async () => {
+    const said: string[] = [];
+    const server = new FlushServer((line) => said.push(line));
+    const port = await server.listen(0, "127.0.0.1");
+    const check = (): Promise<FlushOutcome> =>
+      runFlushTest({
+        host: "127.0.0.1",
+        port,
+        directory: disk.mountPoint,
+        threadCount: 8,
+        signal: AbortSignal.timeout(500),
+      });
+    try {
+      for (let round = 0; round < 3; round++) {
+        expect(await check()).toMatchObject({ type: "ended" });
+        await disk.losePower();
+      }
+      expect(said.join()).not.toContain("cache error");
+      await disk.suffer({ lies: true });
+      expect(await check()).toMatchObject({ type: "ended" });
+      await disk.losePower();
+      expect(await check()).toMatchObject({ type: "lost" });
+      expect(said.at(-1)).toContain("cache error detected!");
+    } finally {
+      server.close();
+    }
   });
 
   test("a store of records has after a loss of power what it had synced", async () => {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Cluster, connectCluster } from "../../src/client/connect.js";
 import { ClusterHarness, type CommandResult } from "./harness.js";
 import { BusyClient } from "./ordeal/busy-client.js";
-import { Calls, inTime } from "./ordeal/calls.js";
+import { Calls, eventually, inTime } from "./ordeal/calls.js";
 import { Mischief } from "./ordeal/mischief.js";
 import { PATIENCE_MS, TEST_MS } from "./ordeal/patience.js";
 import { differences, readBack } from "./ordeal/read-back.js";
@@ -123,6 +123,7 @@ test(
     const { lab } = harness;
     const lost = await lab.service("cs", LOST_HOST);
     expect((await harness.run(["set-config", "mds.wd.offline_tout=6000"])).errors).toBe("");
+    expect((await harness.run(["set-config", "mds.repair.enabled=0"])).errors).toBe("");
     await lab.stopOne("cs", LOST_HOST);
     await rm(lost.directory, { recursive: true });
     await expect(lab.startOne("cs", LOST_HOST)).rejects.toThrow("did not start");
@@ -130,6 +131,11 @@ test(
       ({ chunkServers }) => chunkServers.some(({ csId, status }) => csId === lost.id && status === "offline"),
       `CS#${lost.id} is offline`,
     );
+    const told = async (message: string): Promise<boolean> =>
+      (await harness.run(["get-event", "-n", "50"])).output.includes(message);
+    await eventually("an event", () => told("Automatic replication is suppressed: mds.repair.enabled is 0"));
+    expect((await harness.run(["set-config", "mds.repair.enabled=1"])).errors).toBe("");
+    await eventually("another event", () => told("Automatic replication goes on"));
     await expectFullRedundancy();
     const made = await harness.run(["make-cs", "-r", lost.directory, "-a", "127.0.0.1"], { host: LOST_HOST });
     expect(made.errors).toBe("");

@@ -8,6 +8,8 @@ export interface DiskFaults {
   readonly hangs?: boolean;
   /** As ext4 does it after an error with `errors=remount-ro`: EROFS for all that changes something. */
   readonly isReadOnly?: boolean;
+  /** Says that it has synced what it has not, as a disk whose cache forgets at power loss. */
+  readonly lies?: boolean;
   /** ENOSPC for all that needs space. */
   readonly isFull?: boolean;
 }

@@ -130,6 +130,7 @@ export class FaultyFileSystem implements FuseHandler {
   }
 
   async #serve(request: FileSystemRequest): Promise<FuseReply> {
+    if (this.faults.lies === true && KINDS[request.type] === "sync") return OK;
     switch (request.type) {
       case "lookup":
         return {
