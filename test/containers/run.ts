@@ -68,6 +68,17 @@ async function expectMetrics(cluster: ComposedCluster): Promise<void> {
   say(`${targets.length} daemons tell Prometheus of themselves`);
 }
 
+/** By HTTPS from another container, whichever metadata server is asked. */
+async function expectDashboard(cluster: ComposedCluster): Promise<void> {
+  for (const service of ["mds1", "mds2", "mds3"]) {
+    const script = `fetch("https://${service}:2512/api/status").then((answer) => answer.json()).then((picture) => console.log(picture.status.clusterName))`;
+    const command = ["env", "NODE_TLS_REJECT_UNAUTHORIZED=0", "node", "-e", script];
+    const name = (await cluster.inside("client", command)).toString().trim();
+    if (name !== "compose") throw new Error(`${service} shows no dashboard: ${name}`);
+  }
+  say("every metadata server shows the dashboard");
+}
+
 async function leader(cluster: ComposedCluster): Promise<string> {
   const status = JSON.parse((await cluster.inside("client", ["pstorage", "stat", "--json"])).toString());
   const address = String(status.mdsServers.find((mds: { isLeader: boolean }) => mds.isLeader)?.address);
@@ -93,6 +104,7 @@ async function tryOut(cluster: ComposedCluster, project: string): Promise<void> 
   say("up and healthy");
   await expectOrdinaryUser(cluster);
   await expectMetrics(cluster);
+  await expectDashboard(cluster);
   await write("first");
   await expectAll();
   const small = (await cluster.inside("cs1", ["pstorage", "-q", "fs", "ls", "/"])).toString();

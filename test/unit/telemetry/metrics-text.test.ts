@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -132,6 +133,31 @@ describe("every metric", () => {
       const told = ALL.filter((sample) => sample.name === name).map(({ help, type }) => `${type} ${help}`);
       expect(new Set(told).size).toBe(1);
     }
+  });
+});
+
+const hasPromtool = spawnSync("promtool", ["--version"]).status === 0;
+if (!hasPromtool) process.stderr.write("skipped: promtool is not installed\n");
+
+describe.skipIf(!hasPromtool)("Prometheus itself", () => {
+  const promtool = (args: readonly string[], input = ""): { status: number | null; said: string } => {
+    const { status, stdout, stderr } = spawnSync("promtool", args, { cwd: root, input, encoding: "utf8" });
+    return { status, said: `${stdout}${stderr}` };
+  };
+
+  test("takes the alerts, and the configuration that names them", () => {
+    for (const [what, path] of [
+      ["rules", "deploy/prometheus-alerts.yml"],
+      ["config", "deploy/prometheus.yml"],
+    ] as const) {
+      const { status, said } = promtool(["check", what, path]);
+      expect(status, said).toBe(0);
+      expect(said).toMatch(/[1-9]\d* rules found/);
+    }
+  });
+
+  test("has nothing to say against any metric", () => {
+    expect(promtool(["check", "metrics"], metricsText(ALL))).toEqual({ status: 0, said: "" });
   });
 });
 
