@@ -82,6 +82,7 @@ const MACHINE_FILES: Readonly<Record<string, string>> = {
   "src/discovery/multicast.ts": "multicast on the networks of the machine",
   "src/dashboard/desk-requests.ts": "who asks over HTTP",
   "src/dashboard/http-server.ts": "HTTP, and the files of the page",
+  "src/telemetry/log-rotation.ts": "files of logs",
   "src/mount/dev-fuse.ts": "/dev/fuse",
   "src/mount/mount-point.ts": "mount(8), umount(8) and /proc/mounts",
   "src/mount/process-status.ts": "/proc/PID/status of who waits in a call",

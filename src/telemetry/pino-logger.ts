@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
 import pino from "pino";
+import { LOG_BYTES_MAX, LogRotation } from "./log-rotation.js";
 import type { LogFields, Logger, LogLevel } from "./logger.js";
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 40, error: 50 };
@@ -13,6 +14,8 @@ export interface LogOptions {
   readonly level: LogLevel;
   /** In every line: `daemon`, `nodeId`. */
   readonly fields?: LogFields;
+  /** A file that has grown so large is moved aside, and of older parts four are kept. Default 64 MiB. */
+  readonly bytesMax?: number;
 }
 
 /** The log of a daemon: JSON lines with `time`, `level`, the fields and `msg`. */
@@ -24,6 +27,10 @@ export interface DaemonLog {
   reopen(): void;
   /** Resolves when every line is handed to the kernel. */
   close(): Promise<void>;
+}
+
+interface Sink {
+  write(line: string | Uint8Array): unknown;
 }
 
 type Destination = ReturnType<typeof pino.destination>;
@@ -41,6 +48,10 @@ export function openLog(options: LogOptions): DaemonLog {
   });
   // A full log disk must not stop the daemon: lines wait, and are dropped beyond the bound.
   destination.on("error", () => undefined);
+  const rotation = toFile
+    ? new LogRotation(options.destination, options.bytesMax ?? LOG_BYTES_MAX)
+    : undefined;
+  const output = rotation === undefined ? destination : rotated(destination, rotation);
   const threshold = { rank: RANK[options.level] };
   const root = pino(
     {
@@ -50,7 +61,7 @@ export function openLog(options: LogOptions): DaemonLog {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: pino.stdSerializers.err },
     },
-    isCompressed ? compressing(destination) : destination,
+    isCompressed ? compressing(output) : output,
   );
   return {
     logger: loggerOver(root, threshold),
@@ -58,17 +69,29 @@ export function openLog(options: LogOptions): DaemonLog {
       threshold.rank = RANK[level];
     },
     reopen: () => {
-      if (toFile) destination.reopen();
+      if (rotation === undefined) return;
+      rotation.begun();
+      destination.reopen();
     },
     close: () => closeDestination(destination, toFile),
   };
 }
 
 /** Every line is a gzip file of its own, which may follow one another: what was logged before a crash is there. */
-function compressing(destination: Destination): pino.DestinationStream {
+function compressing(output: Sink): pino.DestinationStream {
+  return { write: (line) => void output.write(gzipSync(line)) };
+}
+
+/** Before a line is written that would make the file too long, the file is moved aside. */
+function rotated(destination: Destination, rotation: LogRotation): Sink {
   // With `contentMode: "buffer"` it takes bytes, whatever its declaration says.
-  const sink: { write(bytes: unknown): unknown } = destination as never;
-  return { write: (line) => void sink.write(gzipSync(line)) };
+  const sink: Sink = destination as never;
+  return {
+    write: (line) => {
+      if (rotation.makeRoom(Buffer.byteLength(line))) destination.reopen();
+      sink.write(line);
+    },
+  };
 }
 
 /** The level is looked up in a place shared by all children, because pino's children copy theirs. */

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rename, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -85,6 +85,42 @@ describe("the log of a daemon", () => {
 
     expect((await linesOf(`${path}.1`)).map((line) => line["msg"])).toEqual(["before", "still the old file"]);
     expect((await linesOf(path)).map((line) => line["msg"])).toEqual(["after"]);
+  });
+
+  test.each(["log", "log.gz"])(
+    "%s is moved aside when it is full, and four older parts are kept",
+    async (name) => {
+      const path = join(directory, name);
+      const log = openLog({ destination: path, level: "info", bytesMax: 1000 });
+      for (let number = 0; number < 100; number++) log.logger.info("a line of some length", { number });
+      await log.close();
+      const part = (number: number): string => (name === "log" ? `log.${number}` : `log.${number}.gz`);
+      expect((await readdir(directory)).sort()).toEqual([name, ...[1, 2, 3, 4].map(part)].sort());
+      const numbers: unknown[] = [];
+      for (const each of [...[4, 3, 2, 1].map(part), name]) {
+        const bytes = await readFile(join(directory, each));
+        expect(bytes.length).toBeLessThanOrEqual(1000);
+        const text = (name === "log" ? bytes : gunzipSync(bytes)).toString();
+        numbers.push(
+          ...text
+            .trim()
+            .split("\n")
+            .map((line) => JSON.parse(line).number),
+        );
+      }
+      expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, i) => 100 - numbers.length + i));
+      expect(numbers.length).toBeGreaterThan(20);
+    },
+  );
+
+  test("a log that was long before it is opened is moved aside with the next line", async () => {
+    const path = join(directory, "log");
+    await writeFile(path, "x".repeat(2000));
+    const log = openLog({ destination: path, level: "info", bytesMax: 1000 });
+    log.logger.info("new");
+    await log.close();
+    expect((await readFile(`${path}.1`, "utf8")).length).toBe(2000);
+    expect(await linesOf(path)).toMatchObject([{ msg: "new" }]);
   });
 
   test("a full log disk stops neither the daemon nor its end", async () => {
