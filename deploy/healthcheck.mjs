@@ -7,7 +7,7 @@ const SIGNS = {
   cs: "pstorage_cs_is_serving",
   client: "pstorage_client_is_connected",
 };
-const PATIENCE_MS = 4000;
+const PATIENCE_MS = 8000;
 
 const place = process.env.PSTORAGE_METRICS ?? "";
 const sign = SIGNS[process.env.PSTORAGE_ROLE];
