@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { composeCommand, run, type Said } from "./engine.js";
 
-const HEALTHY_MS = 240_000;
+/** Ten programs start at once on what may be a small machine. */
+const HEALTHY_MS = 600_000;
 const LOOK_MS = 1000;
 
 /** The services of docker-compose.yml as one project of its own, by the commands that people type. */
