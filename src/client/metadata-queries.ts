@@ -12,6 +12,7 @@ import {
 import { type CoherentCache, isDots } from "./coherent-cache.js";
 import type { Asked, MetadataCache } from "./core/metadata-cache.js";
 import { componentsOf } from "./core/paths.js";
+import { ListingAhead } from "./listing-ahead.js";
 import { bodyOf } from "./replies.js";
 import type { WaitOptions } from "./waiting.js";
 
@@ -22,6 +23,7 @@ export type Ask = (query: MetadataQuery, options: WaitOptions | undefined) => Pr
 export class MetadataQueries {
   readonly #ask: Ask;
   readonly #cache: CoherentCache | undefined;
+  readonly #ahead = new ListingAhead((ino, after, limit) => this.readDirectory(ino, after, limit, true));
 
   constructor(ask: Ask, cache: CoherentCache | undefined) {
     this.#ask = ask;
@@ -37,6 +39,7 @@ export class MetadataQueries {
     if (attributes !== undefined) return attributes;
     const query = { type: "lookup", body: { parent, name } } as const;
     if (cache === undefined) return attributesIn(await this.#ask(query, options));
+    this.#ahead.missed(parent, known?.attributes(parent)?.sizeBytes);
     return await cache.asking(async (asked, kept) => {
       try {
         const reply = await this.#ask(query, options);
