@@ -17,6 +17,7 @@ import type {
 import type { CoherentCache } from "./coherent-cache.js";
 import { FileHandle, type HandleOptions } from "./file-handle.js";
 import { MetadataQueries } from "./metadata-queries.js";
+import { OpenAhead } from "./open-ahead.js";
 import type { OpenFiles } from "./open-files.js";
 import { bodyOf } from "./replies.js";
 import type { MutationMaker, RequestOptions, Session } from "./session.js";
@@ -77,12 +78,14 @@ export class InodeOperations {
   readonly #clock: Clock;
   readonly #cache: CoherentCache | undefined;
   readonly #queries: MetadataQueries;
+  readonly #openAhead: OpenAhead;
 
   constructor(session: Session, files: OpenFiles, clock: Clock, cache?: CoherentCache) {
     this.#session = session;
     this.#files = files;
     this.#clock = clock;
     this.#cache = cache;
+    this.#openAhead = new OpenAhead(files, cache);
     this.#queries = new MetadataQueries((query, options) => this.#ask(query, options), cache);
   }
 
@@ -182,6 +185,7 @@ export class InodeOperations {
   /** Waits until the lease can be had; `exclusive` fails with `lease_conflict` while somebody else may write. */
   open(ino: InodeNumber, access: Access, options?: HandleOptions): Promise<FileHandle> {
     return withinLimits(this.#clock, options, async (signal) => {
+      if (access === "read") this.#openAhead.opened(ino);
       const reopened = this.#files.reopen(ino, access);
       if (reopened === undefined) {
         const opened = await this.#files.open(ino, access, signal);
@@ -238,9 +242,10 @@ export class InodeOperations {
     );
   }
 
-  /** Somebody read it: the access time moves on as with `relatime`, and no other time does. */
-  async accessed(ino: InodeNumber, options?: WaitOptions): Promise<Attributes> {
-    return await this.setAttributes(ino, { accessed: true }, options);
+  /** Somebody read these, at most `ACCESSED_MAX`: their access times move on as with `relatime`, and no other times do. */
+  async accessed(inos: readonly InodeNumber[], options?: WaitOptions): Promise<void> {
+    const files = inos.map((ino) => ({ ino }));
+    await this.#change((id) => ({ type: "markAccessed", body: { id, files } }), options);
   }
 
   async truncate(ino: InodeNumber, sizeBytes: number, options: TruncateOptions = {}): Promise<void> {

@@ -100,6 +100,25 @@ export class OpenFiles implements SessionEvents {
     );
   }
 
+  /** Opens files that no handle needs yet, as far as that costs nobody anything: they linger. */
+  async openAhead(inos: readonly InodeNumber[]): Promise<void> {
+    this.#openingCount++;
+    try {
+      const files = inos.map((ino) => ({ ino }));
+      const reply = await this.#session().mutate((id) => ({ type: "openAhead", body: { id, files } }), {
+        isBound: true,
+        urgency: "patient",
+      });
+      for (const opened of bodyOf(reply, "openedAhead").files)
+        this.release(this.#adopt(opened, "read").file, "read");
+    } catch (error) {
+      // Whoever opens one of them hears of it.
+      if (failureOf(error) === undefined) throw error;
+    } finally {
+      this.#openingEnded();
+    }
+  }
+
   create(body: Omit<Create, "id" | "open">, access: Access, signal?: AbortSignal): Promise<OpenedFile> {
     return this.#opening(access, (onLateReply) =>
       this.#session().mutate((id) => ({ type: "create", body: { ...body, id, open: access } }), {
@@ -183,9 +202,13 @@ export class OpenFiles implements SessionEvents {
       const reply = await ask((late) => this.#closeLate(late, access));
       return this.#adopt(bodyOf(reply, "opened"), access);
     } finally {
-      this.#openingCount--;
-      if (this.#openingCount === 0) this.#earlyRecalls.clear();
+      this.#openingEnded();
     }
+  }
+
+  #openingEnded(): void {
+    this.#openingCount--;
+    if (this.#openingCount === 0) this.#earlyRecalls.clear();
   }
 
   #adopt(opened: Opened, access: Access): OpenedFile {

@@ -259,6 +259,8 @@ function isQuery(request: MetadataQuery | MetadataMutation): request is Metadata
     case "removeXattr":
     case "setStorage":
     case "open":
+    case "openAhead":
+    case "markAccessed":
     case "close":
     case "reportFile":
     case "settleFiles":

@@ -266,6 +266,8 @@ function inosOf(reply: MetadataReply): InodeNumber[] {
     case "opened":
     case "extended":
       return [reply.body.attributes.ino];
+    case "openedAhead":
+      return reply.body.files.map(({ attributes }) => attributes.ino);
     case "settled":
       return reply.body.results.flatMap(({ attributes }) =>
         attributes === undefined ? [] : [attributes.ino],

@@ -3,6 +3,7 @@ export * from "./admin.js";
 export * from "./attributes.js";
 export * from "./coherence.js";
 export * from "./early-changes.js";
+export * from "./file-batches.js";
 export * from "./ids.js";
 export * from "./locks.js";
 export * from "./new-inode.js";

@@ -4,6 +4,7 @@ import type { ClientLoad } from "./admin.js";
 import type { Attributes, DirectoryEntry, FailureDomain, Timestamp } from "./attributes.js";
 import type { Coherence, Invalidate, Invalidated } from "./coherence.js";
 import type { ChangedTogether, ChangeTogether } from "./early-changes.js";
+import type { MarkAccessed, OpenAhead, OpenedAhead } from "./file-batches.js";
 import type { InodeNumber, SessionId } from "./ids.js";
 import type {
   AwaitLock,
@@ -192,8 +193,6 @@ export interface SetAttributes {
    * so anyway. If that is all there is to do and there is nothing to take, nothing changes, no time either.
    */
   readonly killPrivileges?: boolean | undefined;
-  /** Somebody read it: the access time moves on as with `relatime`, and nothing else does. Alone. */
-  readonly accessed?: boolean | undefined;
 }
 /**
  * Sets the size. What lay beyond reads as zeros ever after. Needs no open; others who cache the file come down to
@@ -341,6 +340,8 @@ export type MetadataMutation =
   | { readonly type: "removeXattr"; readonly body: RemoveXattr }
   | { readonly type: "setStorage"; readonly body: SetStorage }
   | { readonly type: "open"; readonly body: Open }
+  | { readonly type: "openAhead"; readonly body: OpenAhead }
+  | { readonly type: "markAccessed"; readonly body: MarkAccessed }
   | { readonly type: "close"; readonly body: Close }
   | { readonly type: "reportFile"; readonly body: ReportFile }
   | { readonly type: "settleFiles"; readonly body: SettleFiles }
@@ -444,6 +445,7 @@ type AnyReply =
   | { readonly type: "ok"; readonly body: Record<string, never> }
   | { readonly type: "entry"; readonly body: Entry }
   | { readonly type: "opened"; readonly body: Opened }
+  | { readonly type: "openedAhead"; readonly body: OpenedAhead }
   | { readonly type: "entries"; readonly body: Entries }
   | { readonly type: "value"; readonly body: Value }
   | { readonly type: "xattrNames"; readonly body: XattrNames }

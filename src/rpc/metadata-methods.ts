@@ -113,6 +113,12 @@ function replyFromWire(reply: NonNullable<WireDown["body"]>): MetadataReply | Me
       checkAttributes(reply.body.attributes);
       oneOf(LEASE_KINDS, reply.body.lease.kind, "lease");
       break;
+    case "openedAhead":
+      for (const { attributes, lease } of reply.body.files) {
+        checkAttributes(attributes);
+        oneOf(LEASE_KINDS, lease.kind, "lease");
+      }
+      break;
     case "settled":
       return { type: "settled", body: settledFromWire(reply.body) };
     case "changedTogether":

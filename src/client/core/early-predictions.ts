@@ -19,7 +19,6 @@ import {
   type MutationId,
   NAME_BYTES_MAX,
   type Remove,
-  renewsAtime,
   type SetAttributes,
   SYMLINK_BYTES_MAX,
   type Timestamp,
@@ -175,7 +174,6 @@ function predictSetAttributes(
   now: Timestamp,
 ): Prediction | undefined {
   const inode = alone(known, body.ino);
-  if (body.accessed === true) return inode && predictAccess(inode, body, now);
   // An ACL follows the mode, a capability goes with the owner.
   if (inode?.noXattrs !== true || !isRightChange(inode, body)) return undefined;
   const attributes: Attributes = {
@@ -188,21 +186,6 @@ function predictSetAttributes(
     ctime: now,
     changeCount: inode.changeCount + 1,
   };
-  return {
-    make: (id) => ({ type: "setAttributes", body: { ...body, id } }),
-    reply: { type: "entry", body: { attributes } },
-    inodes: [attributes],
-    gone: [],
-    names: [],
-  };
-}
-
-function predictAccess(inode: Attributes, body: SetAttributes, now: Timestamp): Prediction | undefined {
-  const { mode, uid, gid, atime, mtime, atimeNow, mtimeNow, killPrivileges } = body;
-  const isAlone = [mode, uid, gid, atime, mtime, killPrivileges].every((field) => field === undefined);
-  if (!isAlone || atimeNow || mtimeNow) return undefined;
-  const changed = { ...inode, atime: now, changeCount: inode.changeCount + 1 };
-  const attributes = renewsAtime(inode, now) ? changed : inode;
   return {
     make: (id) => ({ type: "setAttributes", body: { ...body, id } }),
     reply: { type: "entry", body: { attributes } },

@@ -32,11 +32,13 @@ export function ownChange(mutation: MetadataMutation, entryOf: EntryOf): OwnChan
       const to = { directory: body.toParent, name: body.toName };
       return naming([body.fromParent, body.toParent], [from, to], entryOf);
     }
+    case "markAccessed":
     case "settleFiles": {
       const inos = body.files.map(({ ino }) => ino);
       return { inos, names: [], isWild: false, keepsXattrs: true };
     }
     case "setLock":
+    case "openAhead":
     case "reserveNumbers":
     // What was answered early was foretold.
     case "changeTogether":

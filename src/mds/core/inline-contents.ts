@@ -6,6 +6,7 @@ import {
   inlineBytesMaxOf,
   isFile,
   type MetadataReply,
+  type Opened,
   type SessionId,
 } from "../../meta/index.js";
 import { configNumber } from "./cluster-config.js";
@@ -97,11 +98,16 @@ const NOTHING = new Uint8Array(0);
  * if the lease is still the one that is answered, so that they belong to it.
  */
 export function withInline(tables: Tables, sessionId: SessionId, reply: MetadataReply): MetadataReply {
-  if (reply.type !== "opened") return reply;
-  const { attributes, lease } = reply.body;
-  if (tables.opens.get(attributes.ino, sessionId)?.leaseSequence !== lease.sequence) return reply;
+  const filled = (opened: Opened): Opened => openedWithInline(tables, sessionId, opened);
+  if (reply.type === "opened") return { ...reply, body: filled(reply.body) };
+  return reply.type === "openedAhead" ? { ...reply, body: { files: reply.body.files.map(filled) } } : reply;
+}
+
+function openedWithInline(tables: Tables, sessionId: SessionId, opened: Opened): Opened {
+  const { attributes, lease } = opened;
+  if (tables.opens.get(attributes.ino, sessionId)?.leaseSequence !== lease.sequence) return opened;
   const inline = inlineFor(tables, sessionId, attributes.ino);
-  return inline === undefined ? reply : { ...reply, body: { ...reply.body, inline } };
+  return inline === undefined ? opened : { ...opened, inline };
 }
 
 /** The same for the answer of a truncation. */

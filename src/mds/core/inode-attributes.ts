@@ -1,5 +1,7 @@
 import { storageError } from "../../base/index.js";
 import {
+  ACCESSED_MAX,
+  type MarkAccessed,
   MODE_PERMISSIONS,
   MODE_TYPE,
   renewsAtime,
@@ -15,7 +17,7 @@ import { changeInode, inodeOf } from "./inodes.js";
 import { comeDown } from "./leases.js";
 import { dropCapability, hasPrivileges, modeWithoutPrivileges } from "./privileges.js";
 import type { InodeRecord } from "./records.js";
-import { entryReply } from "./replies.js";
+import { entryReply, OK } from "./replies.js";
 
 /**
  * chmod, chown and utimensat. An explicit mtime must not be undone by the late report of another session that
@@ -28,7 +30,6 @@ export function setAttributes(context: Context, sessionId: SessionId, body: SetA
     const waiting = comeDown(context, inode.ino, sessionId, "shared", ["exclusive"]);
     if (waiting !== undefined) return waiting;
   }
-  if (body.accessed === true) return accessed(context, inode);
   if (isOnlyKilling(body) && !hasPrivileges(inode)) return entryReply(inode);
   const now = timestampOf(context.stampMs);
   if (body.mode !== undefined) followMode(context, inode, body.mode);
@@ -58,11 +59,19 @@ function isOnlyKilling({ killPrivileges, mode, uid, gid, ...times }: SetAttribut
   return killPrivileges === true && !isMore && !isTimed;
 }
 
-/** As with `relatime`: the access time only moves on if it is older than the last change, or than a day. */
-function accessed(context: Context, inode: InodeRecord): Outcome {
+/**
+ * Inodes that were read: as with `relatime`, the access time only moves on if it is older than the last change, or than a day. What is
+ * gone meanwhile has no times.
+ */
+export function markAccessed(context: Context, { files }: Pick<MarkAccessed, "files">): Outcome {
+  if (files.length > ACCESSED_MAX) throw storageError("invalid", "too many inodes at once");
   const now = timestampOf(context.stampMs);
-  if (!renewsAtime(inode, now)) return entryReply(inode);
-  return entryReply(changeInode(context, inode, { atime: now }, "nothing"));
+  for (const { ino } of files) {
+    const inode = context.tables.inodes.get(ino);
+    if (inode !== undefined && renewsAtime(inode, now))
+      changeInode(context, inode, { atime: now }, "nothing");
+  }
+  return OK;
 }
 
 function check({ mode, uid, gid, atime, mtime }: SetAttributes): void {

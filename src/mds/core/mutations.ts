@@ -4,8 +4,9 @@ import { earlierAnswer, type Held, holdAnswer, isInOrder, keepAnswer } from "./a
 import { changeTogether } from "./change-together.js";
 import type { Mutate, Outcome } from "./command.js";
 import { type Context, fail } from "./context.js";
-import { setAttributes } from "./inode-attributes.js";
+import { markAccessed, setAttributes } from "./inode-attributes.js";
 import { close, openInode } from "./lease-open.js";
+import { openAhead } from "./lease-open-ahead.js";
 import { allocateChunk, extend, reportFile } from "./lease-report.js";
 import { revoke } from "./lease-revoke.js";
 import { settleFiles } from "./lease-settle.js";
@@ -76,6 +77,10 @@ function carryOut(context: Context, sessionId: SessionId, mutation: MetadataMuta
       return setStorage(context, sessionId, mutation.body);
     case "open":
       return openInode(context, sessionId, mutation.body.ino, mutation.body.access);
+    case "markAccessed":
+      return markAccessed(context, mutation.body);
+    case "openAhead":
+      return openAhead(context, sessionId, mutation.body);
     case "close":
       return close(context, sessionId, mutation.body);
     case "reportFile":

@@ -1,15 +1,13 @@
 import { failureOf } from "../../base/index.js";
 import type { InodeOperations } from "../../client/index.js";
 import type { Clock, Timer } from "../../io/index.js";
-import { type InodeNumber, renewsAtime } from "../../meta/index.js";
+import { ACCESSED_MAX, type InodeNumber, renewsAtime } from "../../meta/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import { timestampOfMs } from "../core/relatime.js";
 import type { Node } from "./node-table.js";
 
 /** Reads are told to the MDS after this long, many at once. */
 const TELL_MS = 1000;
-/** Inodes told of at the same time. */
-const PARALLEL_MAX = 8;
 /** More are not remembered: an access time that is not renewed is renewed by the next read. */
 const PENDING_MAX = 10_000;
 
@@ -53,44 +51,41 @@ export class AccessTimes {
   /** Undefined if there is nothing to be told of the inode; else resolves when it is told, or could not be. */
   settled(ino: InodeNumber): Promise<void> | undefined {
     if (this.#pending.size === 0 && this.#telling.size === 0) return undefined;
-    return this.#pending.has(ino) ? this.#tell(ino) : this.#telling.get(ino);
+    return this.#pending.has(ino) ? this.#tell([ino]) : this.#telling.get(ino);
   }
 
   /** Tells all that is pending; then there is no timer any more. */
   async close(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    for (const ino of [...this.#pending]) void this.#tell(ino);
+    while (this.#pending.size > 0) void this.#tell([...this.#pending].slice(0, ACCESSED_MAX));
     await Promise.all(this.#telling.values());
   }
 
   #tellAll(): void {
     this.#timer = undefined;
-    for (const ino of [...this.#pending]) {
-      if (this.#telling.size >= PARALLEL_MAX) break;
-      void this.#tell(ino);
-    }
+    void this.#tell([...this.#pending].slice(0, ACCESSED_MAX));
     if (this.#pending.size > 0)
       this.#timer = this.#world.clock.after("mount.atime", TELL_MS / 10, () => this.#tellAll());
   }
 
-  #tell(ino: InodeNumber): Promise<void> {
-    this.#pending.delete(ino);
+  #tell(inos: readonly InodeNumber[]): Promise<void> {
+    for (const ino of inos) this.#pending.delete(ino);
     const telling = this.#world.inodes
-      .accessed(ino)
+      .accessed(inos)
       .then(
         () => undefined,
         (error: unknown) => {
           const code = failureOf(error)?.code;
           if (code === undefined) throw error;
-          // Gone meanwhile, or the cluster is: an access time is not worth more than this.
-          this.#world.log.debug("an access time was not renewed", { ino, code });
+          // The cluster is gone: access times are not worth more than this.
+          this.#world.log.debug("access times were not renewed", { count: inos.length, code });
         },
       )
       .finally(() => {
-        if (this.#telling.get(ino) === telling) this.#telling.delete(ino);
+        for (const ino of inos) if (this.#telling.get(ino) === telling) this.#telling.delete(ino);
       });
-    this.#telling.set(ino, telling);
+    for (const ino of inos) this.#telling.set(ino, telling);
     return telling;
   }
 }

@@ -6512,6 +6512,40 @@ export const FileLock: wire.MessageType<FileLock> = {
   decode: decodeFileLock,
 };
 
+export interface FileNumber {
+  readonly ino: number;
+}
+
+function encodeFileNumber(message: FileNumber, writer: wire.Writer): void {
+  if (message.ino !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.ino));
+  }
+}
+
+function decodeFileNumber(reader: wire.Reader): FileNumber {
+  let $ino = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $ino = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    ino: $ino,
+  };
+}
+
+/** How {@link FileNumber} travels. */
+export const FileNumber: wire.MessageType<FileNumber> = {
+  name: "FileNumber",
+  encode: encodeFileNumber,
+  decode: decodeFileNumber,
+};
+
 export interface FileReport {
   readonly sizeBytes: number;
   readonly mtime: Timestamp;
@@ -8761,6 +8795,52 @@ export const MapDropped: wire.MessageType<MapDropped> = {
   decode: decodeMapDropped,
 };
 
+/** Inodes that were read: the access time of each that is there moves on as with `relatime`, and nothing else does. At most 256. */
+export interface MarkAccessed {
+  readonly id: MutationId;
+  readonly files: readonly FileNumber[];
+}
+
+function encodeMarkAccessed(message: MarkAccessed, writer: wire.Writer): void {
+  writer.uint32(10).fork();
+  encodeMutationId(message.id, writer);
+  writer.ldelim();
+  for (const item of message.files) {
+    writer.uint32(18).fork();
+    encodeFileNumber(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeMarkAccessed(reader: wire.Reader): MarkAccessed {
+  let $id: MutationId | undefined;
+  const $files: FileNumber[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $id = wire.nested(reader, decodeMutationId);
+        break;
+      case 18:
+        wire.push($files, wire.nested(reader, decodeFileNumber));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    id: $id ?? wire.absent(decodeMutationId),
+    files: $files,
+  };
+}
+
+/** How {@link MarkAccessed} travels. */
+export const MarkAccessed: wire.MessageType<MarkAccessed> = {
+  name: "MarkAccessed",
+  encode: encodeMarkAccessed,
+  decode: decodeMarkAccessed,
+};
+
 export interface MdsAdded {
   readonly mdsId: number;
   readonly clusterName: string;
@@ -9585,6 +9665,52 @@ export const Open: wire.MessageType<Open> = {
   decode: decodeOpen,
 };
 
+/** Opens files for reading that nobody has asked for yet. At most 64. Those that could not be opened at once are left as they are. */
+export interface OpenAhead {
+  readonly id: MutationId;
+  readonly files: readonly FileNumber[];
+}
+
+function encodeOpenAhead(message: OpenAhead, writer: wire.Writer): void {
+  writer.uint32(10).fork();
+  encodeMutationId(message.id, writer);
+  writer.ldelim();
+  for (const item of message.files) {
+    writer.uint32(18).fork();
+    encodeFileNumber(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeOpenAhead(reader: wire.Reader): OpenAhead {
+  let $id: MutationId | undefined;
+  const $files: FileNumber[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        $id = wire.nested(reader, decodeMutationId);
+        break;
+      case 18:
+        wire.push($files, wire.nested(reader, decodeFileNumber));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    id: $id ?? wire.absent(decodeMutationId),
+    files: $files,
+  };
+}
+
+/** How {@link OpenAhead} travels. */
+export const OpenAhead: wire.MessageType<OpenAhead> = {
+  name: "OpenAhead",
+  encode: encodeOpenAhead,
+  decode: decodeOpenAhead,
+};
+
 /** How many opens of each access are not closed yet. */
 export interface OpenCounts {
   readonly read: number;
@@ -9795,6 +9921,43 @@ export const Opened: wire.MessageType<Opened> = {
   name: "Opened",
   encode: encodeOpened,
   decode: decodeOpened,
+};
+
+/** Of openAhead: those that were opened. */
+export interface OpenedAhead {
+  readonly files: readonly Opened[];
+}
+
+function encodeOpenedAhead(message: OpenedAhead, writer: wire.Writer): void {
+  for (const item of message.files) {
+    writer.uint32(10).fork();
+    encodeOpened(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeOpenedAhead(reader: wire.Reader): OpenedAhead {
+  const $files: Opened[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        wire.push($files, wire.nested(reader, decodeOpened));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    files: $files,
+  };
+}
+
+/** How {@link OpenedAhead} travels. */
+export const OpenedAhead: wire.MessageType<OpenedAhead> = {
+  name: "OpenedAhead",
+  encode: encodeOpenedAhead,
+  decode: decodeOpenedAhead,
 };
 
 /** One place in the replicated log. */
@@ -13099,6 +13262,7 @@ export interface SessionCallDown {
     | { readonly type: "settled"; readonly body: Settled }
     | { readonly type: "numbers"; readonly body: Numbers }
     | { readonly type: "changedTogether"; readonly body: ChangedTogether }
+    | { readonly type: "openedAhead"; readonly body: OpenedAhead }
     | { readonly type: "lockState"; readonly body: LockState }
     /** Pushes. */
     | { readonly type: "recallLease"; readonly body: RecallLease }
@@ -13184,6 +13348,11 @@ function encodeSessionCallDown(message: SessionCallDown, writer: wire.Writer): v
     case "changedTogether":
       writer.uint32(122).fork();
       encodeChangedTogether(body.body, writer);
+      writer.ldelim();
+      break;
+    case "openedAhead":
+      writer.uint32(130).fork();
+      encodeOpenedAhead(body.body, writer);
       writer.ldelim();
       break;
     case "lockState":
@@ -13287,6 +13456,9 @@ function decodeSessionCallDown(reader: wire.Reader): SessionCallDown {
       case 122:
         $body = { type: "changedTogether", body: wire.nested(reader, decodeChangedTogether) };
         break;
+      case 130:
+        $body = { type: "openedAhead", body: wire.nested(reader, decodeOpenedAhead) };
+        break;
       case 162:
         $body = { type: "lockState", body: wire.nested(reader, decodeLockState) };
         break;
@@ -13365,6 +13537,8 @@ export interface SessionCallUp {
     | { readonly type: "settleFiles"; readonly body: SettleFiles }
     | { readonly type: "reserveNumbers"; readonly body: ReserveNumbers }
     | { readonly type: "changeTogether"; readonly body: ChangeTogether }
+    | { readonly type: "openAhead"; readonly body: OpenAhead }
+    | { readonly type: "markAccessed"; readonly body: MarkAccessed }
     | { readonly type: "setLock"; readonly body: SetLock }
     | { readonly type: "testLock"; readonly body: TestLock }
     | { readonly type: "awaitLock"; readonly body: AwaitLock }
@@ -13542,6 +13716,16 @@ function encodeSessionCallUp(message: SessionCallUp, writer: wire.Writer): void 
       encodeChangeTogether(body.body, writer);
       writer.ldelim();
       break;
+    case "openAhead":
+      writer.uint32(282).fork();
+      encodeOpenAhead(body.body, writer);
+      writer.ldelim();
+      break;
+    case "markAccessed":
+      writer.uint32(290).fork();
+      encodeMarkAccessed(body.body, writer);
+      writer.ldelim();
+      break;
     case "setLock":
       writer.uint32(322).fork();
       encodeSetLock(body.body, writer);
@@ -13680,6 +13864,12 @@ function decodeSessionCallUp(reader: wire.Reader): SessionCallUp {
         break;
       case 274:
         $body = { type: "changeTogether", body: wire.nested(reader, decodeChangeTogether) };
+        break;
+      case 282:
+        $body = { type: "openAhead", body: wire.nested(reader, decodeOpenAhead) };
+        break;
+      case 290:
+        $body = { type: "markAccessed", body: wire.nested(reader, decodeMarkAccessed) };
         break;
       case 322:
         $body = { type: "setLock", body: wire.nested(reader, decodeSetLock) };
@@ -13893,8 +14083,6 @@ export interface SetAttributes {
    * does so anyway.
    */
   readonly killPrivileges?: boolean | undefined;
-  /** Somebody read it: the access time moves on as with `relatime`, and nothing else does. Alone. */
-  readonly accessed?: boolean | undefined;
 }
 
 function encodeSetAttributes(message: SetAttributes, writer: wire.Writer): void {
@@ -13932,9 +14120,6 @@ function encodeSetAttributes(message: SetAttributes, writer: wire.Writer): void 
   if (message.killPrivileges !== undefined) {
     writer.uint32(80).bool(message.killPrivileges);
   }
-  if (message.accessed !== undefined) {
-    writer.uint32(88).bool(message.accessed);
-  }
 }
 
 function decodeSetAttributes(reader: wire.Reader): SetAttributes {
@@ -13948,7 +14133,6 @@ function decodeSetAttributes(reader: wire.Reader): SetAttributes {
   let $atimeNow = false;
   let $mtimeNow = false;
   let $killPrivileges: boolean | undefined;
-  let $accessed: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -13982,9 +14166,6 @@ function decodeSetAttributes(reader: wire.Reader): SetAttributes {
       case 80:
         $killPrivileges = reader.bool();
         break;
-      case 88:
-        $accessed = reader.bool();
-        break;
       default:
         wire.skip(reader, tag);
     }
@@ -14000,7 +14181,6 @@ function decodeSetAttributes(reader: wire.Reader): SetAttributes {
     atimeNow: $atimeNow,
     mtimeNow: $mtimeNow,
     killPrivileges: $killPrivileges,
-    accessed: $accessed,
   };
 }
 

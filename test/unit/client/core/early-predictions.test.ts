@@ -106,10 +106,8 @@ class Foreteller {
   #drawSetAttributes(): MetadataMutation {
     const prng = this.#prng;
     const ino = prng.pick([...this.world.tables.inodes.values()].map((inode) => inode.ino));
-    if (prng.chance(0.3)) {
-      const accessed = prng.chance(0.8) ? true : undefined;
-      return { type: "setAttributes", body: { id: NO_ID, ino, atimeNow: false, mtimeNow: false, accessed } };
-    }
+    if (prng.chance(0.1))
+      return { type: "setAttributes", body: { id: NO_ID, ino, atimeNow: false, mtimeNow: false } };
     const time = { seconds: prng.between(-5, 5), nanos: prng.between(0, 999_999_999) };
     const body = {
       id: NO_ID,
@@ -122,7 +120,6 @@ class Foreteller {
       atimeNow: prng.chance(0.3),
       mtimeNow: prng.chance(0.3),
       killPrivileges: this.#maybe([true] as const),
-      accessed: prng.chance(0.1) ? true : undefined,
     };
     return { type: "setAttributes", body };
   }

@@ -44,7 +44,8 @@ class Crowd {
     const sessionId = this.#random.pick(this.#sessions);
     const ino = this.#random.pick(this.#files);
     const roll = this.#random.below(100);
-    if (roll < 28) this.#open(sessionId, ino);
+    if (roll < 3) this.#openAhead(sessionId);
+    else if (roll < 28) this.#open(sessionId, ino);
     else if (roll < 55) this.#close(sessionId, ino);
     else if (roll < 70) this.#answer();
     else if (roll < 80) this.#allocate(sessionId, ino);
@@ -105,6 +106,11 @@ class Crowd {
 
   get #isBusy(): boolean {
     return this.#recalls.length > 0 || this.world.tables.installing.size > 0;
+  }
+
+  #openAhead(sessionId: SessionId): void {
+    const files = this.#files.map((ino) => ({ ino }));
+    this.#propose(this.world.next(sessionId, "openAhead", { files }));
   }
 
   #open(sessionId: SessionId, ino: InodeNumber): void {
@@ -189,6 +195,8 @@ class Crowd {
     if (outcome.type === "wait") this.#waiting.push({ key: textOf(outcome.key), command });
     if (outcome.type === "reply" && outcome.reply.type === "opened")
       this.#noteLease(command, outcome.reply.body.lease);
+    if (outcome.type === "reply" && outcome.reply.type === "openedAhead")
+      for (const { lease } of outcome.reply.body.files) this.#noteLease(command, lease);
     this.#carryOut(effects);
     return codeOf(outcome);
   }

@@ -414,3 +414,54 @@ test("a close that was never opened is refused", () => {
   assert.equal(close(bob, "read"), "lease_lost");
   assert.equal(close(ann, "toString" as Access), "lease_lost");
 });
+
+describe("files that are opened ahead", () => {
+  const ahead = (sessionId: SessionId, ...inos: number[]): unknown[] => {
+    const files = inos.map((one) => ({ ino: one as InodeNumber }));
+    const outcome = world.mutate(sessionId, "openAhead", { files });
+    assert.ok(outcome.type === "reply" && outcome.reply.type === "openedAhead", codeOf(outcome));
+    return outcome.reply.body.files.map(({ attributes, lease }) => [attributes.ino, lease.kind]);
+  };
+
+  test("are open for reading, as if each had been opened by itself", () => {
+    const other = world.create(ann, "g").attributes.ino;
+    world.open(bob, ino, "read");
+
+    assert.deepEqual(ahead(ann, ino, other), [
+      [ino, "read"],
+      [other, "read"],
+    ]);
+    assert.equal(leaseOf(ann), "read");
+    assert.equal(close(ann, "read"), "ok");
+    assert.equal(leaseOf(ann), "closed");
+  });
+
+  test("are left out if somebody writes them, and nobody is asked to come down", () => {
+    world.open(bob, ino, "write");
+
+    assert.deepEqual(ahead(ann, ino), []);
+    assert.deepEqual(recalls(), []);
+    assert.deepEqual([leaseOf(ann), leaseOf(bob)], ["closed", "exclusive"]);
+  });
+
+  test("are left out if they are open already, are no files, or are not there", () => {
+    world.open(ann, ino, "write");
+
+    assert.deepEqual(ahead(ann, ino, ROOT_INODE, 99_999), []);
+    assert.equal(leaseOf(ann), "exclusive");
+  });
+
+  test("are left out while a writer waits for the readers", () => {
+    world.open(bob, ino, "read");
+    assert.equal(tryOpen(cyd, "write"), "wait");
+
+    assert.deepEqual(ahead(ann, ino), []);
+  });
+
+  test("are not too many", () => {
+    const inos = Array.from({ length: 65 }, () => ino);
+    const files = inos.map((one) => ({ ino: one }));
+
+    assert.equal(codeOf(world.mutate(ann, "openAhead", { files })), "invalid");
+  });
+});

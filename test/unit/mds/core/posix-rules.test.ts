@@ -77,10 +77,10 @@ describe("privileges", () => {
 });
 
 describe("an access", () => {
-  const access = (ino: InodeNumber) =>
-    attributesIn(
-      world.mutate(me, "setAttributes", { ino, atimeNow: false, mtimeNow: false, accessed: true }),
-    );
+  const access = (ino: InodeNumber) => {
+    assert.equal(codeOf(world.mutate(me, "markAccessed", { files: [{ ino }] })), "ok");
+    return world.stat(ino);
+  };
 
   test("moves atime alone, and only if it is older than the last change or than a day", () => {
     const ino = file(0o644);
@@ -93,6 +93,28 @@ describe("an access", () => {
     assert.equal(access(ino).atime.seconds, world.stampMs / 1000);
     change(ino, { mode: 0o600 });
     assert.equal(access(ino).atime.seconds, world.stampMs / 1000);
+  });
+});
+
+describe("accesses that are told together", () => {
+  test("each count for themselves, and what is gone is passed over", () => {
+    const one = file(0o644);
+    const other = world.create(me, "g", { mode: MODE_FILE | 0o644 }).attributes.ino;
+    world.mutate(me, "markAccessed", { files: [{ ino: other }] });
+    const seen = world.stat(other);
+    world.stampMs += 1000;
+
+    const files = [one, 99_999 as InodeNumber, other].map((ino) => ({ ino }));
+    assert.equal(codeOf(world.mutate(me, "markAccessed", { files })), "ok");
+
+    assert.equal(world.stat(one).atime.seconds, world.stampMs / 1000);
+    assert.deepEqual(world.stat(other), seen);
+  });
+
+  test("are not too many", () => {
+    const ino = file(0o644);
+    const files = Array.from({ length: 257 }, () => ({ ino }));
+    assert.equal(codeOf(world.mutate(me, "markAccessed", { files })), "invalid");
   });
 });
 

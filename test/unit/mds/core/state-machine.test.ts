@@ -122,6 +122,8 @@ class Garbage {
     const more = [
       "setStorage",
       "open",
+      "openAhead",
+      "markAccessed",
       "close",
       "reportFile",
       "allocateChunk",
@@ -144,13 +146,14 @@ class Garbage {
         open: maybe(access()),
         mustBeNew: yes(),
         ino: pick(2, 3, 4, 5, number()),
+        files: [2, 3, 4, number()].map((ino) => ({ ino })),
         directory: yes(),
       },
       ...{ fromParent: place(), fromName: this.#name(), toParent: place(), toName: this.#name() },
       ...{ atime: maybe(time()), mtime: time(), atimeNow: yes(), mtimeNow: yes(), value: this.#name() },
       ...{ sizeBytes: number(), replicas: maybe(number()), tier: maybe(number()), chunkBytes: maybe(4096) },
       ...{ exclusive: maybe(yes()), access: access(), leaseSequence: number(), index: number() },
-      ...{ lengthBytes: number(), umask: maybe(number()), unnamed: maybe(yes()), accessed: maybe(yes()) },
+      ...{ lengthBytes: number(), umask: maybe(number()), unnamed: maybe(yes()) },
       ...{ killPrivileges: maybe(yes()), killSetgid: maybe(yes()), writtenBytes: maybe(number()) },
       ...{
         family: pick("flock", "range", "?"),
@@ -196,7 +199,7 @@ describe("garbage", () => {
     world.session();
     const garbage = new Garbage(seed);
     const codes = new Set<string>();
-    for (let i = 0; i < 1000; i++) {
+    for (let i = 0; i < 1500; i++) {
       const before = contentOf(world.tables);
       const { outcome } = world.apply(garbage.change());
       codes.add(codeOf(outcome));
