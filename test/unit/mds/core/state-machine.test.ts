@@ -207,7 +207,7 @@ describe("garbage", () => {
       assert.deepEqual(world.effects, []);
       assert.deepEqual(contentOf(world.tables), before);
     }
-    assert.ok(codes.has("ok") && codes.size > 11, [...codes].join());
+    assert.ok(codes.has("ok") && codes.size > 10, [...codes].join());
   });
 });
 
