@@ -295,7 +295,7 @@ function drawPlan(prng: Prng, replicasMax: number): FilePlan {
     syncRate: prng.pick([0, 0.05, 0.3]),
     truncateRate: prng.pick([0, 0.02, 0.15]),
     punchRate: prng.pick([0, 0.02, 0.1]),
-    depthMax: prng.pick([1, 2, 4, 12]),
+    depthMax: prng.pick([1, 2, 4]),
     blockRate: prng.pick([0, 0, 0.8]),
     storageRate: prng.pick([0, 0, 0.05]),
     replicasMax,

@@ -13,7 +13,7 @@ const LOOK_MS_MAX = 100;
 const CHANGE_RATE = 0.1;
 
 /**
- * A value that only grows: the owner of a file, the inode a name stands for, the size of a file. One writer at a time.
+ * A value that only grows: the owner of a file, the rank of the inode a name stands for, the size of a file. One writer at a time.
  * Whoever looks must see at least what was seen or acknowledged before he began.
  */
 interface Register {
@@ -39,6 +39,8 @@ export class FreshWorkload implements Workload {
   #directory: InodeNumber = ROOT_INODE;
   #registers: Register[] = [];
   #names = 0;
+  /** Inodes that a name was to stand for, in their order: numbers are given out in ranges, to each client its own. */
+  readonly #ranks = new Map<InodeNumber, number>();
 
   constructor(world: WorkloadWorld) {
     this.#world = world;
@@ -152,7 +154,9 @@ export class FreshWorkload implements Workload {
     if (kind === "owner") await inodes.setAttributes(ino, { uid: value }, options);
     else if (kind === "name") {
       const fromName = toUtf8(`new${this.#names++}`);
-      value = (await inodes.create({ parent: this.#directory, name: fromName, mode: FILE }, options)).ino;
+      const made = await inodes.create({ parent: this.#directory, name: fromName, mode: FILE }, options);
+      value = this.#ranks.size + 1;
+      this.#ranks.set(made.ino, value);
       const to = { toParent: this.#directory, toName: nameOf(register) };
       await inodes.rename({ fromParent: this.#directory, fromName, ...to, mode: "replace" }, options);
     } else {
@@ -178,8 +182,10 @@ export class FreshWorkload implements Workload {
 
   async #valueOf(register: Register, inodes: InodeOperations): Promise<number> {
     const options = { timeoutMs: TIMEOUT_MS };
-    if (register.kind === "name")
-      return (await inodes.lookup(this.#directory, nameOf(register), options)).ino;
+    if (register.kind === "name") {
+      const { ino: found } = await inodes.lookup(this.#directory, nameOf(register), options);
+      return this.#ranks.get(found) ?? 0;
+    }
     const { uid, sizeBytes } = await inodes.getAttributes(register.ino, options);
     return register.kind === "owner" ? uid : sizeBytes;
   }
