@@ -39,6 +39,7 @@ export {
   sliceRange,
   WRITE_BYTES_MAX,
 } from "./layout.js";
+export { FIRST_LEVEL, LEVEL, LEVEL_OF, levelRefusal, toldLevel } from "./level.js";
 export type {
   ChainEpoch,
   ChunkDescription,

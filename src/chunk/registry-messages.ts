@@ -20,6 +20,8 @@ export interface RegisterCs {
   /** Processes of its repository: the last that the cluster is known to have taken in, and those since; the last is this one. */
   readonly runs: readonly string[];
   readonly protocolVersion: number;
+  /** The highest level of a cluster that it knows. Absent: the first. */
+  readonly level?: number | undefined;
   readonly space: CsSpace;
 }
 

@@ -13,6 +13,7 @@ import type { ChunkAnswer } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import type { ChunkClient, ChunkClients } from "./chunk-client.js";
 import { seekInline } from "./core/inline-image.js";
+import type { KnownLevel } from "./core/known-level.js";
 import type { Use } from "./core/lease-rules.js";
 import type { KnownChunk } from "./core/map-cache.js";
 import { chooseReplica } from "./core/replica-choice.js";
@@ -33,6 +34,8 @@ export interface ChunkIoWorld {
   readonly hostId: string;
   readonly servers: ChunkClients;
   readonly numbers: WriteNumbers;
+  /** What all servers understand. */
+  readonly level: Pick<KnownLevel, "has">;
 }
 
 /** What one open file lends to its chunk requests. */
@@ -167,7 +170,8 @@ export class ChunkIo {
         type: "write",
         body: { offset: slice.offsetInChunk, checksums, isDurable, ...target, ...id },
       }));
-    if (signal !== undefined || isDurable || !WriteBatches.mayJoin(slice)) return alone();
+    const mayJoin = this.#world.level.has("writeExtents") && WriteBatches.mayJoin(slice);
+    if (signal !== undefined || isDurable || !mayJoin) return alone();
     const together = ({ extents, payload, checksums: sums, name }: WriteBatch): Promise<boolean> =>
       this.#change(
         slice.index,

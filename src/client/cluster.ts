@@ -6,6 +6,7 @@ import { Admin } from "./admin.js";
 import type { BlockCache, BlockCacheStatus } from "./block-cache.js";
 import type { CacheListener } from "./cache-listener.js";
 import { ChunkClients } from "./chunk-client.js";
+import type { ChunkIoWorld } from "./chunk-io.js";
 import { CoherentCache } from "./coherent-cache.js";
 import { FileSystem } from "./file-system.js";
 import { InodeOperations } from "./inode-operations.js";
@@ -103,7 +104,8 @@ export class Cluster {
     this.#blockCache = blockCache;
     const localFiles = localDisk && new LocalFiles(localDisk, clock);
     this.#localFiles = localFiles;
-    const machine = { clock, random, log, hostId, servers: this.#servers, numbers };
+    const level: ChunkIoWorld["level"] = { has: (what) => this.#session.level.has(what) };
+    const machine = { clock, random, log, hostId, servers: this.#servers, numbers, level };
     this.#files = new OpenFiles(
       { ...machine, writeBehind, readAhead, blockCache, localFiles, leaseComesDown },
       () => this.#session,

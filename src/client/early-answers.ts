@@ -34,6 +34,8 @@ export interface EarlyAnswersWorld {
   readonly reserve: () => Promise<Numbers | undefined>;
   /** Sends these to the MDS, in one request: `settled` or `failed` follows. At least one. */
   readonly send: (batch: readonly EarlyAnswer[]) => void;
+  /** The cluster takes many in one request. */
+  readonly mayGather: () => boolean;
 }
 
 /**
@@ -119,7 +121,8 @@ export class EarlyAnswers {
     const early = { prediction, stampMs, number: ++this.#lastNumber };
     this.#unanswered.set(early.number, early);
     this.#unsent.push(early);
-    if (this.#unsent.length >= BATCH_MAX) this.sendAll();
+    const countMax = this.#world.mayGather() ? BATCH_MAX : 1;
+    if (this.#unsent.length >= countMax) this.sendAll();
     else this.#gathering ??= clock.after("client.early", GATHER_MS, () => this.sendAll());
     return early;
   }
@@ -207,7 +210,8 @@ export function requestOf(batch: readonly EarlyAnswer[], id: MutationId): Metada
   return { type: "changeTogether", body: { id, changes } };
 }
 
-const NO_ID: MutationId = { sequence: 0, answeredBelow: 0, unanswered: [] };
+/** Of a mutation that is not sent by itself. */
+export const NO_ID: MutationId = { sequence: 0, answeredBelow: 0, unanswered: [] };
 
 /** Undefined if the MDS reserves none now. */
 export async function reserveNumbers(

@@ -46,12 +46,14 @@ const TRIES_MAX = 3;
 export class FileContent {
   readonly #file: ContentFile;
   readonly #io: ChunkIo;
+  readonly #level: FileContentWorld["level"];
   readonly #behind: WriteBehind;
   readonly #ahead: ReadAhead;
   readonly #local: LocalReads;
   readonly #kept: FileBlockCache | undefined;
 
   constructor(world: FileContentWorld, file: ContentFile) {
+    this.#level = world.level;
     this.#file = file;
     this.#local = new LocalReads({ servers: world.servers, localFiles: world.localFiles }, file);
     this.#io = new ChunkIo(world, file, this.#local);
@@ -325,8 +327,9 @@ export class FileContent {
     isDurable = false,
   ): Promise<boolean> {
     const { syncs } = this.#file;
+    const messageBytesMax = this.#level.has("longWrites") ? WRITE_BYTES_MAX : IO_BYTES_MAX;
     const firstTries = await allDone(
-      ioSlices(offset, bytes.length, this.#file.chunkBytes(), WRITE_BYTES_MAX).map(async (slice) => {
+      ioSlices(offset, bytes.length, this.#file.chunkBytes(), messageBytesMax).map(async (slice) => {
         const part = bytes.subarray(slice.offsetInRequest, slice.offsetInRequest + slice.lengthBytes);
         const mark = syncs.markOf(slice.index);
         const isFirstTry = await this.#io.write(slice, part, signal, use, isDurable);

@@ -104,7 +104,7 @@ export class LeaderFinder {
     let deliver = (push: MetadataPush): void => void early.push(push);
     calls.onPush((push) => {
       if (push.type === "mdsServers") this.#candidates.learn(push.body.addresses);
-      else deliver(push);
+      deliver(push);
     });
     const listen = (handler: typeof deliver): void => {
       deliver = handler;

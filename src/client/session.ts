@@ -7,15 +7,15 @@ import type {
   MetadataQuery,
   MetadataReply,
   MetadataRequest,
-  MutationId,
   ReportChunk,
 } from "../meta/index.js";
 import type { Logger } from "../telemetry/index.js";
 import type { CoherentCache } from "./coherent-cache.js";
+import { KnownLevel, SPEAKS } from "./core/known-level.js";
 import { LeaseClock } from "./core/lease-clock.js";
 import { afterMetadataFailure } from "./core/retry-policy.js";
 import { SequenceWindow } from "./core/sequence-window.js";
-import { type EarlyAnswer, EarlyAnswers, requestOf, reserveNumbers } from "./early-answers.js";
+import { type EarlyAnswer, EarlyAnswers, NO_ID, requestOf, reserveNumbers } from "./early-answers.js";
 import { askBeside } from "./early-queries.js";
 import { keepAlive } from "./keep-alive.js";
 import { type FinderWorld, type LeaderConnection, LeaderFinder } from "./leader-finder.js";
@@ -39,9 +39,6 @@ const REQUEST_MS = 30_000;
 /** A mutation older than so many others is named to the MDS as unanswered, so that it holds up none of them. */
 const RECENT_COUNT = 1024;
 const UNANSWERED_MAX = 512;
-const PROTOCOL_VERSION = 2;
-/** Of a mutation that is not sent. */
-const NO_ID: MutationId = { sequence: 0, answeredBelow: 0, unanswered: [] };
 const GOODBYE_MS = 2000;
 const LAST_WORDS_MS = 30_000;
 /** Together less than what an MDS works on at a time for one session (256), so that `urgent` ones find room. */
@@ -53,6 +50,7 @@ const PATIENT_MAX = 96;
  * leader: mutations keep their number, so that they are done once.
  */
 export class Session {
+  readonly level = new KnownLevel();
   readonly #config: SessionConfig;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -96,6 +94,7 @@ export class Session {
       cache,
       reserve: () => reserveNumbers((make, options) => this.mutate(make, options)),
       send: (batch) => this.#sendEarly(batch),
+      mayGather: () => this.level.has("changeTogether"),
     });
   }
 
@@ -208,7 +207,7 @@ export class Session {
   }
 
   async #request(
-    make: (id: MutationId) => MetadataRequest,
+    make: Pending["make"],
     isMutation: boolean,
     options: RequestOptions,
   ): Promise<MetadataReply> {
@@ -401,7 +400,7 @@ export class Session {
         clusterId,
         sessionId: this.#sessionId,
         hostname,
-        protocolVersion: PROTOCOL_VERSION,
+        ...SPEAKS,
         program,
         caches: this.#cache === undefined ? undefined : true,
         earlyCount: this.#early?.count,
@@ -417,6 +416,7 @@ export class Session {
     const wasLost = this.#sessionId !== 0 && !welcome.resumed;
     const wasResumed = this.#sessionId !== 0 && welcome.resumed;
     this.#sessionId = welcome.sessionId;
+    this.level.note(welcome.level);
     // It comes after all that is sent again.
     this.#early?.sendAll();
     if (wasLost) this.#forgetSession();
@@ -466,6 +466,7 @@ export class Session {
       if (this.#connection !== undefined) this.#retire(this.#connection);
       return;
     }
+    if (push.type === "mdsServers") this.level.note(push.body.level);
     if (push.type === "invalidate") {
       if (this.#connection !== undefined) void this.#invalidate(this.#connection, push.body);
       return;

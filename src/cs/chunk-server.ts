@@ -1,5 +1,13 @@
 import { type FailureCode, storageError, toHex } from "../base/index.js";
-import type { ChunkId, ChunkVersion, CsCommand, CsHeartbeat, CsId, RegisterCs } from "../chunk/index.js";
+import {
+  type ChunkId,
+  type ChunkVersion,
+  type CsCommand,
+  type CsHeartbeat,
+  type CsId,
+  LEVEL,
+  type RegisterCs,
+} from "../chunk/index.js";
 import type { Clock, Disk, DiskSpace, Random } from "../io/index.js";
 import { CHUNK_CHANNEL, type Rpc, type RpcListener, serveCalls } from "../rpc/index.js";
 import { BusyTime, type Logger, type MetricSample } from "../telemetry/index.js";
@@ -242,6 +250,7 @@ export class ChunkServer {
       incarnation: store.incarnation,
       runs: store.runs,
       protocolVersion: PROTOCOL_VERSION,
+      level: LEVEL,
       space: await store.space(),
     };
   }

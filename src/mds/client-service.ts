@@ -1,4 +1,5 @@
 import { storageError, unreachable } from "../base/index.js";
+import { LEVEL_OF, levelRefusal, toldLevel } from "../chunk/index.js";
 import type {
   Hello,
   MetadataMutation,
@@ -162,6 +163,8 @@ class Conversation {
     }
     if (this.#session !== undefined) throw storageError("malformed", "one hello a stream");
     await leadership.readBarrier();
+    const level = toldLevel(hello.level);
+    if (level < leadership.level) throw storageError("unsupported", levelRefusal(leadership.level, level));
     const wanted = sessionId(hello.sessionId);
     const present = hello.sessionId === 0 ? undefined : leadership.tables.sessions.get(wanted);
     // The numbers of sessions are no secret: another host may not speak for it.
@@ -173,7 +176,9 @@ class Conversation {
     this.#leadership = leadership;
     const caches = leadership.tables.sessions.get(session)?.caches === true;
     if (caches) leadership.coherence.attached(session, hello.earlyCount);
-    leadership.sessions.connect(session, connection);
+    leadership.sessions.connect(session, connection, level);
+    // It may have been raised meanwhile.
+    if (level < leadership.level) throw storageError("unsupported", levelRefusal(leadership.level, level));
     if (caches) leadership.coherence.sole.connected(session);
     if (resumed) leadership.repeatPushes(session);
     connection.push(leadership.mdsServers());
@@ -183,6 +188,7 @@ class Conversation {
       mdsId: this.#world.mdsId,
       resumed,
       clusterName: leadership.tables.cluster.get()?.name ?? "",
+      level: leadership.level,
     };
     return { type: "welcome", body: welcome };
   }
@@ -205,6 +211,8 @@ class Conversation {
     mutation: MetadataMutation,
     { deadlineMs, signal, peer }: CallContext,
   ): Promise<MetadataReply> {
+    if (mutation.type === "changeTogether" && leadership.level < LEVEL_OF.changeTogether)
+      throw storageError("unsupported", "the cluster is not at that level yet");
     const endMs = leadership.clock.monotonicMs() + deadlineMs;
     const asked = attributesAskedBy(mutation);
     // What was answered early concerns nothing that others know better, and is proposed in the order in which it came.

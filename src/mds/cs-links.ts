@@ -1,5 +1,12 @@
 import { isFailureCode, StorageError, storageError } from "../base/index.js";
-import type { CommandDone, CsCommand, CsHeartbeat, CsId, NumberedCsCommand } from "../chunk/index.js";
+import {
+  type CommandDone,
+  type CsCommand,
+  type CsHeartbeat,
+  type CsId,
+  levelRefusal,
+  type NumberedCsCommand,
+} from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { CallServer } from "../rpc/index.js";
 import { type CsLoadSummary, CsLoadWindow } from "./load-window.js";
@@ -9,6 +16,8 @@ const EXPECTED_POLL_MS = 20;
 
 /** A chunk server connected to this leader. */
 interface Link {
+  /** The highest level of a cluster that it knows. */
+  readonly level: number;
   readonly connection: CallServer<NumberedCsCommand>;
   heardMs: number;
   heartbeat: CsHeartbeat | undefined;
@@ -33,11 +42,12 @@ export class CsLinks {
     this.#clock = clock;
   }
 
-  connect(csId: CsId, connection: CallServer<NumberedCsCommand>): void {
+  connect(csId: CsId, connection: CallServer<NumberedCsCommand>, level: number): void {
     if (this.#expected.get(csId) === connection) this.#expected.delete(csId);
     const older = this.#links.get(csId);
     const heardMs = this.#clock.monotonicMs();
     this.#links.set(csId, {
+      level,
       connection,
       heardMs,
       heartbeat: undefined,
@@ -65,6 +75,17 @@ export class CsLinks {
     link.heardMs = this.#clock.monotonicMs();
     link.heartbeat = heartbeat;
     link.loads.add(heartbeat.load);
+  }
+
+  /** The highest level that the server knows; undefined while it is not connected. */
+  levelOf(csId: CsId): number | undefined {
+    return this.#links.get(csId)?.level;
+  }
+
+  /** Who does not know that level may not stay: it is told why. */
+  requireLevel(level: number): void {
+    for (const { connection, level: known } of this.#links.values())
+      if (known < level) connection.close(storageError("unsupported", levelRefusal(level, known)));
   }
 
   isConnected(csId: CsId): boolean {

@@ -10,10 +10,12 @@ import { CacheCoherence } from "./coherence.js";
 import { clientAddress } from "./config.js";
 import { configNumber } from "./core/cluster-config.js";
 import type { Effect } from "./core/effects.js";
+import { levelOf } from "./core/levels.js";
 import { outstandingRecalls, outstandingWork } from "./core/outstanding-work.js";
 import type { ChunkRecord } from "./core/records.js";
 import type { Tables } from "./core/tables.js";
 import { CsLinks } from "./cs-links.js";
+import { LevelWatch } from "./level-watch.js";
 import { LockDesk } from "./lock-desk.js";
 import { Maintenance } from "./maintenance.js";
 import { MdsLoads } from "./mds-loads.js";
@@ -89,13 +91,23 @@ export class Leadership {
     });
     this.#asks = new AttributeAsks(this.clock, term);
     this.#installer = new ChunkInstaller(this);
-    this.#maintenance = new Maintenance(this);
+    this.#maintenance = new Maintenance(this, new LevelWatch(this, world.loadOf));
     for (const effect of outstandingWork(this.tables)) this.carryOut(effect);
     this.#maintenance.start();
   }
 
   get tables(): Tables {
     return this.store.tables;
+  }
+
+  /** What servers and clients may ask of each other. */
+  get level(): number {
+    return levelOf(this.tables);
+  }
+
+  /** Who keeps it from being raised, for people. */
+  get levelHeldBy(): readonly string[] {
+    return this.#maintenance.levels.heldBy;
   }
 
   get sessionLeaseMs(): number {
@@ -171,6 +183,11 @@ export class Leadership {
         this.sessions.pushAll(this.mdsServers());
         this.#maintenance.notice(effect);
         return;
+      case "levelRaised":
+        this.sessions.requireLevel(this.level);
+        this.links.requireLevel(this.level);
+        this.sessions.pushAll(this.mdsServers());
+        return;
       default:
         this.#maintenance.notice(effect);
     }
@@ -179,7 +196,7 @@ export class Leadership {
   /** What clients are told, so that they find the other metadata servers when this one is gone. */
   mdsServers(): MetadataPush {
     const addresses = Array.from(this.tables.mdsServers.values(), ({ address }) => clientAddress(address));
-    return { type: "mdsServers", body: { addresses } };
+    return { type: "mdsServers", body: { addresses, level: this.level } };
   }
 
   /** A session connected again: what was pushed in between may have been lost. */
@@ -232,12 +249,13 @@ export class Leadership {
     csId: CsId,
     connection: CallServer<NumberedCsCommand>,
     inventory: readonly ReplicaReport[],
+    level: number,
   ): Promise<void> {
     const { repair } = this.#maintenance;
     const verdicts = await repair.judge(csId, inventory);
     if (connection.isClosed) return;
     repair.note(csId, verdicts);
-    this.links.connect(csId, connection);
+    this.links.connect(csId, connection, level);
     this.#maintenance.chunkServerChanged(csId);
     await repair.settle(csId, verdicts);
   }

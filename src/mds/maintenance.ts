@@ -8,6 +8,7 @@ import { configNumber } from "./core/cluster-config.js";
 import type { Effect } from "./core/effects.js";
 import { CsLiveness } from "./cs-liveness.js";
 import type { Leadership } from "./leadership.js";
+import type { LevelWatch } from "./level-watch.js";
 import { followMembership } from "./membership-loop.js";
 import { RebalanceLoop } from "./rebalance-loop.js";
 import { RepairLoop } from "./repair-loop.js";
@@ -27,7 +28,8 @@ type WorkEffect = Exclude<
       | "locksChanged"
       | "sessionEnded"
       | "install"
-      | "attributesReported";
+      | "attributesReported"
+      | "levelRaised";
   }
 >;
 
@@ -39,6 +41,7 @@ export class Maintenance {
   readonly #leadership: Leadership;
   readonly #liveness: CsLiveness;
   readonly #watch: ClusterWatch;
+  readonly levels: LevelWatch;
   readonly repair: RepairLoop;
   readonly #rebalance: RebalanceLoop;
   readonly #beat: Heartbeat;
@@ -49,8 +52,9 @@ export class Maintenance {
   readonly #recoveries: BackgroundJobs<number>;
   readonly #endings: BackgroundJobs<number>;
 
-  constructor(leadership: Leadership) {
+  constructor(leadership: Leadership, levels: LevelWatch) {
     this.#leadership = leadership;
+    this.levels = levels;
     this.#liveness = new CsLiveness(leadership);
     this.#watch = new ClusterWatch(leadership);
     this.repair = new RepairLoop(leadership);
@@ -136,6 +140,7 @@ export class Maintenance {
     for (const change of this.#liveness.tick()) await leadership.proposeQuietly(change);
     await followMembership(leadership);
     await this.#watch.tick();
+    this.levels.tick();
     for (const jobs of this.#jobs) jobs.retry();
   }
 

@@ -1,4 +1,5 @@
 import { failureOf, StorageError, storageError } from "../base/index.js";
+import { LEVEL } from "../chunk/index.js";
 import type { Clock, Disk, Kv, Random } from "../io/index.js";
 import type { MdsLoad } from "../meta/index.js";
 import { raftId } from "../raft/index.js";
@@ -219,7 +220,7 @@ export class MetadataServer {
     }
   }
 
-  readonly #load = (): MdsLoad => this.#world.load?.() ?? NO_LOAD;
+  readonly #load = (): MdsLoad => ({ ...(this.#world.load?.() ?? NO_LOAD), level: LEVEL });
 
   #isStill(term: number): boolean {
     return !this.#isClosed && this.#replica.isLeader && this.#replica.term === term;
@@ -232,7 +233,7 @@ export class MetadataServer {
       const { clusterId, clusterName: name, address, hostId } = identity;
       await this.#proposals.propose({
         type: "genesis",
-        body: { clusterId, name, secrets: genesis, address, hostId },
+        body: { clusterId, name, secrets: genesis, address, hostId, level: LEVEL },
       });
     }
     if (genesis !== undefined) await forgetGenesis(this.#world.disk, directory);

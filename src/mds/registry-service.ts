@@ -1,12 +1,15 @@
 import { storageError } from "../base/index.js";
-import type {
-  CsHeartbeat,
-  CsId,
-  NumberedCsCommand,
-  RegisterCs,
-  RegistryReply,
-  RegistryRequest,
-  ReplicaReport,
+import {
+  type CsHeartbeat,
+  type CsId,
+  FIRST_LEVEL,
+  levelRefusal,
+  type NumberedCsCommand,
+  type RegisterCs,
+  type RegistryReply,
+  type RegistryRequest,
+  type ReplicaReport,
+  toldLevel,
 } from "../chunk/index.js";
 import { type CallServer, type Channel, REGISTRY_ATTACH, type Service, serveCalls } from "../rpc/index.js";
 import { leaveOut } from "./chunk-reports.js";
@@ -57,6 +60,7 @@ class Attachment {
   readonly #world: RegistryServiceWorld;
   #csId: CsId | undefined;
   #leadership: Leadership | undefined;
+  #level = FIRST_LEVEL;
   #inventory: ReplicaReport[] = [];
 
   constructor(world: RegistryServiceWorld) {
@@ -79,7 +83,9 @@ class Attachment {
       case "inventory":
         this.#inventory.push(...request.body.replicas);
         if (!request.body.isLast) return OK;
-        await leadership.attach(csId, connection, this.#inventory);
+        await leadership.attach(csId, connection, this.#inventory, this.#level);
+        // It was raised meanwhile.
+        leadership.links.requireLevel(leadership.level);
         this.#inventory = [];
         return OK;
       case "heartbeat":
@@ -126,6 +132,9 @@ class Attachment {
     }
     if (this.#csId !== undefined) throw storageError("malformed", "one registration a stream");
     await leadership.readBarrier();
+    this.#level = toldLevel(register.level);
+    if (this.#level < leadership.level)
+      throw storageError("unsupported", levelRefusal(leadership.level, this.#level));
     requireAlone(leadership, register);
     const { csId, address, hostId, location, tier, incarnation, space, runs } = register;
     await leadership.propose({

@@ -1,5 +1,5 @@
 import { storageError } from "../base/index.js";
-import type { ChunkId, ChunkVersion } from "../chunk/index.js";
+import { type ChunkId, type ChunkVersion, levelRefusal } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { ClientLoad, InodeNumber, MetadataPush, SessionId } from "../meta/index.js";
 import type { CallServer } from "../rpc/index.js";
@@ -7,6 +7,8 @@ import { type ClientLoadSummary, ClientLoadWindow } from "./load-window.js";
 
 /** A session as the present leader knows it. */
 interface Presence {
+  /** The highest level of a cluster that it knows, while it is connected. */
+  level: number | undefined;
   connection: CallServer<MetadataPush> | undefined;
   heardMs: number;
   readonly loads: ClientLoadWindow;
@@ -36,10 +38,11 @@ export class SessionHub {
   }
 
   /** The session speaks over this connection from now on; an older one is closed. */
-  connect(sessionId: SessionId, connection: CallServer<MetadataPush>): void {
+  connect(sessionId: SessionId, connection: CallServer<MetadataPush>, level: number): void {
     const presence = this.#presence(sessionId);
     const older = presence.connection;
     presence.connection = connection;
+    presence.level = level;
     presence.heardMs = this.#clock.monotonicMs();
     if (older !== undefined && older !== connection)
       older.close(storageError("closed", "the session connected again"));
@@ -47,11 +50,26 @@ export class SessionHub {
 
   disconnect(sessionId: SessionId, connection: CallServer<MetadataPush>): void {
     const presence = this.#presences.get(sessionId);
-    if (presence?.connection === connection) presence.connection = undefined;
+    if (presence?.connection !== connection) return;
+    presence.connection = undefined;
+    presence.level = undefined;
   }
 
   heard(sessionId: SessionId): void {
     this.#presence(sessionId).heardMs = this.#clock.monotonicMs();
+  }
+
+  /** The highest level that the session knows; undefined while it is not connected. */
+  levelOf(sessionId: SessionId): number | undefined {
+    return this.#presences.get(sessionId)?.level;
+  }
+
+  /** Who does not know that level may not stay: it is told why. */
+  requireLevel(level: number): void {
+    for (const { connection, level: known } of this.#presences.values()) {
+      if (known !== undefined && known < level)
+        connection?.close(storageError("unsupported", levelRefusal(level, known)));
+    }
   }
 
   /** What the client says that it has done. */
@@ -160,6 +178,7 @@ export class SessionHub {
     if (presence === undefined) {
       presence = {
         connection: undefined,
+        level: undefined,
         heardMs: this.#clock.monotonicMs(),
         loads: new ClientLoadWindow(),
       };

@@ -87,6 +87,8 @@ export async function clusterStatus(leadership: Leadership, answeringId: number)
     replicasMinimum: storage?.replicasMinimum ?? 0,
     epochUptimeSeconds: (clock.monotonicMs() - leadership.beganMs) / 1000,
     wallMs: Math.floor(clock.wallMs()),
+    level: leadership.level,
+    levelHeldBy: leadership.levelHeldBy,
   };
 }
 

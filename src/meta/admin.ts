@@ -23,6 +23,10 @@ export interface ClusterStatus {
   readonly epochUptimeSeconds: number;
   /** Its clock, when it answered: ms since 1970. */
   readonly wallMs: number;
+  /** What servers and clients may ask of each other. */
+  readonly level: number;
+  /** Who keeps it from being raised, for people. Empty: nobody. */
+  readonly levelHeldBy: readonly string[];
 }
 export interface MdsStatus {
   readonly mdsId: number;
@@ -47,6 +51,8 @@ export interface MdsLoad {
   readonly cpuPercent: number;
   readonly memoryBytes: number;
   readonly uptimeSeconds: number;
+  /** The highest level of a cluster that it knows. Absent: the first. */
+  readonly level?: number | undefined;
 }
 export interface CsStatus {
   readonly csId: number;

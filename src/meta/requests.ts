@@ -45,6 +45,8 @@ export interface Hello {
    * answered anything. Absent: it does not.
    */
   readonly earlyCount?: number | undefined;
+  /** The highest level of a cluster that it knows. Absent: the first. */
+  readonly level?: number | undefined;
 }
 
 /**
@@ -380,6 +382,8 @@ export interface Welcome {
   /** False: the session named in the hello had ended; its leases and opens are gone, this is a new one. */
   readonly resumed: boolean;
   readonly clusterName: string;
+  /** Of the cluster. Absent: the first. */
+  readonly level?: number | undefined;
 }
 /** A lease as granted; `sequence` is 0 with kind `none`. */
 export interface LeaseGrant {
@@ -484,6 +488,8 @@ export interface ChunkMapChanged {
 export interface MdsServers {
   /** `IP:PORT` for clients. */
   readonly addresses: readonly string[];
+  /** Of the cluster. Absent: the first. */
+  readonly level?: number | undefined;
 }
 
 export type MetadataPush =

@@ -7,12 +7,15 @@ const FREE_PART_WARN = 0.2;
 const FREE_PART_FAIL = 0.05;
 /** Space that copies on different hosts cannot use, as a part of all. */
 const UNUSABLE_PART_WARN = 0.1;
+/** Of those that keep the level from being raised. */
+const HOLDERS_SHOWN = 3;
 
 /** What the picture of the cluster tells about its health; the commands are for the cluster of that name. */
 export function clusterFindings(status: ClusterStatus): Finding[] {
   const servers = status.chunkServers.filter((server) => server.status !== "dropped");
   return [
     ...mdsFindings(status),
+    ...levelFindings(status),
     ...servers.flatMap((server) => csFindings(status, server)),
     ...copyFindings(status, servers),
     ...hostFindings(servers),
@@ -37,6 +40,15 @@ function mdsFindings({ clusterName, mdsServers }: ClusterStatus): Finding[] {
       warn("MDS", `${count} metadata servers on ${hosts.size} hosts: one host's loss takes several`),
     );
   return findings.length > 0 ? findings : [ok("MDS", `${count} metadata servers, all available`)];
+}
+
+/** An earlier MDS does not say anything about levels. */
+function levelFindings({ level, levelHeldBy }: ClusterStatus): Finding[] {
+  if (levelHeldBy.length === 0) return [];
+  const shown = levelHeldBy.slice(0, HOLDERS_SHOWN).join("; ");
+  const more = levelHeldBy.length - HOLDERS_SHOWN;
+  const text = `the cluster works at level ${level}; a higher one waits for: ${shown}${more > 0 ? `; and ${more} more` : ""}`;
+  return [warn("level", text, "update them (docs/operating/upgrade.md)")];
 }
 
 function silentMds({ mdsId, address, status }: MdsStatus): Finding {

@@ -1,6 +1,8 @@
+import { FIRST_LEVEL, LEVEL_OF } from "../../chunk/index.js";
 import { type ConfigEntry, INLINE_BYTES_MAX } from "../../meta/index.js";
 import type { Outcome, SetConfigChange } from "./command.js";
 import { type Context, done, fail } from "./context.js";
+import { inlineBytesMaxAt, levelOf } from "./levels.js";
 import type { Tables } from "./tables.js";
 
 /**
@@ -14,6 +16,8 @@ type Definition =
       readonly min: number;
       readonly max: number;
       readonly description: string;
+      /** There is no such variable below that level of the cluster. */
+      readonly sinceLevel?: number;
     }
   | { readonly kind: "switch"; readonly default: 0 | 1; readonly description: string }
   | {
@@ -169,6 +173,15 @@ const DEFINITIONS = {
     description:
       "ms; after a recovery, how long to wait for chunk servers that the metadata do not know before an older replica is believed",
   },
+  "mds.level.max": {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: 1000,
+    sinceLevel: LEVEL_OF.levelLimit,
+    description:
+      "the level of the cluster is not raised above that after an upgrade, so that one may go back; 0: no limit",
+  },
   "mds.log.level": {
     kind: "choice",
     default: "info",
@@ -232,8 +245,10 @@ export function configEntries(tables: Pick<Tables, "config">): ConfigEntry[] {
 /** Compare and swap by sequence, if one is given. Gives the new sequence. */
 export function setConfig(context: Context, { name, value, expectedSequence }: SetConfigChange): Outcome {
   const definition = Object.entries<Definition>(DEFINITIONS).find(([known]) => known === name)?.[1];
-  if (definition === undefined) return fail("invalid", `there is no variable ${quote(name)}`);
-  const refusal = refusalOf(definition, value);
+  const level = levelOf(context.tables);
+  if (definition === undefined || level < sinceLevel(definition))
+    return fail("invalid", `there is no variable ${quote(name)}`);
+  const refusal = refusalOf(limitedAt(level, name, definition), value);
   if (refusal !== undefined) return fail("invalid", `${name}: ${quote(value)} is not ${refusal}`);
   const sequence = context.tables.config.get(name)?.sequence ?? 0;
   if (expectedSequence !== undefined && expectedSequence !== sequence) {
@@ -244,6 +259,20 @@ export function setConfig(context: Context, { name, value, expectedSequence }: S
   // Placement may find now what it did not find before.
   if (name.startsWith("mds.alloc.")) context.effects.push({ type: "wake", key: { type: "space" } });
   return done(sequence + 1);
+}
+
+/** Files up to that size are kept in the metadata, whatever the configuration says of a time when the level was higher. */
+export function inlineSize(tables: Pick<Tables, "config" | "cluster">): number {
+  return Math.min(configNumber(tables, "mds.inline.size"), inlineBytesMaxAt(levelOf(tables)));
+}
+
+const sinceLevel = (definition: Definition): number =>
+  (definition.kind === "integer" ? definition.sinceLevel : undefined) ?? FIRST_LEVEL;
+
+/** Earlier programs decide about the same command by the bounds that they know. */
+function limitedAt(level: number, name: string, definition: Definition): Definition {
+  if (definition.kind !== "integer" || name !== "mds.inline.size") return definition;
+  return { ...definition, max: inlineBytesMaxAt(level) };
 }
 
 /** What the value should have been, or undefined if it is right. */

@@ -14,6 +14,7 @@ export type Change =
   | { readonly type: "genesis"; readonly body: Genesis }
   | { readonly type: "addMds"; readonly body: { readonly address: string; readonly hostId: string } }
   | { readonly type: "removeMds"; readonly body: { readonly mdsId: number } }
+  | { readonly type: "raiseLevel"; readonly body: { readonly level: number } }
   | { readonly type: "setConfig"; readonly body: SetConfigChange }
   | { readonly type: "recordEvent"; readonly body: Omit<EventRecordStored, "number" | "wallMs"> }
   // Clients.
@@ -55,6 +56,8 @@ export interface Genesis {
   /** Of the first MDS. */
   readonly address: string;
   readonly hostId: string;
+  /** Of the new cluster. Absent: the first. */
+  readonly level?: number | undefined;
 }
 export interface SetConfigChange {
   readonly name: string;

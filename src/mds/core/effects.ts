@@ -60,4 +60,6 @@ export type Effect =
   /** A server was added, removed, came or went: placement and liveness may look again. */
   | { readonly type: "chunkServersChanged" }
   | { readonly type: "mdsServersChanged" }
+  /** The level of the cluster is higher now: clients are told, and who does not know it may not stay. */
+  | { readonly type: "levelRaised" }
   | { readonly type: "configChanged"; readonly name: string };

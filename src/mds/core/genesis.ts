@@ -9,8 +9,8 @@ import { DEFAULT_STORAGE } from "./storage-attributes.js";
 export function genesis(context: Context, body: Genesis): Outcome {
   const { tables, stampMs } = context;
   if (tables.cluster.get() !== undefined) return fail("refused", "the cluster exists already");
-  const { clusterId, name, secrets, address, hostId } = body;
-  tables.cluster.put({ clusterId, name, createdMs: stampMs, secrets, epochs: [] });
+  const { clusterId, name, secrets, address, hostId, level } = body;
+  tables.cluster.put({ clusterId, name, createdMs: stampMs, secrets, epochs: [], level });
   tables.counters.put({
     inode: ROOT_INODE,
     chunk: 0,

@@ -1,6 +1,5 @@
 import { storageError } from "../../base/index.js";
 import {
-  INLINE_BYTES_MAX,
   type InlineContents,
   type InodeNumber,
   inlineBytesMaxOf,
@@ -9,9 +8,10 @@ import {
   type Opened,
   type SessionId,
 } from "../../meta/index.js";
-import { configNumber } from "./cluster-config.js";
+import { inlineSize } from "./cluster-config.js";
 import type { Context } from "./context.js";
 import { putInode } from "./inodes.js";
+import { inlineBytesMaxAt, levelOf } from "./levels.js";
 import type { ChunkRecord, InodeRecord } from "./records.js";
 import type { Tables } from "./tables.js";
 
@@ -31,9 +31,14 @@ export function inlineOf(tables: Pick<Tables, "inlines">, inode: InodeRecord): U
 }
 
 /** Fails with `conflict` if the file has chunks: its contents, or part of them, are there. */
-export function checkMayBeInline({ chunkCount, storage }: InodeRecord, bytes: Uint8Array): void {
-  // What was configured when the client was told may have been more than now.
-  if (bytes.length > inlineBytesMaxOf(INLINE_BYTES_MAX, storage))
+export function checkMayBeInline(
+  tables: Pick<Tables, "cluster">,
+  { chunkCount, storage, inlineBytes = 0 }: InodeRecord,
+  bytes: Uint8Array,
+): void {
+  // What was configured when the client was told may have been more than now; and what is there already may stay.
+  const bytesMax = Math.max(inlineBytes, inlineBytesMaxAt(levelOf(tables)));
+  if (bytes.length > inlineBytesMaxOf(bytesMax, storage))
     throw storageError("invalid", "too much to be kept in the metadata");
   if (chunkCount > 0) throw storageError("conflict", "the file has chunks");
 }
@@ -86,7 +91,7 @@ export function inlineFor(
   const lease = tables.opens.get(ino, sessionId)?.lease;
   if (inode === undefined || !isFile(inode.mode) || inode.chunkCount > 0) return undefined;
   if (lease !== "exclusive" && lease !== "read") return undefined;
-  const bytesMax = inlineBytesMaxOf(configNumber(tables, "mds.inline.size"), inode.storage);
+  const bytesMax = inlineBytesMaxOf(inlineSize(tables), inode.storage);
   const bytes = inlineOf(tables, inode);
   return bytes === undefined && bytesMax === 0 ? undefined : { bytes: bytes ?? NOTHING, bytesMax };
 }

@@ -56,7 +56,7 @@ export function settleReport(
   if (bytes !== undefined) {
     if (open.lease !== "exclusive") throw storageError("invalid", "only who is alone knows the contents");
     if (bytes.length > sizeBytes) throw storageError("invalid", "contents end with the file");
-    checkMayBeInline(inode, bytes);
+    checkMayBeInline(context.tables, inode, bytes);
   }
   const inline = bytes === undefined ? {} : keepInline(context, ino, bytes);
   takeOver(context, inode, open.lease, report, inline);

@@ -28,6 +28,8 @@ export interface ClusterRecord {
   readonly epoch?: number | undefined;
   /** All recoveries, oldest first. */
   readonly epochs: readonly EpochRecord[];
+  /** What servers and clients may ask of each other. Absent: the first. */
+  readonly level?: number | undefined;
 }
 
 /**

@@ -6,7 +6,7 @@ import {
   type ReserveNumbers,
   type SessionId,
 } from "../../meta/index.js";
-import { configNumber } from "./cluster-config.js";
+import { inlineSize } from "./cluster-config.js";
 import type { Outcome } from "./command.js";
 import { type Context, nextNumber } from "./context.js";
 import type { SessionRecord } from "./records.js";
@@ -28,7 +28,7 @@ export function reserveNumbers(context: Context, session: SessionRecord, { count
   const firstLease = nextNumber(context, "lease", count);
   const reserved = [...session.reserved, { firstInode, firstLease, count }].slice(-RANGES_KEPT);
   context.tables.sessions.put({ ...session, reserved }, session.sessionId);
-  const inlineBytesMax = configNumber(context.tables, "mds.inline.size");
+  const inlineBytesMax = inlineSize(context.tables);
   return reply({ type: "numbers", body: { firstInode, firstLease, count, inlineBytesMax } });
 }
 

@@ -9,6 +9,7 @@ import { confirmChunk, doubtChunks } from "./doubted-chunks.js";
 import type { Effect } from "./effects.js";
 import { beginEpoch, finishEpoch } from "./epochs.js";
 import { genesis } from "./genesis.js";
+import { raiseLevel } from "./levels.js";
 import { addMds, removeMds } from "./mds-servers.js";
 import { mutate } from "./mutations.js";
 import { dropChunks } from "./reclaim.js";
@@ -55,6 +56,8 @@ function carryOut(context: Context, change: Change): Outcome {
       return addMds(context, change.body);
     case "removeMds":
       return removeMds(context, change.body);
+    case "raiseLevel":
+      return raiseLevel(context, change.body);
     case "setConfig":
       return setConfig(context, change.body);
     case "recordEvent":

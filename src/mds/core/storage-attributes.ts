@@ -2,7 +2,6 @@ import { type FailureCode, storageError } from "../../base/index.js";
 import { BLOCK_BYTES, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, DEFAULT_CHUNK_BYTES } from "../../chunk/index.js";
 import {
   FAILURE_DOMAINS,
-  INLINE_BYTES_MAX,
   isDirectory,
   type SessionId,
   type SetStorage,
@@ -12,6 +11,7 @@ import { sweepPolicy } from "./chunk-sweep.js";
 import type { Outcome } from "./command.js";
 import type { Context } from "./context.js";
 import { changeInode, inodeOf } from "./inodes.js";
+import { inlineBytesMaxAt, levelOf } from "./levels.js";
 import type { InodeRecord } from "./records.js";
 import { entryReply } from "./replies.js";
 
@@ -81,7 +81,8 @@ function checkChunkBytesMayChange(
       "refused",
     );
     // What is kept of it in the metadata must fit into a chunk, and the holder was told how much that may be.
-    const isEnough = chunkBytes >= Math.min(INLINE_BYTES_MAX, inode.storage.chunkBytes);
+    const isEnough =
+      chunkBytes >= Math.min(inlineBytesMaxAt(levelOf(context.tables)), inode.storage.chunkBytes);
     need(isEnough, "a chunk size as small as that cannot be set while the file is open", "refused");
   }
 }

@@ -1,9 +1,10 @@
 import { assert, crc32, failureOf, type StorageError, storageError } from "../../base/index.js";
-import type { ChunkId, ChunkVersion, CsId } from "../../chunk/index.js";
+import { type ChunkId, type ChunkVersion, type CsId, LEVEL } from "../../chunk/index.js";
 import type { Clock, Kv } from "../../io/index.js";
 import type { InodeNumber, InvalidItem, SessionId } from "../../meta/index.js";
 import type { Command, Outcome } from "../core/command.js";
 import type { Effect } from "../core/effects.js";
+import { levelOf } from "../core/levels.js";
 import { observedTables } from "../core/observed-tables.js";
 import type { ChunkRecord, DentryRecord, EventRecordStored } from "../core/records.js";
 import { apply } from "../core/state-machine.js";
@@ -56,6 +57,7 @@ export class MetadataStore implements StateMachine {
   static async open(kv: Kv, clock: Clock): Promise<MetadataStore> {
     try {
       const { tables, applied } = await LevelTables.load(kv, currentGeneration(kv));
+      requireKnown(levelOf(tables));
       return new MetadataStore(kv, tables, applied, clock);
     } catch (error) {
       await kv.close();
@@ -120,6 +122,7 @@ export class MetadataStore implements StateMachine {
     await writeGeneration(this.#kv, current + 1, decodeSnapshot(bytes, { index, term }));
     const applied = await this.#tables.reload(current + 1);
     assert(applied.index === index, "a snapshot holds the state of its index");
+    this.#haltIfUnknown();
     this.#applied = applied;
     this.#writer.restart(applied);
     this.#cleaning = this.#clean();
@@ -215,6 +218,7 @@ export class MetadataStore implements StateMachine {
     this.#applied = { index, term };
     if (data.length === 0) return undefined;
     const command = decodeCommand(data);
+    if (command.change.type === "raiseLevel") requireKnown(command.change.body.level);
     const applied = apply(this.#observer === undefined ? this.#tables : this.#observed, command);
     for (const effect of applied.effects) effects.push(effect);
     if (this.#touched.length > 0) {
@@ -222,6 +226,15 @@ export class MetadataStore implements StateMachine {
       this.#touched = [];
     }
     return applied.outcome;
+  }
+
+  #haltIfUnknown(): void {
+    try {
+      requireKnown(levelOf(this.#tables));
+    } catch (error) {
+      this.#writer.halt(asFailure(error));
+      throw error;
+    }
   }
 
   #requireSound(): void {
@@ -248,4 +261,11 @@ function causerOf({ change }: Command): Touches["causer"] {
 function asFailure(error: unknown): StorageError {
   if (failureOf(error) !== undefined) return error as StorageError;
   return storageError("io_error", "an entry of the log could not be applied", error);
+}
+
+/** What a newer program made of the metadata means something that is not known here. */
+function requireKnown(level: number): void {
+  if (level <= LEVEL) return;
+  const known = `this program knows none above ${LEVEL}`;
+  throw storageError("unsupported", `the metadata are of level ${level}, and ${known}: start a newer one`);
 }

@@ -1,5 +1,5 @@
 import { storageError } from "../../base/index.js";
-import { chunkId } from "../../chunk/index.js";
+import { chunkId, FIRST_LEVEL } from "../../chunk/index.js";
 import type { MetadataReply } from "../../meta/index.js";
 import { failureFromWire, failureToWire, METADATA_SESSION, wire } from "../../rpc/index.js";
 import type * as records from "../core/records.js";
@@ -21,6 +21,11 @@ import type { TableLayout } from "./stored-table.js";
  * the bytes were written by us and have a checksum.
  */
 
+/** A program that knows nothing of levels must not go on with a cluster that is beyond the first. */
+const clusterRecord = versionedRecord<records.ClusterRecord>(
+  wire.ClusterRecord,
+  ({ level }) => level !== undefined && level > FIRST_LEVEL,
+);
 /** A program that knows nothing of contents in `inlines` would take them for a hole. */
 const inodeRecord = versionedRecord<records.InodeRecord, wire.InodeRecord>(
   wire.InodeRecord,
@@ -69,7 +74,7 @@ export const LARGE_LAYOUTS = {
 
 export const SMALL_LAYOUTS = {
   answers: layout("answers", "a", 2, answerRecord),
-  cluster: layout("cluster", "b", 0, messageRecord<records.ClusterRecord>(wire.ClusterRecord)),
+  cluster: layout("cluster", "b", 0, clusterRecord),
   chunkServers: layout("chunkServers", "c", 1, messageRecord<records.CsRecord, wire.CsRecord>(wire.CsRecord)),
   csCounts: layout(
     "csCounts",

@@ -2978,6 +2978,8 @@ export interface ClusterRecord {
   readonly epoch?: number | undefined;
   /** All recoveries, oldest first. */
   readonly epochs: readonly EpochRecord[];
+  /** What servers and clients may ask of each other. Absent: 1. */
+  readonly level?: number | undefined;
 }
 
 function encodeClusterRecord(message: ClusterRecord, writer: wire.Writer): void {
@@ -3001,6 +3003,9 @@ function encodeClusterRecord(message: ClusterRecord, writer: wire.Writer): void 
     encodeEpochRecord(item, writer);
     writer.ldelim();
   }
+  if (message.level !== undefined) {
+    writer.uint32(56).uint32(message.level);
+  }
 }
 
 function decodeClusterRecord(reader: wire.Reader): ClusterRecord {
@@ -3010,6 +3015,7 @@ function decodeClusterRecord(reader: wire.Reader): ClusterRecord {
   let $secrets: Uint8Array = wire.EMPTY;
   let $epoch: number | undefined;
   const $epochs: EpochRecord[] = [];
+  let $level: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -3031,6 +3037,9 @@ function decodeClusterRecord(reader: wire.Reader): ClusterRecord {
       case 50:
         wire.push($epochs, wire.nested(reader, decodeEpochRecord));
         break;
+      case 56:
+        $level = reader.uint32();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -3042,6 +3051,7 @@ function decodeClusterRecord(reader: wire.Reader): ClusterRecord {
     secrets: $secrets,
     epoch: $epoch,
     epochs: $epochs,
+    level: $level,
   };
 }
 
@@ -3073,6 +3083,10 @@ export interface ClusterStatus {
   readonly epochUptimeSeconds: number;
   /** Its clock, when it answered: ms since 1970. */
   readonly wallMs: number;
+  /** What servers and clients may ask of each other (src/chunk/level.ts). */
+  readonly level: number;
+  /** Who keeps it from being raised, for people. Empty: nobody. */
+  readonly levelHeldBy: readonly string[];
 }
 
 function encodeClusterStatus(message: ClusterStatus, writer: wire.Writer): void {
@@ -3124,6 +3138,12 @@ function encodeClusterStatus(message: ClusterStatus, writer: wire.Writer): void 
   if (message.wallMs !== 0) {
     writer.uint32(240).uint64(wire.safe(message.wallMs));
   }
+  if (message.level !== 0) {
+    writer.uint32(248).uint32(message.level);
+  }
+  for (const item of message.levelHeldBy) {
+    writer.uint32(258).string(item);
+  }
 }
 
 function decodeClusterStatus(reader: wire.Reader): ClusterStatus {
@@ -3141,6 +3161,8 @@ function decodeClusterStatus(reader: wire.Reader): ClusterStatus {
   let $replicasMinimum = 0;
   let $epochUptimeSeconds = 0;
   let $wallMs = 0;
+  let $level = 0;
+  const $levelHeldBy: string[] = [];
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -3186,6 +3208,12 @@ function decodeClusterStatus(reader: wire.Reader): ClusterStatus {
       case 240:
         $wallMs = wire.uint64(reader);
         break;
+      case 248:
+        $level = reader.uint32();
+        break;
+      case 258:
+        wire.push($levelHeldBy, wire.text(reader));
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -3205,6 +3233,8 @@ function decodeClusterStatus(reader: wire.Reader): ClusterStatus {
     replicasMinimum: $replicasMinimum,
     epochUptimeSeconds: $epochUptimeSeconds,
     wallMs: $wallMs,
+    level: $level,
+    levelHeldBy: $levelHeldBy,
   };
 }
 
@@ -3324,6 +3354,7 @@ export interface Command {
     | { readonly type: "setCsActivity"; readonly body: SetCsActivityChange }
     | { readonly type: "removeCs"; readonly body: RemoveCsChange }
     | { readonly type: "adoptReplicas"; readonly body: AdoptReplicasChange }
+    | { readonly type: "raiseLevel"; readonly body: RaiseLevelChange }
     | { readonly type: "beginEpoch"; readonly body: BeginEpochChange }
     | { readonly type: "doubtChunks"; readonly body: DoubtChunksChange }
     | { readonly type: "finishEpoch"; readonly body: FinishEpochChange }
@@ -3441,6 +3472,11 @@ function encodeCommand(message: Command, writer: wire.Writer): void {
       encodeAdoptReplicasChange(body.body, writer);
       writer.ldelim();
       break;
+    case "raiseLevel":
+      writer.uint32(186).fork();
+      encodeRaiseLevelChange(body.body, writer);
+      writer.ldelim();
+      break;
     case "beginEpoch":
       writer.uint32(322).fork();
       encodeBeginEpochChange(body.body, writer);
@@ -3535,6 +3571,9 @@ function decodeCommand(reader: wire.Reader): Command {
         break;
       case 178:
         $change = { type: "adoptReplicas", body: wire.nested(reader, decodeAdoptReplicasChange) };
+        break;
+      case 186:
+        $change = { type: "raiseLevel", body: wire.nested(reader, decodeRaiseLevelChange) };
         break;
       case 322:
         $change = { type: "beginEpoch", body: wire.nested(reader, decodeBeginEpochChange) };
@@ -7138,6 +7177,8 @@ export interface GenesisChange {
   /** Of the first MDS. */
   readonly address: string;
   readonly hostId: string;
+  /** Of the new cluster. Absent: 1. */
+  readonly level?: number | undefined;
 }
 
 function encodeGenesisChange(message: GenesisChange, writer: wire.Writer): void {
@@ -7156,6 +7197,9 @@ function encodeGenesisChange(message: GenesisChange, writer: wire.Writer): void 
   if (message.hostId !== "") {
     writer.uint32(42).string(message.hostId);
   }
+  if (message.level !== undefined) {
+    writer.uint32(48).uint32(message.level);
+  }
 }
 
 function decodeGenesisChange(reader: wire.Reader): GenesisChange {
@@ -7164,6 +7208,7 @@ function decodeGenesisChange(reader: wire.Reader): GenesisChange {
   let $secrets: Uint8Array = wire.EMPTY;
   let $address = "";
   let $hostId = "";
+  let $level: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -7182,6 +7227,9 @@ function decodeGenesisChange(reader: wire.Reader): GenesisChange {
       case 42:
         $hostId = wire.text(reader);
         break;
+      case 48:
+        $level = reader.uint32();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -7192,6 +7240,7 @@ function decodeGenesisChange(reader: wire.Reader): GenesisChange {
     secrets: $secrets,
     address: $address,
     hostId: $hostId,
+    level: $level,
   };
 }
 
@@ -7542,6 +7591,8 @@ export interface Hello {
   readonly caches?: boolean | undefined;
   /** It answers mutations early; the number of those that the MDS has not answered yet. Absent: it does not. */
   readonly earlyCount?: number | undefined;
+  /** The highest level of a cluster that it knows (src/chunk/level.ts). Absent: 1. */
+  readonly level?: number | undefined;
 }
 
 function encodeHello(message: Hello, writer: wire.Writer): void {
@@ -7566,6 +7617,9 @@ function encodeHello(message: Hello, writer: wire.Writer): void {
   if (message.earlyCount !== undefined) {
     writer.uint32(56).uint32(message.earlyCount);
   }
+  if (message.level !== undefined) {
+    writer.uint32(64).uint32(message.level);
+  }
 }
 
 function decodeHello(reader: wire.Reader): Hello {
@@ -7576,6 +7630,7 @@ function decodeHello(reader: wire.Reader): Hello {
   let $program = "";
   let $caches: boolean | undefined;
   let $earlyCount: number | undefined;
+  let $level: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -7600,6 +7655,9 @@ function decodeHello(reader: wire.Reader): Hello {
       case 56:
         $earlyCount = reader.uint32();
         break;
+      case 64:
+        $level = reader.uint32();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -7612,6 +7670,7 @@ function decodeHello(reader: wire.Reader): Hello {
     program: $program,
     caches: $caches,
     earlyCount: $earlyCount,
+    level: $level,
   };
 }
 
@@ -8912,6 +8971,8 @@ export interface MdsLoad {
   readonly cpuPercent: number;
   readonly memoryBytes: number;
   readonly uptimeSeconds: number;
+  /** The highest level of a cluster that it knows. Absent: 1. */
+  readonly level?: number | undefined;
 }
 
 function encodeMdsLoad(message: MdsLoad, writer: wire.Writer): void {
@@ -8930,6 +8991,9 @@ function encodeMdsLoad(message: MdsLoad, writer: wire.Writer): void {
   if (message.uptimeSeconds !== 0) {
     writer.uint32(41).double(message.uptimeSeconds);
   }
+  if (message.level !== undefined) {
+    writer.uint32(48).uint32(message.level);
+  }
 }
 
 function decodeMdsLoad(reader: wire.Reader): MdsLoad {
@@ -8938,6 +9002,7 @@ function decodeMdsLoad(reader: wire.Reader): MdsLoad {
   let $cpuPercent = 0;
   let $memoryBytes = 0;
   let $uptimeSeconds = 0;
+  let $level: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -8956,6 +9021,9 @@ function decodeMdsLoad(reader: wire.Reader): MdsLoad {
       case 41:
         $uptimeSeconds = reader.double();
         break;
+      case 48:
+        $level = reader.uint32();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -8966,6 +9034,7 @@ function decodeMdsLoad(reader: wire.Reader): MdsLoad {
     cpuPercent: $cpuPercent,
     memoryBytes: $memoryBytes,
     uptimeSeconds: $uptimeSeconds,
+    level: $level,
   };
 }
 
@@ -9088,21 +9157,30 @@ export const MdsRecord: wire.MessageType<MdsRecord> = {
 export interface MdsServers {
   /** `IP:PORT` for clients. */
   readonly addresses: readonly string[];
+  /** Of the cluster. Absent: 1. */
+  readonly level?: number | undefined;
 }
 
 function encodeMdsServers(message: MdsServers, writer: wire.Writer): void {
   for (const item of message.addresses) {
     writer.uint32(10).string(item);
   }
+  if (message.level !== undefined) {
+    writer.uint32(16).uint32(message.level);
+  }
 }
 
 function decodeMdsServers(reader: wire.Reader): MdsServers {
   const $addresses: string[] = [];
+  let $level: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
       case 10:
         wire.push($addresses, wire.text(reader));
+        break;
+      case 16:
+        $level = reader.uint32();
         break;
       default:
         wire.skip(reader, tag);
@@ -9110,6 +9188,7 @@ function decodeMdsServers(reader: wire.Reader): MdsServers {
   }
   return {
     addresses: $addresses,
+    level: $level,
   };
 }
 
@@ -10382,6 +10461,41 @@ export const RaftMessages: wire.MessageType<RaftMessages> = {
   decode: decodeRaftMessages,
 };
 
+/** Everybody who takes part knows that level. Who reads it and does not must stop. */
+export interface RaiseLevelChange {
+  readonly level: number;
+}
+
+function encodeRaiseLevelChange(message: RaiseLevelChange, writer: wire.Writer): void {
+  if (message.level !== 0) {
+    writer.uint32(8).uint32(message.level);
+  }
+}
+
+function decodeRaiseLevelChange(reader: wire.Reader): RaiseLevelChange {
+  let $level = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $level = reader.uint32();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    level: $level,
+  };
+}
+
+/** How {@link RaiseLevelChange} travels. */
+export const RaiseLevelChange: wire.MessageType<RaiseLevelChange> = {
+  name: "RaiseLevelChange",
+  encode: encodeRaiseLevelChange,
+  decode: decodeRaiseLevelChange,
+};
+
 export interface ReadChunk {
   readonly chunkId: number;
   readonly version: number;
@@ -10987,6 +11101,8 @@ export interface RegisterCs {
   readonly space: CsSpace;
   /** Processes of its repository: the last that the cluster is known to have taken in, and those since; the last is this one. */
   readonly runs: readonly string[];
+  /** The highest level of a cluster that it knows (src/chunk/level.ts). Absent: 1. */
+  readonly level?: number | undefined;
 }
 
 function encodeRegisterCs(message: RegisterCs, writer: wire.Writer): void {
@@ -11020,6 +11136,9 @@ function encodeRegisterCs(message: RegisterCs, writer: wire.Writer): void {
   for (const item of message.runs) {
     writer.uint32(82).string(item);
   }
+  if (message.level !== undefined) {
+    writer.uint32(88).uint32(message.level);
+  }
 }
 
 function decodeRegisterCs(reader: wire.Reader): RegisterCs {
@@ -11033,6 +11152,7 @@ function decodeRegisterCs(reader: wire.Reader): RegisterCs {
   let $protocolVersion = 0;
   let $space: CsSpace | undefined;
   const $runs: string[] = [];
+  let $level: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -11066,6 +11186,9 @@ function decodeRegisterCs(reader: wire.Reader): RegisterCs {
       case 82:
         wire.push($runs, wire.text(reader));
         break;
+      case 88:
+        $level = reader.uint32();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -11081,6 +11204,7 @@ function decodeRegisterCs(reader: wire.Reader): RegisterCs {
     protocolVersion: $protocolVersion,
     space: $space ?? wire.absent(decodeCsSpace),
     runs: $runs,
+    level: $level,
   };
 }
 
@@ -15984,6 +16108,8 @@ export interface Welcome {
   /** False: the session named in the hello had ended; its leases and opens are gone, this is a new one. */
   readonly resumed: boolean;
   readonly clusterName: string;
+  /** Of the cluster. Absent: 1. */
+  readonly level?: number | undefined;
 }
 
 function encodeWelcome(message: Welcome, writer: wire.Writer): void {
@@ -16002,6 +16128,9 @@ function encodeWelcome(message: Welcome, writer: wire.Writer): void {
   if (message.clusterName !== "") {
     writer.uint32(42).string(message.clusterName);
   }
+  if (message.level !== undefined) {
+    writer.uint32(48).uint32(message.level);
+  }
 }
 
 function decodeWelcome(reader: wire.Reader): Welcome {
@@ -16010,6 +16139,7 @@ function decodeWelcome(reader: wire.Reader): Welcome {
   let $mdsId = 0;
   let $resumed = false;
   let $clusterName = "";
+  let $level: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -16028,6 +16158,9 @@ function decodeWelcome(reader: wire.Reader): Welcome {
       case 42:
         $clusterName = wire.text(reader);
         break;
+      case 48:
+        $level = reader.uint32();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -16038,6 +16171,7 @@ function decodeWelcome(reader: wire.Reader): Welcome {
     mdsId: $mdsId,
     resumed: $resumed,
     clusterName: $clusterName,
+    level: $level,
   };
 }
 

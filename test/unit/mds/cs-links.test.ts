@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { chunkId, chunkVersion, csId, type NumberedCsCommand } from "../../../src/chunk/index.js";
+import { chunkId, chunkVersion, csId, LEVEL, type NumberedCsCommand } from "../../../src/chunk/index.js";
 import { CsLinks } from "../../../src/mds/cs-links.js";
 import type { CallServer } from "../../../src/rpc/index.js";
 import { ManualClock } from "../rpc/fake-channel.js";
@@ -27,7 +27,7 @@ class FakeServer implements CallServer<NumberedCsCommand> {
 test("a command ends with the answer that bears its number", async () => {
   const links = new CsLinks(new ManualClock());
   const server = new FakeServer();
-  links.connect(CS, server);
+  links.connect(CS, server, LEVEL);
   const first = links.command(CS, DELETE, 1000);
   const second = links.command(CS, DELETE, 1000);
   await Promise.resolve();
@@ -47,7 +47,7 @@ test("a server that is not there, goes away or stays silent fails its commands",
   const links = new CsLinks(clock);
   await expect(links.command(CS, DELETE, 1000)).rejects.toMatchObject({ code: "unavailable" });
   const server = new FakeServer();
-  links.connect(CS, server);
+  links.connect(CS, server, LEVEL);
   const late = links.command(CS, DELETE, 1000);
   await Promise.resolve();
   clock.advance(1000);
@@ -61,8 +61,8 @@ test("a server that is not there, goes away or stays silent fails its commands",
 test("the end of an older connection does not disconnect the newer one", () => {
   const links = new CsLinks(new ManualClock());
   const [older, newer] = [new FakeServer(), new FakeServer()];
-  links.connect(CS, older);
-  links.connect(CS, newer);
+  links.connect(CS, older, LEVEL);
+  links.connect(CS, newer, LEVEL);
   expect(older.isClosed).toBe(true);
   expect(links.disconnect(CS, older)).toBe(false);
   expect(links.isConnected(CS)).toBe(true);
@@ -71,7 +71,7 @@ test("the end of an older connection does not disconnect the newer one", () => {
 test("an answer with a code that is not known is a failure all the same", async () => {
   const links = new CsLinks(new ManualClock());
   const server = new FakeServer();
-  links.connect(CS, server);
+  links.connect(CS, server, LEVEL);
   const command = links.command(CS, DELETE, 1000);
   await Promise.resolve();
   const commandId = server.commands[0]?.commandId ?? 0;

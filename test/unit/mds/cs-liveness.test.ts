@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { csId } from "../../../src/chunk/index.js";
+import { csId, LEVEL } from "../../../src/chunk/index.js";
 import type { CsRecord } from "../../../src/mds/core/records.js";
 import { CsLinks } from "../../../src/mds/cs-links.js";
 import { CsLiveness } from "../../../src/mds/cs-liveness.js";
@@ -57,7 +57,7 @@ const activities = (liveness: CsLiveness): unknown[] =>
 test("a server whose connection breaks is inactive at once", () => {
   const { links, liveness } = world();
   const server = new FakeServer();
-  links.connect(CS, server);
+  links.connect(CS, server, LEVEL);
   expect(liveness.changed(CS)).toBeUndefined();
   links.disconnect(CS, server);
   expect(liveness.changed(CS)).toEqual({ type: "setCsActivity", body: { csId: CS, activity: "inactive" } });
@@ -66,7 +66,7 @@ test("a server whose connection breaks is inactive at once", () => {
 test("a server that is connected is made active again, whatever overtook its registration", () => {
   const { clock, tables, links, liveness } = world();
   tables.chunkServers.put({ ...ACTIVE, activity: "offline" }, CS);
-  links.connect(CS, new FakeServer());
+  links.connect(CS, new FakeServer(), LEVEL);
   liveness.changed(CS);
   clock.advance(500);
   expect(activities(liveness)).toEqual([{ csId: CS, activity: "active" }]);
@@ -88,7 +88,7 @@ test("a new leader gives a server the full time to come before it is inactive, a
 test("a server that is connected but says nothing is cut off", () => {
   const { clock, links, liveness } = world();
   const server = new FakeServer();
-  links.connect(CS, server);
+  links.connect(CS, server, LEVEL);
   liveness.changed(CS);
   clock.advance(INACTIVE_MS + 1);
   expect(activities(liveness)).toEqual([]);

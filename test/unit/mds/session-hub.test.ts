@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { StorageError } from "../../../src/base/index.js";
-import { chunkId, chunkVersion } from "../../../src/chunk/index.js";
+import { chunkId, chunkVersion, LEVEL } from "../../../src/chunk/index.js";
 import { SessionHub } from "../../../src/mds/session-hub.js";
 import { inodeNumber, type MetadataPush, sessionId } from "../../../src/meta/index.js";
 import type { CallServer } from "../../../src/rpc/index.js";
@@ -48,8 +48,8 @@ test("silence while this process stood still is forgiven", () => {
 test("a session that connects again leaves its older connection", () => {
   const hub = new SessionHub(new ManualClock(), []);
   const [older, newer] = [new FakeConnection(), new FakeConnection()];
-  hub.connect(ANN, older);
-  hub.connect(ANN, newer);
+  hub.connect(ANN, older, LEVEL);
+  hub.connect(ANN, newer, LEVEL);
   expect([older.isClosed, newer.isClosed]).toEqual([true, false]);
   // What the older connection does when it ends does not concern the newer one.
   hub.disconnect(ANN, older);
@@ -60,7 +60,7 @@ test("a session that connects again leaves its older connection", () => {
 test("a map counts as dropped when the session says so for that version, not before", async () => {
   const hub = new SessionHub(new ManualClock(), []);
   const connection = new FakeConnection();
-  hub.connect(ANN, connection);
+  hub.connect(ANN, connection, LEVEL);
   let isDropped = false;
   void hub.dropMap(ANN, INO, chunkId(3), chunkVersion(2)).then(() => {
     isDropped = true;
@@ -81,7 +81,7 @@ test("a session that is away is told to drop its map when it comes back, and is 
     isDropped = true;
   });
   const connection = new FakeConnection();
-  hub.connect(ANN, connection);
+  hub.connect(ANN, connection, LEVEL);
   hub.repeatDrops(ANN);
   expect(connection.pushed.map(({ type }) => type)).toEqual(["chunkMapChanged"]);
   await settle();

@@ -51,6 +51,8 @@ function status(change: Partial<ClusterStatus> = {}): ClusterStatus {
     chunks: CHUNKS,
     replicas: 3,
     replicasMinimum: 2,
+    level: 2,
+    levelHeldBy: [],
     ...change,
   } as ClusterStatus;
 }
@@ -124,6 +126,13 @@ describe("what the doctor sees in a cluster", () => {
     expect(troubles({ chunks: { ...CHUNKS, degraded: 2 } as ClusterStatus["chunks"] })[0]).toContain(
       "warn chunks: 2 have fewer",
     );
+  });
+
+  test("who keeps the level of the cluster from being raised, a few by name", () => {
+    const levelHeldBy = ["a", "b", "c", "d"].map((name) => `${name} knows level 1 only`);
+    expect(troubles({ level: 1, levelHeldBy })).toEqual([
+      "warn level: the cluster works at level 1; a higher one waits for: a knows level 1 only; b knows level 1 only; c knows level 1 only; and 1 more",
+    ]);
   });
 
   test("a clock that is off by more than the answer took", () => {

@@ -105,6 +105,8 @@ const CHUNKS: ChunkCounts = {
 
 export const STATUS: ClusterStatus = {
   clusterName: "stor1",
+  level: 2,
+  levelHeldBy: [],
   wallMs: Date.UTC(2024, 4, 17, 10),
   clusterId: "5e8f9f2c-0000-4000-8000-000000000001",
   health: "degraded",

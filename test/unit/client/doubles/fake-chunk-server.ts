@@ -48,6 +48,8 @@ export class FakeChunkServer {
   syncCount = 0;
   /** Of each message that wrote several places: how many. */
   readonly extentCounts: number[] = [];
+  /** In one message. */
+  longestWriteBytes = 0;
   /** Answers to reads and writes leave the server so much later, ms. */
   answerDelayMs = 0;
   readonly #peers: () => ReadonlyMap<CsId, FakeChunkServer>;
@@ -112,6 +114,7 @@ export class FakeChunkServer {
         return await this.#delayed(this.#read(request.body));
       case "write": {
         const { offset, checksums, isDurable } = request.body;
+        this.longestWriteBytes = Math.max(this.longestWriteBytes, payload.length);
         if (findMismatch(payload, offset, checksums) !== undefined) throw storageError("chunk_corrupt");
         const bytes = Uint8Array.from(payload);
         return await this.#change(request.body, (replica) => {

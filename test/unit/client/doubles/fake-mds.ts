@@ -5,6 +5,7 @@ import {
   type CsId,
   csId,
   type InstallChunk,
+  LEVEL,
 } from "../../../../src/chunk/index.js";
 import { chunkAt, chunkMapOf } from "../../../../src/mds/core/chunks.js";
 import type { Change, Outcome } from "../../../../src/mds/core/command.js";
@@ -56,6 +57,8 @@ export class FakeMds {
   readonly answersToLose = new Map<string, number>();
   /** Mutations carried out, by type. */
   readonly applied = new Map<string, number>();
+  /** Of the cluster, as clients are told in welcomes. */
+  level: number = LEVEL;
   #leader = 0;
   #term = 0;
   #hub: SessionHub;
@@ -70,10 +73,23 @@ export class FakeMds {
     this.locks = this.#newLockDesk();
     this.apply({
       type: "genesis",
-      body: { clusterId: CLUSTER_ID, name: "test", secrets: new Uint8Array([1]), address: "m", hostId: "m" },
+      body: {
+        clusterId: CLUSTER_ID,
+        name: "test",
+        secrets: new Uint8Array([1]),
+        address: "m",
+        hostId: "m",
+        level: LEVEL,
+      },
     });
     // Most tests are about chunks; those about small files turn this on.
     this.keepSmallFiles(0);
+  }
+
+  /** From now on the cluster is at that level, and all clients are told. */
+  raiseLevel(level: number): void {
+    this.level = level;
+    this.#hub.pushAll({ type: "mdsServers", body: { addresses: this.addresses, level } });
   }
 
   #newLockDesk(): LockDesk {
@@ -265,12 +281,13 @@ export class FakeMds {
       });
       id = sessionId(outcome.type === "done" ? outcome.value : 0);
     }
-    this.#hub.connect(id, connection);
+    this.#hub.connect(id, connection, LEVEL);
     if (resumed) {
       this.#hub.repeatDrops(id);
       this.#carryOut(outstandingRecalls(this.tables, id));
     }
-    const body = { sessionId: id, leaseMs: LEASE_MS, mdsId: this.#leader + 1, resumed, clusterName: "test" };
+    const named = { leaseMs: LEASE_MS, mdsId: this.#leader + 1, clusterName: "test", level: this.level };
+    const body = { ...named, sessionId: id, resumed };
     return { type: "welcome", body };
   }
 

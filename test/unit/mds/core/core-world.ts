@@ -1,5 +1,5 @@
 import { toUtf8 } from "../../../../src/base/index.js";
-import { type CsId, csId } from "../../../../src/chunk/index.js";
+import { type CsId, csId, LEVEL } from "../../../../src/chunk/index.js";
 import type { Change, Outcome } from "../../../../src/mds/core/command.js";
 import type { Effect } from "../../../../src/mds/core/effects.js";
 import { answerQuery, type PointQuery } from "../../../../src/mds/core/queries.js";
@@ -33,7 +33,8 @@ export class CoreWorld {
   stampMs = 1_700_000_000_000;
   readonly #sequences = new Map<SessionId, number>();
 
-  constructor() {
+  /** Of that level; undefined: of a build that knew of none. */
+  constructor({ level }: { readonly level?: number } = { level: LEVEL }) {
     this.apply({
       type: "genesis",
       body: {
@@ -42,6 +43,7 @@ export class CoreWorld {
         secrets: new Uint8Array([1]),
         address: "10.0.0.1:2510",
         hostId: "h1",
+        level,
       },
     });
   }

@@ -15,6 +15,7 @@ const CHANGES: readonly Change[] = [
     type: "genesis",
     body: { clusterId: "c", name: "n", secrets: new Uint8Array([1, 2]), address: "1:1", hostId: "h" },
   },
+  { type: "raiseLevel", body: { level: 2 } },
   { type: "addMds", body: { address: "1:1", hostId: "h" } },
   { type: "removeMds", body: { mdsId: 3 } },
   { type: "setConfig", body: { name: "n", value: "v", expectedSequence: 0 } },

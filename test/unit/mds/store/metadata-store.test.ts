@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { concatBytes, Prng, toUtf8 } from "../../../../src/base/index.js";
+import { LEVEL } from "../../../../src/chunk/index.js";
 import type { Change } from "../../../../src/mds/core/command.js";
 import type { Effect } from "../../../../src/mds/core/effects.js";
 import { encodeCommand } from "../../../../src/mds/store/command-codec.js";
@@ -149,6 +150,23 @@ describe("applying", () => {
     const reopened = await new Follower().start(follower.kv.disk);
     expect(reopened.open.appliedIndex()).toBe(1);
     expect(reopened.open.tables.config.size).toBe(0);
+  });
+
+  test("of a level that this program does not know stops the store", async () => {
+    const follower = await new Follower().start();
+    const raise: Change = { type: "raiseLevel", body: { level: LEVEL + 1 } };
+    expect(() => follower.apply(GENESIS, raise)).toThrow(
+      `the metadata are of level ${LEVEL + 1}, and this program knows none above ${LEVEL}: start a newer one`,
+    );
+    await expect(follower.open.persistUpTo()).rejects.toThrow("start a newer one");
+  });
+
+  test("a state of a level that this program does not know is not opened", async () => {
+    const follower = await new Follower().start();
+    const body = { clusterId: "c", name: "n", secrets: new Uint8Array([1]), address: "1:1", hostId: "h" };
+    follower.apply({ type: "genesis", body: { ...body, level: LEVEL + 1 } });
+    await follower.open.close();
+    await expect(new Follower().start(follower.kv.disk)).rejects.toThrow("start a newer one");
   });
 
   test("a broken disk stops the store: nothing is promised any more", async () => {

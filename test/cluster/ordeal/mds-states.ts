@@ -1,0 +1,59 @@
+import { realWorld } from "../../../src/io/real/index.js";
+import { MetadataStore } from "../../../src/mds/store/metadata-store.js";
+import { RaftLogStore } from "../../../src/mds/store/raft-log.js";
+
+/** What a metadata server that was stopped has made of its log. */
+interface Stopped {
+  readonly repository: string;
+  readonly appliedIndex: number;
+}
+
+/**
+ * A digest of the state of each of these metadata servers, which were stopped in order. What one has applied less than another
+ * is applied here. Equal if all have carried out the log alike.
+ */
+export async function stateDigests(repositories: readonly string[]): Promise<string[]> {
+  const stopped = await Promise.all(repositories.map(look));
+  const upTo = Math.max(...stopped.map(({ appliedIndex }) => appliedIndex));
+  // Who has applied the most has those entries in its log.
+  const furthest = stopped.find(({ appliedIndex }) => appliedIndex === upTo)?.repository ?? "";
+  return await Promise.all(stopped.map(({ repository }) => digest(repository, furthest, upTo)));
+}
+
+async function look(repository: string): Promise<Stopped> {
+  const store = await openState(repository);
+  try {
+    return { repository, appliedIndex: store.appliedIndex() };
+  } finally {
+    await store.close();
+  }
+}
+
+async function digest(repository: string, furthest: string, upTo: number): Promise<string> {
+  const store = await openState(repository);
+  try {
+    const from = store.appliedIndex() + 1;
+    if (from <= upTo) {
+      const kv = await realWorld().disk.openKv(`${furthest}/raft`, "test");
+      const log = await RaftLogStore.open(kv, upTo);
+      const entries = log.entries(from, upTo + 1, Number.MAX_SAFE_INTEGER);
+      const nothing = new Uint8Array(0);
+      store.apply(
+        entries.map(({ index, term, type, data }) => ({
+          index,
+          term,
+          data: type === "command" ? data : nothing,
+        })),
+      );
+      await kv.close();
+    }
+    return await store.stateHash();
+  } finally {
+    await store.close();
+  }
+}
+
+async function openState(repository: string): Promise<MetadataStore> {
+  const { disk, clock } = realWorld();
+  return await MetadataStore.open(await disk.openKv(`${repository}/state`, "test"), clock);
+}
