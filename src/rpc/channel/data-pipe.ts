@@ -7,6 +7,7 @@ import type { Pipe, PipeEnd } from "../pipe-channel.js";
 import type { Peer } from "../transport.js";
 import { decodeMessage, encodeMessage } from "../wire.js";
 import { type Opener, type Protection, type Sealer, sealBytes } from "./data-seal.js";
+import { SIGN_MS, SignsOfLife } from "./signs-of-life.js";
 
 /** A record: four bytes of length, highest first, and as many bytes, behind which the seal may add its tag. */
 const RECORD_HEADER_BYTES = 4;
@@ -19,9 +20,8 @@ const RECORD_FULL_BYTES = 64 << 10;
 const JOINED_BYTES_MAX = 16 << 10;
 /** How long a closed connection may take to send its last and to hear the peer's end. */
 const LINGER_MS = 5000;
-/** How often each end shows that it lives, and how long it may be silent: reads and writes wait for a server that hangs. */
-const SIGN_MS = 1000;
-const SILENT_MS = 4000;
+/** After a silence it is looked once more: what came while this process itself stood still is read before anybody is given up. */
+const LAST_LOOK_MS = 100;
 const EMPTY = new Uint8Array(0);
 
 /** How one direction each is protected. */
@@ -50,7 +50,7 @@ export class DataPipe implements Pipe {
   #isFlushing = false;
   #hasRoom = true;
   #isPaused = false;
-  #heardAtMs: number;
+  readonly #signs: SignsOfLife;
   #timer: Timer | undefined;
   /** Nothing more is sent. */
   #isClosed = false;
@@ -71,7 +71,7 @@ export class DataPipe implements Pipe {
     this.#owner = owner;
     this.#seals = seals;
     this.#onGone = onGone;
-    this.#heardAtMs = clock.monotonicMs();
+    this.#signs = new SignsOfLife(clock.monotonicMs());
     const overhead = sealBytes(seals.protection);
     const recordBytesMax = owner.incomingBytesMax + RECORD_FULL_BYTES + PART_HEADER_BYTES + overhead;
     this.#reader = new FrameReader(
@@ -110,7 +110,7 @@ export class DataPipe implements Pipe {
 
   resume(): void {
     this.#isPaused = false;
-    this.#heardAtMs = this.#clock.monotonicMs();
+    this.#signs.excuse(this.#clock.monotonicMs());
     this.#connection.resume();
   }
 
@@ -173,7 +173,7 @@ export class DataPipe implements Pipe {
   /** Bytes arrived on the connection. Returns where it wants the next ones, if it matters. */
   received(bytes: Uint8Array): Uint8Array | undefined {
     if (this.#isOver) return undefined;
-    this.#heardAtMs = this.#clock.monotonicMs();
+    this.#signs.heard(this.#clock.monotonicMs());
     try {
       this.#reader.read(bytes, (_header, record) => this.#takeRecord(this.#seals.opener.open(record)));
     } catch (error) {
@@ -185,6 +185,7 @@ export class DataPipe implements Pipe {
   }
 
   #takeRecord(record: Uint8Array): void {
+    if (record.length === 0) this.#signs.sign(this.#clock.monotonicMs());
     const view = new DataView(record.buffer, record.byteOffset, record.length);
     for (let position = 0; position < record.length && !this.#isOver; ) {
       if (record.length - position < PART_HEADER_BYTES) throw storageError("malformed", "a part that is cut");
@@ -208,10 +209,9 @@ export class DataPipe implements Pipe {
   }
 
   #beAlive(wasSilent = false): void {
-    this.#timer = this.#clock.after("rpc.keep-alive", SIGN_MS, () => {
+    this.#timer = this.#clock.after("rpc.keep-alive", wasSilent ? LAST_LOOK_MS : SIGN_MS, () => {
       // Who does not read cannot complain of silence.
-      const isSilent = !this.#isPaused && this.#clock.monotonicMs() - this.#heardAtMs > SILENT_MS;
-      // What came while this process itself stood still is read before anybody is given up.
+      const isSilent = !this.#isPaused && this.#signs.isSilent(this.#clock.monotonicMs());
       if (isSilent && wasSilent) {
         this.#break(storageError("unavailable", `${this.peer.address}: no sign of life`));
         this.#connection.destroy();
