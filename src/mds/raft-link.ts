@@ -146,7 +146,10 @@ export class RaftLink implements RaftTransport {
           failure: failure.message,
         });
       }
-      if (peer.channel === channel) peer.channel = undefined;
+      if (peer.channel !== channel) return;
+      peer.channel = undefined;
+      // What it could not take goes nowhere.
+      peer.isClogged = false;
     });
     return channel;
   }
