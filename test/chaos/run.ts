@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Prng } from "../../src/base/index.js";
+import { keepLogs } from "../cluster/harness.js";
 import { noFaultyDisks } from "../cluster/ordeal/disk/faulty-disk.js";
 import { noMachines } from "../cluster/ordeal/machines.js";
 import { Workload } from "../mount/workload.js";
@@ -11,7 +12,7 @@ import { SharedFile } from "./shared-file.js";
 import { TROUBLES, type Trouble, Troublemaker } from "./trouble.js";
 
 /**
- * `npm run chaos -- [--minutes N] [--seed S] [--only kill,disk,...]`: a whole cluster of real processes, each machine in a
+ * `npm run chaos -- [--minutes N] [--seed S] [--only kill,disk,...] [--round SECONDS]`: a whole cluster of real processes, each machine in a
  * network namespace, each repository on a disk that can fail, and two mounts. Programs work on the mounts and verify every
  * byte they read, several write the same files and their history is checked, while there is trouble of every kind. Ends with
  * status 1 if anything was wrong. Needs root, network namespaces and /dev/fuse.
@@ -21,10 +22,11 @@ const { values: flags } = parseArgs({
     minutes: { type: "string", default: "5" },
     seed: { type: "string" },
     only: { type: "string", default: TROUBLES.join(",") },
+    round: { type: "string", default: "60" },
   },
 });
-/** A history is checked this often: one of hours could not be. */
-const ROUND_MS = 60_000;
+/** A history is checked, and new files are begun, this often: one of hours could not be checked. */
+const ROUND_MS = Number(flags.round) * 1000;
 
 const seed = flags.seed === undefined ? Date.now() % 1_000_000_000 : Number(flags.seed);
 const say = (line: string): void => {
@@ -59,10 +61,11 @@ async function main(): Promise<number> {
   if (why !== undefined) throw new Error(`chaos cannot be made here: ${why}`);
   const kinds = kindsOf(flags.only);
   const endMs = Date.now() + Number(flags.minutes) * 60_000;
-  if (Number.isNaN(endMs + seed)) throw new Error("--minutes and --seed take numbers");
+  if (Number.isNaN(endMs + seed + ROUND_MS)) throw new Error("--minutes, --seed and --round take numbers");
   say(`seed ${seed}, ${flags.minutes} minutes of ${kinds.join(", ")}`);
   const prng = new Prng(seed);
-  const ground = new Playground(await mkdtemp(join(tmpdir(), "pstorage-chaos-")), prng.fork());
+  const directory = await mkdtemp(join(tmpdir(), "pstorage-chaos-"));
+  const ground = new Playground(directory, prng.fork());
   const trouble = new Troublemaker(ground, prng.fork(), kinds, say);
   let isRight = false;
   try {
@@ -82,6 +85,7 @@ async function main(): Promise<number> {
     }
   } finally {
     await trouble.stop().catch((error: Error) => say(`trouble did not end: ${error.message}`));
+    if (!isRight) await keepLogs(directory);
     await ground.close();
   }
   const made = [...trouble.counts].map(([kind, count]) => `${count} ${kind}`).join(", ");
