@@ -102,9 +102,9 @@ function outcomeOf(child: ChildProcess, lastWords: () => string | undefined): Pr
 export async function stopService(files: HostFiles, service: LocalService): Promise<boolean> {
   if (service.pid === undefined) return false;
   signal(service.pid, "SIGTERM");
-  const deadline = Date.now() + STOP_TIMEOUT_MS;
+  const deadline = performance.now() + STOP_TIMEOUT_MS;
   while (isAlive(service.pid)) {
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       throw storageError("timed_out", `${describeService(service)} (pid ${service.pid}) does not stop`);
     }
     await sleep(20);

@@ -35,8 +35,8 @@ export async function unmountLab(lab: Lab): Promise<string | undefined> {
   const [, pid, directory] = /^(\d+) (.+)$/m.exec((await readText(recordPath(lab))) ?? "") ?? [];
   if (pid === undefined || directory === undefined) return undefined;
   if (await isMountDaemon(Number(pid))) process.kill(Number(pid), "SIGTERM");
-  const deadline = Date.now() + GOODBYE_MS;
-  while (isAlive(Number(pid)) && Date.now() < deadline) await sleep(50);
+  const deadline = performance.now() + GOODBYE_MS;
+  while (isAlive(Number(pid)) && performance.now() < deadline) await sleep(50);
   const left = mountAt(await mountTable(), directory);
   if (left !== undefined && MOUNT_TYPES.includes(left.type)) await unmount(directory, "lazy");
   await rm(recordPath(lab), { force: true });
