@@ -6,6 +6,7 @@ import { chunkId, csId } from "../../../../src/chunk/index.js";
 import { damageEvent } from "../../../../src/mds/core/bit-rot.js";
 import { GroupWatch, SILENT_MS, SpaceWatch } from "../../../../src/mds/core/group-watch.js";
 import { ChunkWorld } from "./chunk-world.js";
+import { CoreWorld } from "./core-world.js";
 
 /** Every event, caused by what causes it, beside the list that operators read. */
 
@@ -94,6 +95,12 @@ function ofOthers(): ChunkWorld {
   return world;
 }
 
+function ofUpgrade(): CoreWorld {
+  const world = new CoreWorld({ level: 1 });
+  world.apply({ type: "raiseLevel", body: { level: 2 } });
+  return world;
+}
+
 function ofWatches(): Told[] {
   const [group, space] = [new GroupWatch(), new SpaceWatch()];
   const base = { mdsId: 2, address: "10.0.0.2:2510", isVoter: true, isActive: true, snapshotCount: 0 };
@@ -133,7 +140,7 @@ function ofDamage(): Told[] {
 describe("the event log", () => {
   let told: Told[];
   beforeAll(() => {
-    const recorded = [ofServers(), ofOthers()].flatMap((world) =>
+    const recorded = [ofServers(), ofOthers(), ofUpgrade()].flatMap((world) =>
       world.tables.events.entries().map(([, event]): Told => event),
     );
     told = [...recorded, ...ofWatches(), ...ofDamage()];
