@@ -20,6 +20,10 @@ export const LEVEL_OF = {
   longInlines: 2,
   /** Mutations answered early, many in one request. */
   changeTogether: 2,
+  /** Small files opened before anybody asks for them, many in one request. */
+  openAhead: 2,
+  /** Access times of many inodes in one request, instead of one `setAttributes` for each. */
+  markAccessed: 2,
   /** Configuration `mds.level.max`. */
   levelLimit: 2,
 } as const;

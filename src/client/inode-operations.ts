@@ -244,6 +244,10 @@ export class InodeOperations {
 
   /** Somebody read these, at most `ACCESSED_MAX`: their access times move on as with `relatime`, and no other times do. */
   async accessed(inos: readonly InodeNumber[], options?: WaitOptions): Promise<void> {
+    if (!this.#session.level.has("markAccessed")) {
+      await Promise.all(inos.map((ino) => this.setAttributes(ino, { accessed: true }, options)));
+      return;
+    }
     const files = inos.map((ino) => ({ ino }));
     await this.#change((id) => ({ type: "markAccessed", body: { id, files } }), options);
   }

@@ -102,6 +102,7 @@ export class OpenFiles implements SessionEvents {
 
   /** Opens files that no handle needs yet, as far as that costs nobody anything: they linger. */
   async openAhead(inos: readonly InodeNumber[]): Promise<void> {
+    if (!this.#session().level.has("openAhead")) return;
     this.#openingCount++;
     try {
       const files = inos.map((ino) => ({ ino }));

@@ -1,5 +1,6 @@
 import type { Brand } from "../base/index.js";
 import type { InodeNumber, SessionId } from "./ids.js";
+import type { MutationId } from "./requests.js";
 
 /**
  * Advisory locks of programs on files, across clients. They are replicated state of the MDS, and end with their
@@ -85,4 +86,14 @@ export interface ForgetLockWait {
 /** The lock of that `awaitLock` may be had now, if nobody is faster: set it. */
 export interface LockFree {
   readonly waitId: number;
+}
+
+/** Sets or ends a lock at once, or fails with `lock_conflict`. What the owner has in the range is replaced. */
+export interface SetLock extends LockRange {
+  readonly id: MutationId;
+  readonly ino: InodeNumber;
+  readonly family: LockFamily;
+  readonly owner: LockOwner;
+  readonly kind: LockKind | "none";
+  readonly pid: number;
 }

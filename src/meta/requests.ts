@@ -6,17 +6,7 @@ import type { Coherence, Invalidate, Invalidated } from "./coherence.js";
 import type { ChangedTogether, ChangeTogether } from "./early-changes.js";
 import type { MarkAccessed, OpenAhead, OpenedAhead } from "./file-batches.js";
 import type { InodeNumber, SessionId } from "./ids.js";
-import type {
-  AwaitLock,
-  ForgetLockWait,
-  LockFamily,
-  LockFree,
-  LockKind,
-  LockOwner,
-  LockRange,
-  LockState,
-  TestLock,
-} from "./locks.js";
+import type { AwaitLock, ForgetLockWait, LockFree, LockState, SetLock, TestLock } from "./locks.js";
 import type { InlineContents, Settled, SettleFiles } from "./settlements.js";
 
 /**
@@ -195,6 +185,8 @@ export interface SetAttributes {
    * so anyway. If that is all there is to do and there is nothing to take, nothing changes, no time either.
    */
   readonly killPrivileges?: boolean | undefined;
+  /** Somebody read it: the access time moves on as with `relatime`, and nothing else does. Alone. See `MarkAccessed`. */
+  readonly accessed?: boolean | undefined;
 }
 /**
  * Sets the size. What lay beyond reads as zeros ever after. Needs no open; others who cache the file come down to
@@ -301,15 +293,6 @@ export interface ReportChunk {
 export interface MapDropped {
   readonly chunkId: ChunkId;
   readonly version: ChunkVersion;
-}
-/** Sets or ends a lock at once, or fails with `lock_conflict`. What the owner has in the range is replaced. */
-export interface SetLock extends LockRange {
-  readonly id: MutationId;
-  readonly ino: InodeNumber;
-  readonly family: LockFamily;
-  readonly owner: LockOwner;
-  readonly kind: LockKind | "none";
-  readonly pid: number;
 }
 /** Ends all leases that other sessions hold on that file, at once and for good. */
 export interface Revoke {

@@ -175,7 +175,7 @@ function predictSetAttributes(
 ): Prediction | undefined {
   const inode = alone(known, body.ino);
   // An ACL follows the mode, a capability goes with the owner.
-  if (inode?.noXattrs !== true || !isRightChange(inode, body)) return undefined;
+  if (inode?.noXattrs !== true || body.accessed === true || !isRightChange(inode, body)) return undefined;
   const attributes: Attributes = {
     ...inode,
     mode: body.mode === undefined ? inode.mode : (inode.mode & MODE_TYPE) | (body.mode & MODE_PERMISSIONS),

@@ -30,6 +30,7 @@ export function setAttributes(context: Context, sessionId: SessionId, body: SetA
     const waiting = comeDown(context, inode.ino, sessionId, "shared", ["exclusive"]);
     if (waiting !== undefined) return waiting;
   }
+  if (body.accessed === true) return entryReply(accessed(context, inode));
   if (isOnlyKilling(body) && !hasPrivileges(inode)) return entryReply(inode);
   const now = timestampOf(context.stampMs);
   if (body.mode !== undefined) followMode(context, inode, body.mode);
@@ -65,13 +66,16 @@ function isOnlyKilling({ killPrivileges, mode, uid, gid, ...times }: SetAttribut
  */
 export function markAccessed(context: Context, { files }: Pick<MarkAccessed, "files">): Outcome {
   if (files.length > ACCESSED_MAX) throw storageError("invalid", "too many inodes at once");
-  const now = timestampOf(context.stampMs);
   for (const { ino } of files) {
     const inode = context.tables.inodes.get(ino);
-    if (inode !== undefined && renewsAtime(inode, now))
-      changeInode(context, inode, { atime: now }, "nothing");
+    if (inode !== undefined) accessed(context, inode);
   }
   return OK;
+}
+
+function accessed(context: Context, inode: InodeRecord): InodeRecord {
+  const now = timestampOf(context.stampMs);
+  return renewsAtime(inode, now) ? changeInode(context, inode, { atime: now }, "nothing") : inode;
 }
 
 function check({ mode, uid, gid, atime, mtime }: SetAttributes): void {

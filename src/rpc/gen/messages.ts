@@ -14207,6 +14207,8 @@ export interface SetAttributes {
    * does so anyway.
    */
   readonly killPrivileges?: boolean | undefined;
+  /** Somebody read it: the access time moves on as with `relatime`, and nothing else does. Alone. See MarkAccessed. */
+  readonly accessed?: boolean | undefined;
 }
 
 function encodeSetAttributes(message: SetAttributes, writer: wire.Writer): void {
@@ -14244,6 +14246,9 @@ function encodeSetAttributes(message: SetAttributes, writer: wire.Writer): void 
   if (message.killPrivileges !== undefined) {
     writer.uint32(80).bool(message.killPrivileges);
   }
+  if (message.accessed !== undefined) {
+    writer.uint32(88).bool(message.accessed);
+  }
 }
 
 function decodeSetAttributes(reader: wire.Reader): SetAttributes {
@@ -14257,6 +14262,7 @@ function decodeSetAttributes(reader: wire.Reader): SetAttributes {
   let $atimeNow = false;
   let $mtimeNow = false;
   let $killPrivileges: boolean | undefined;
+  let $accessed: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -14290,6 +14296,9 @@ function decodeSetAttributes(reader: wire.Reader): SetAttributes {
       case 80:
         $killPrivileges = reader.bool();
         break;
+      case 88:
+        $accessed = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -14305,6 +14314,7 @@ function decodeSetAttributes(reader: wire.Reader): SetAttributes {
     atimeNow: $atimeNow,
     mtimeNow: $mtimeNow,
     killPrivileges: $killPrivileges,
+    accessed: $accessed,
   };
 }
 

@@ -106,8 +106,9 @@ class Foreteller {
   #drawSetAttributes(): MetadataMutation {
     const prng = this.#prng;
     const ino = prng.pick([...this.world.tables.inodes.values()].map((inode) => inode.ino));
+    const accessed = prng.chance(0.2) ? true : undefined;
     if (prng.chance(0.1))
-      return { type: "setAttributes", body: { id: NO_ID, ino, atimeNow: false, mtimeNow: false } };
+      return { type: "setAttributes", body: { id: NO_ID, ino, atimeNow: false, mtimeNow: false, accessed } };
     const time = { seconds: prng.between(-5, 5), nanos: prng.between(0, 999_999_999) };
     const body = {
       id: NO_ID,
