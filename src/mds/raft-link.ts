@@ -45,6 +45,8 @@ export interface RaftLinkOptions {
 export class RaftLink implements RaftTransport {
   readonly #options: RaftLinkOptions;
   readonly #peers = new Map<RaftId, PeerState>();
+  /** By whom this node is sent messages, and over which stream. */
+  readonly #callers = new Map<number, PeerChannel>();
   #onMessage: ((message: RaftMessage) => void) | undefined;
   #onSnapshot: ((message: Snapshot, bytes: AsyncIterable<Uint8Array>) => Promise<void>) | undefined;
   #nextTransfer = 1;
@@ -82,10 +84,12 @@ export class RaftLink implements RaftTransport {
 
   send(to: RaftId, messages: readonly RaftMessage[]): void {
     const peer = this.#peers.get(to);
-    if (peer === undefined || this.#isClosed || peer.isClogged) return;
-    const channel = this.#channelTo(peer);
-    if (channel === undefined) return;
     const body = { messages: messages.map(raftMessageToWire) };
+    // A leader that became a member while this node was away: of its address this node hears from nobody else.
+    if (peer === undefined && !this.#isClosed) this.#callers.get(to)?.send(this.#envelope({ type: "messages", body }));
+    if (peer === undefined || this.#isClosed || peer.isClogged) return;
+    const channel = this.#channelTo(to, peer);
+    if (channel === undefined) return;
     if (channel.send(this.#envelope({ type: "messages", body }))) return;
     peer.isClogged = true;
     void channel.drained().then(() => {
@@ -123,6 +127,7 @@ export class RaftLink implements RaftTransport {
     this.#isClosed = true;
     for (const peer of this.#peers.values()) peer.channel?.close();
     this.#peers.clear();
+    this.#callers.clear();
   }
 
   #envelope(content: wire.RaftEnvelope["content"]): wire.RaftEnvelope {
@@ -130,7 +135,7 @@ export class RaftLink implements RaftTransport {
     return { clusterId, from: id, content, epoch: epoch() };
   }
 
-  #channelTo(peer: PeerState): PeerChannel | undefined {
+  #channelTo(to: RaftId, peer: PeerState): PeerChannel | undefined {
     if (peer.channel !== undefined) return peer.channel;
     const nowMs = this.#options.clock.monotonicMs();
     if (nowMs < peer.notBeforeMs) return undefined;
@@ -138,7 +143,12 @@ export class RaftLink implements RaftTransport {
     const channel = this.#options.rpc.open(RAFT_PEER, peer.address);
     peer.channel = channel;
     peer.isClogged = false;
-    channel.onMessage(({ epoch }) => this.#noteEpoch(epoch));
+    channel.onMessage((envelope) => {
+      this.#noteEpoch(envelope.epoch);
+      const { from, content } = envelope;
+      if (from !== to || content.type !== "messages" || this.#refusalOf(channel, envelope) !== undefined) return;
+      this.#take(from, content.body.messages);
+    });
     channel.onClose((failure) => {
       if (failure !== undefined && REFUSALS.includes(failure.code)) {
         this.#options.log.warn("a member refuses this one", {
@@ -180,6 +190,7 @@ export class RaftLink implements RaftTransport {
   #accept(channel: PeerChannel): void {
     const transfers = new Map<number, ByteQueue>();
     channel.onClose((failure) => {
+      for (const [from, caller] of this.#callers) if (caller === channel) this.#callers.delete(from);
       for (const queue of transfers.values())
         queue.fail(failure ?? storageError("unavailable", "the sender went away"));
       transfers.clear();
@@ -197,8 +208,16 @@ export class RaftLink implements RaftTransport {
         channel.close(refusal);
         return;
       }
+      this.#callers.set(envelope.from, channel);
       this.#receive(channel, transfers, envelope);
     });
+  }
+
+  #take(from: number, messages: readonly wire.RaftMessage[]): void {
+    for (const message of messages) {
+      if (message.from === from && message.to === this.#options.id)
+        this.#onMessage?.(raftMessageFromWire(message));
+    }
   }
 
   #noteEpoch(epoch: number): void {
@@ -228,10 +247,7 @@ export class RaftLink implements RaftTransport {
   ): void {
     switch (content.type) {
       case "messages":
-        for (const message of content.body.messages) {
-          if (message.from === from && message.to === this.#options.id)
-            this.#onMessage?.(raftMessageFromWire(message));
-        }
+        this.#take(from, content.body.messages);
         return;
       case "snapshotBegin":
         this.#beginSnapshot(channel, transfers, content.body);

@@ -92,9 +92,9 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
   {
     name: "contents are kept that no chunk of the file could take over",
     file: "src/mds/core/inline-contents.ts",
-    find: "  if (bytes.length > inlineBytesMaxOf(INLINE_BYTES_MAX, storage))\n",
+    find: "  if (bytes.length > inlineBytesMaxOf(bytesMax, storage))\n",
     replace:
-      "  if (bytes.length > inlineBytesMaxOf(INLINE_BYTES_MAX, { chunkBytes: 2 ** 20 }) + 0 * storage.tier)\n",
+      "  if (bytes.length > inlineBytesMaxOf(bytesMax, { chunkBytes: 2 ** 20 }) + 0 * storage.tier)\n",
     test: "test/unit/mds/core/inline-contents.test.ts",
   },
   {
@@ -135,9 +135,9 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
   },
   {
     name: "a server does not tell the next one that a write is durable",
-    file: "src/cs/replica.ts",
-    find: "        checksums,\n        isDurable,\n",
-    replace: "        checksums,\n",
+    file: "src/cs/forward-call.ts",
+    find: "    checksums,\n    isDurable,\n",
+    replace: "    checksums,\n",
     test: "test/unit/cs/chain.test.ts",
   },
   {
