@@ -19,7 +19,7 @@ if (why !== undefined) say(`skipped: ${why}`);
 describe.skipIf(why !== undefined)("chaos", () => {
   test("in trouble of every kind nothing is lost, no call fails, and what several wrote is linearizable", async () => {
     const seed = String(seededPrng(import.meta.url).uint32());
-    const args = ["--import", "tsx", join(CHECKOUT, "test/chaos/run.ts"), "--minutes", "0.7", "--seed", seed];
+    const args = ["--import", "tsx", join(CHECKOUT, "test/chaos/run.ts"), "--minutes", "0.4", "--seed", seed];
     const { status, stdout, stderr } = await finished(
       spawn(process.execPath, args, {
         env: { ...process.env, UV_THREADPOOL_SIZE: "64" },

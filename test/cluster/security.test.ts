@@ -9,7 +9,7 @@ import {
   type HostCredential,
   loadCredential,
 } from "../../src/auth/index.js";
-import { chunkId, chunkVersion, csId } from "../../src/chunk/index.js";
+import { chunkId, chunkVersion, csId, LEVEL } from "../../src/chunk/index.js";
 import { hostAndPort } from "../../src/cli/address.js";
 import { type Cluster, connectCluster } from "../../src/client/connect.js";
 import { clientAddressOf } from "../../src/discovery/index.js";
@@ -310,6 +310,7 @@ async function greet(
     sessionId: 0,
     hostname: "h",
     protocolVersion: PROTOCOL_VERSION,
+    level: LEVEL,
     program: "p",
     ...hello,
   };
@@ -381,6 +382,7 @@ test(
         incarnation: 1_000_000,
         runs: ["stranger"],
         protocolVersion: REGISTRY_PROTOCOL_VERSION,
+        level: LEVEL,
         space,
       };
       return codeOf(calls.request({ type: "register", body: { ...server, ...rest, ...change } }, CALL));

@@ -17,7 +17,10 @@ export async function stateDigests(repositories: readonly string[]): Promise<str
   const upTo = Math.max(...stopped.map(({ appliedIndex }) => appliedIndex));
   // Who has applied the most has those entries in its log.
   const furthest = stopped.find(({ appliedIndex }) => appliedIndex === upTo)?.repository ?? "";
-  return await Promise.all(stopped.map(({ repository }) => digest(repository, furthest, upTo)));
+  const digests: string[] = [];
+  // One after the other: several may read the log of the same one.
+  for (const { repository } of stopped) digests.push(await digest(repository, furthest, upTo));
+  return digests;
 }
 
 async function look(repository: string): Promise<Stopped> {
