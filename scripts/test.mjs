@@ -17,6 +17,8 @@ const vitest = (...paths) => [
   "--reporter=json",
   ...paths,
 ];
+/** They take minutes more than there are: `npm run test:long`. */
+const LONG = ["test/cluster/clocks.test.ts", "test/cluster/upgrade.test.ts"];
 const extra = process.argv.slice(2);
 const steps =
   extra.length > 0
@@ -31,7 +33,14 @@ const steps =
         ],
         ["simulation", vitest("test/sim")],
         // They wait more than they work: for elections, restarts, and times to run out.
-        ["real clusters", vitest("test/cluster", "--poolOptions.forks.maxForks=3")],
+        [
+          "real clusters",
+          vitest(
+            "test/cluster",
+            "--poolOptions.forks.maxForks=3",
+            ...LONG.map((path) => `--exclude=${path}`),
+          ),
+        ],
         ["mounts", vitest("test/mount", "--poolOptions.forks.maxForks=2")],
       ];
 

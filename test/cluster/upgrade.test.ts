@@ -27,8 +27,7 @@ const STREAM_BYTES = 6 << 20;
 const SMALL_COUNT = 20;
 const GOODBYE_MS = 30_000;
 
-const isWanted = process.env["PSTORAGE_TEST_LONG"] !== undefined;
-const why = isWanted ? noPreviousBuild(PREVIOUS) : "it takes minutes: npm run test:upgrade";
+const why = noPreviousBuild(PREVIOUS);
 if (why !== undefined) say(`skipped: ${why}`);
 
 describe.skipIf(why !== undefined)("an upgrade", () => {
