@@ -64,7 +64,8 @@ export class AccessTimes {
 
   #tellAll(): void {
     this.#timer = undefined;
-    void this.#tell([...this.#pending].slice(0, ACCESSED_MAX));
+    // While the cluster is away they wait here, where there is a bound.
+    if (this.#telling.size === 0) void this.#tell([...this.#pending].slice(0, ACCESSED_MAX));
     if (this.#pending.size > 0)
       this.#timer = this.#world.clock.after("mount.atime", TELL_MS / 10, () => this.#tellAll());
   }
