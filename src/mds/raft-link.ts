@@ -86,7 +86,8 @@ export class RaftLink implements RaftTransport {
     const peer = this.#peers.get(to);
     const body = { messages: messages.map(raftMessageToWire) };
     // A leader that became a member while this node was away: of its address this node hears from nobody else.
-    if (peer === undefined && !this.#isClosed) this.#callers.get(to)?.send(this.#envelope({ type: "messages", body }));
+    if (peer === undefined && !this.#isClosed)
+      this.#callers.get(to)?.send(this.#envelope({ type: "messages", body }));
     if (peer === undefined || this.#isClosed || peer.isClogged) return;
     const channel = this.#channelTo(to, peer);
     if (channel === undefined) return;
@@ -146,7 +147,8 @@ export class RaftLink implements RaftTransport {
     channel.onMessage((envelope) => {
       this.#noteEpoch(envelope.epoch);
       const { from, content } = envelope;
-      if (from !== to || content.type !== "messages" || this.#refusalOf(channel, envelope) !== undefined) return;
+      if (from !== to || content.type !== "messages" || this.#refusalOf(channel, envelope) !== undefined)
+        return;
       this.#take(from, content.body.messages);
     });
     channel.onClose((failure) => {

@@ -93,8 +93,7 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     name: "contents are kept that no chunk of the file could take over",
     file: "src/mds/core/inline-contents.ts",
     find: "  if (bytes.length > inlineBytesMaxOf(bytesMax, storage))\n",
-    replace:
-      "  if (bytes.length > inlineBytesMaxOf(bytesMax, { chunkBytes: 2 ** 20 }) + 0 * storage.tier)\n",
+    replace: "  if (bytes.length > inlineBytesMaxOf(bytesMax, { chunkBytes: 2 ** 20 }) + 0 * storage.tier)\n",
     test: "test/unit/mds/core/inline-contents.test.ts",
   },
   {
