@@ -14,6 +14,8 @@ import type { FileSystemRequest } from "./fuse-handler.js";
 import { XATTR_CREATE, XATTR_REPLACE } from "./fuse-wire/flags.js";
 import { type FuseReply, OK } from "./fuse-wire/replies.js";
 import type { RequestOf } from "./fuse-wire/requests.js";
+import type { HandleTable } from "./handles/handle-table.js";
+import type { OpenHandle } from "./handles/open-handle.js";
 import { GONE_PATIENCE_MS, inodeOf, type MountState } from "./mount-state.js";
 import { orAborted } from "./wait-or-abort.js";
 
@@ -40,16 +42,18 @@ const NAME_BYTES_MAX = 255;
 /** stat, chmod, chown, utimensat, truncate, extended attributes, statfs. */
 export class AttributeRequests {
   readonly #state: MountState;
+  readonly #handles: HandleTable<OpenHandle>;
   #lastStatistics = NO_STATISTICS;
 
-  constructor(state: MountState) {
+  constructor(state: MountState, handles: HandleTable<OpenHandle>) {
     this.#state = state;
+    this.#handles = handles;
   }
 
   handle(request: AttributeRequest, signal: AbortSignal): Promise<FuseReply> {
     switch (request.type) {
       case "getAttributes":
-        return this.#get(inodeOf(request.header.nodeId), signal);
+        return this.#get(request, signal);
       case "statx":
         return this.#statx(inodeOf(request.header.nodeId), signal);
       case "setAttributes":
@@ -69,8 +73,28 @@ export class AttributeRequests {
     }
   }
 
-  async #get(ino: InodeNumber, signal: AbortSignal): Promise<FuseReply> {
-    return this.#state.attributesReply(await this.#state.attributesOf(ino, signal));
+  async #get({ header, handle }: RequestOf<"getAttributes">, signal: AbortSignal): Promise<FuseReply> {
+    const found = await this.#state.attributesOf(inodeOf(header.nodeId), signal);
+    const open = handle === undefined ? undefined : this.#handles.find(handle);
+    if (open !== undefined && found.sizeBytes > open.node.endBytes)
+      await this.#makeEndKnown(open, found.sizeBytes, signal);
+    return this.#state.attributesReply(found);
+  }
+
+  /**
+   * Before it reads through its pages, and for SEEK_END, the kernel asks for the attributes of the open file, and then goes by the
+   * end that it believes in. But an answer that an invalidation overtakes it drops (`attr_version` in fs/fuse/inode.c),
+   * and would go by an end that is older than the call: one that others moved is made known to it before the answer.
+   */
+  async #makeEndKnown({ file, node }: OpenHandle, sizeBytes: number, signal: AbortSignal): Promise<void> {
+    const last = (): Promise<Uint8Array> => file.read(sizeBytes - 1, 1, { signal });
+    try {
+      if (await this.#state.listener.storeLast(node, sizeBytes, last))
+        node.endBytes = Math.max(node.endBytes, sizeBytes);
+    } catch (error) {
+      // Attributes can be told of a file that cannot be read.
+      if (failureOf(error) === undefined || signal.aborted) throw error;
+    }
   }
 
   async #statx(ino: InodeNumber, signal: AbortSignal): Promise<FuseReply> {

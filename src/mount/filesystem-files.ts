@@ -69,13 +69,15 @@ export class FileRequests {
   async #read(request: RequestOf<"read">, signal: AbortSignal): Promise<FuseReply> {
     const { offset, sizeBytes } = request;
     const { file, node } = this.#handles.get(request.handle);
-    const transfer = begin(node, offset, sizeBytes, false);
+    const transfer = begin(node, offset, sizeBytes);
     try {
       let bytes = await file.read(offset, sizeBytes, { signal });
       for (let i = 0; transfer.isOvertaken && i < REREADS_MAX; i++) {
         transfer.isOvertaken = false;
         bytes = await file.read(offset, sizeBytes, { signal });
       }
+      // The kernel takes a short answer for the end of the file.
+      if (bytes.length < sizeBytes) node.endBytes = Math.min(node.endBytes, offset + bytes.length);
       if ((request.flags & OPEN_FLAGS.noAccessTime) === 0) this.#state.accessTimes.read(node);
       return { type: "data", parts: [bytes] };
     } finally {
@@ -88,11 +90,12 @@ export class FileRequests {
     const open = this.#handles.get(request.handle);
     const { file, node } = open;
     if (request.killSuidgid && open.mayHavePrivileges()) await this.#takePrivileges(open, signal);
-    const transfer = begin(node, offset, data.length, true);
+    const transfer = begin(node, offset, data.length);
     try {
       if (isAppending(flags) && !isFromCache) await this.#append(open, data, offset, signal);
       else await file.write(data, offset, { signal });
       if (isSynchronous(flags)) await file.sync({ signal });
+      node.endBytes = Math.max(node.endBytes, offset + data.length);
       return { type: "written", sizeBytes: data.length };
     } finally {
       node.transfers.delete(transfer);
@@ -126,6 +129,7 @@ export class FileRequests {
     }
     const before = this.#state.nodes.get(ino)?.attributes;
     const node = this.#state.nodes.ensure(file.openedAttributes);
+    if (mode.truncates) node.endBytes = 0;
     const mayKeep = !mode.truncates && isUnchanged(before, file.openedAttributes);
     return { type: "opened", ...this.#opened(file, node, mode, mayKeep) };
   }
@@ -215,8 +219,8 @@ export class FileRequests {
 }
 
 /** A transfer that has begun: the pages of its range are locked in the kernel. */
-function begin(node: Node, offset: number, lengthBytes: number, isWrite: boolean): Transfer {
-  const transfer = { begin: offset, end: offset + lengthBytes, isWrite, isOvertaken: false };
+function begin(node: Node, offset: number, lengthBytes: number): Transfer {
+  const transfer = { begin: offset, end: offset + lengthBytes, isOvertaken: false };
   node.transfers.add(transfer);
   node.hasPages = true;
   return transfer;

@@ -57,7 +57,7 @@ export class MountedFileSystem implements FuseHandler {
     if (world.kernel !== undefined) world.listener.attach(world.kernel);
     this.#state = new MountState({ ...world, inodes }, behaviour);
     this.#names = new NameRequests(this.#state);
-    this.#attributes = new AttributeRequests(this.#state);
+    this.#attributes = new AttributeRequests(this.#state, this.#files);
     this.#contents = new FileRequests(this.#state, this.#files);
     this.#space = new SpaceRequests(this.#state, this.#files);
     this.#listings = new DirectoryRequests(this.#state, this.#directories);

@@ -16,7 +16,12 @@ import {
   type Negotiated,
   negotiate,
 } from "./fuse-wire/init.js";
-import { entryNotification, epochNotification, inodeNotification } from "./fuse-wire/notifications.js";
+import {
+  entryNotification,
+  epochNotification,
+  inodeNotification,
+  storeNotification,
+} from "./fuse-wire/notifications.js";
 import type { FuseReply } from "./fuse-wire/replies.js";
 import type { FuseRequest, RequestOf } from "./fuse-wire/requests.js";
 import type { GivingUp } from "./interrupted.js";
@@ -98,6 +103,10 @@ export class FuseConnection implements KernelCache {
 
   async invalidateInode(nodeId: number, offset: number, lengthBytes: number): Promise<void> {
     await this.#notify(inodeNotification(nodeId, offset, lengthBytes));
+  }
+
+  async store(nodeId: number, offset: number, data: Uint8Array): Promise<void> {
+    await this.#notify(storeNotification(nodeId, offset, data));
   }
 
   async invalidateEntry(parent: number, name: Uint8Array): Promise<void> {

@@ -32,6 +32,11 @@ export interface KernelCache {
    * 0. A negative `offset` leaves the data alone. Dirty pages are written back first.
    */
   invalidateInode(nodeId: number, offset: number, lengthBytes: number): Promise<void>;
+  /**
+   * Puts these bytes into the file's pages if they are there; if they reach beyond the end that the kernel believes in,
+   * that moves, whatever answers and invalidations are on their way.
+   */
+  store(nodeId: number, offset: number, data: Uint8Array): Promise<void>;
   /** Forgets what a name stands for, also that there is none. */
   invalidateEntry(parent: number, name: Uint8Array): Promise<void>;
   /**

@@ -162,6 +162,32 @@ describe.skipIf(mountObstacle() !== undefined)("two mounts", () => {
     await reader.close();
   });
 
+  test("the end that one moves is the end for a reader who opened the file before, whatever is written meanwhile", async () => {
+    const path = join(a, "end");
+    await writeFile(path, Buffer.alloc(5000, 1));
+    const reader = await open(other(path), "r");
+    await reader.read(Buffer.alloc(100), 0, 100, 0);
+    const [appender, overwriter] = [await open(path, "r+"), await open(path, "r+")];
+    let isOver = false;
+    const overwriting = (async () => {
+      while (!isOver) await overwriter.write(Buffer.alloc(100, 1), 0, 100, prng.below(4000));
+    })();
+    let size = 5000;
+    try {
+      for (let round = 0; round < 150 * ROUNDS; round++) {
+        const length = 1 + prng.below(6000);
+        await appender.write(Buffer.alloc(length, 1), 0, length, size);
+        const { bytesRead, buffer } = await reader.read(Buffer.alloc(length), 0, length, size);
+        expect([bytesRead, buffer.every((byte) => byte === 1)], `round ${round}`).toEqual([length, true]);
+        size += length;
+      }
+    } finally {
+      isOver = true;
+      await overwriting;
+    }
+    for (const file of [reader, appender, overwriter]) await file.close();
+  });
+
   test("appends from both mounts and the library overwrite nothing", async () => {
     const path = join(a, "appended");
     await writeFile(path, "");

@@ -25,6 +25,16 @@ export function entryNotification(parent: number, name: Uint8Array): Uint8Array 
     .put(name).bytes;
 }
 
+/** The kernel takes these for the bytes of the file from `offset` on; if they reach beyond its end, that moves. */
+export function storeNotification(nodeId: number, offset: number, data: Uint8Array): Uint8Array {
+  return notification(NOTIFY_CODES.store, 24 + data.length)
+    .u64(nodeId)
+    .u64(offset)
+    .u32(data.length)
+    .skip(4)
+    .put(data).bytes;
+}
+
 /** The kernel asks again about every name it knows. Only from 7.44 on. */
 export function epochNotification(): Uint8Array {
   return notification(NOTIFY_CODES.incrementEpoch, 0).bytes;

@@ -57,6 +57,7 @@ export const OPCODES = {
 export const NOTIFY_CODES = {
   invalidateInode: 2,
   invalidateEntry: 3,
+  store: 4,
   /** Since 7.44. */
   incrementEpoch: 8,
 } as const;

@@ -4,12 +4,14 @@ import type { InodeNumber, InvalidItem, LeaseKind } from "../../meta/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import { gapsBetween } from "../core/gaps.js";
 import type { KernelCache } from "../fuse-handler.js";
-import { type Node, NodeTable } from "./node-table.js";
+import { type Node, NodeTable, type Store } from "./node-table.js";
 
 /** The cluster does not wait longer than this for the kernel's pages of a file. */
 const DATA_MS_MAX = 2000;
 /** Notifications at once while everything is forgotten. */
 const FORGET_PARALLEL = 16;
+/** A byte that others overwrite while it is read is read so often. */
+const STORE_READS_MAX = 100;
 
 /**
  * The kernel's caches as copies of what the client library knows: hears from the library what is untrue from now on,
@@ -65,6 +67,29 @@ export class KernelListener implements CacheListener {
     void this.#kernel?.invalidateInode(ino, begin, lengthBytes);
   }
 
+  /**
+   * The kernel's pages get the last byte of a file that ends there, read by `read`, and with it the kernel knows of the end.
+   * False if others changed the file all the time.
+   */
+  async storeLast(node: Node, sizeBytes: number, read: () => Promise<Uint8Array>): Promise<boolean> {
+    const store: Store = { isOvertaken: true, taking: undefined };
+    node.stores.add(store);
+    node.hasPages = true;
+    try {
+      let bytes: Uint8Array = NO_BYTES;
+      for (let i = 0; store.isOvertaken && i < STORE_READS_MAX; i++) {
+        store.isOvertaken = false;
+        bytes = await read();
+      }
+      if (store.isOvertaken || bytes.length === 0 || this.#kernel === undefined) return false;
+      store.taking = this.#kernel.store(node.ino, sizeBytes - bytes.length, bytes);
+      await store.taking;
+      return true;
+    } finally {
+      node.stores.delete(store);
+    }
+  }
+
   async #forget({ kind, ino, name }: InvalidItem): Promise<void> {
     const node = this.nodes.get(ino);
     if (node === undefined) return;
@@ -98,17 +123,19 @@ export class KernelListener implements CacheListener {
    */
   async #forgetContents(node: Node): Promise<void> {
     if (!node.hasPages) return;
-    if (node.transfers.size === 0) node.hasPages = false;
-    for (const transfer of node.transfers) transfer.isOvertaken = true;
-    const kernel = this.#kernel;
-    if (kernel === undefined) return;
-    const done = Promise.all(
+    if (node.transfers.size === 0 && node.stores.size === 0) node.hasPages = false;
+    for (const overtaken of [...node.transfers, ...node.stores]) overtaken.isOvertaken = true;
+    if (!(await this.#within(this.#dropPages(node), DATA_MS_MAX)))
+      this.#log.warn("the kernel holds on to pages of a file", { ino: node.ino });
+  }
+
+  async #dropPages(node: Node): Promise<void> {
+    if (node.stores.size > 0) await Promise.all([...node.stores].map(({ taking }) => taking));
+    await Promise.all(
       gapsBetween(node.transfers).map(({ begin, lengthBytes }) =>
-        kernel.invalidateInode(node.ino, begin, lengthBytes),
+        this.#kernel?.invalidateInode(node.ino, begin, lengthBytes),
       ),
     );
-    if (!(await this.#within(done, DATA_MS_MAX)))
-      this.#log.warn("the kernel holds on to pages of a file", { ino: node.ino });
   }
 
   #believesNames(directory: Node): boolean {
@@ -130,3 +157,4 @@ export class KernelListener implements CacheListener {
 
 /** For `invalidateInode`: attributes only. */
 const NO_DATA = -1;
+const NO_BYTES = new Uint8Array(0);

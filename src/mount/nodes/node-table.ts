@@ -4,9 +4,16 @@ import { type Attributes, type InodeNumber, ROOT_INODE } from "../../meta/index.
 export interface Transfer {
   readonly begin: number;
   readonly end: number;
-  readonly isWrite: boolean;
   /** What the kernel had of the file was declared untrue meanwhile. */
   isOvertaken: boolean;
+}
+
+/** Bytes of a file on their way into the kernel's pages, unasked. */
+export interface Store {
+  /** What was read for it was declared untrue meanwhile. */
+  isOvertaken: boolean;
+  /** While the kernel is taking it; never fails. */
+  taking: Promise<void> | undefined;
 }
 
 /** An inode that the kernel holds. */
@@ -26,6 +33,9 @@ export interface Node {
   hasPages: boolean;
   /** Reads and writes under way, whose pages are locked in the kernel. */
   readonly transfers: Set<Transfer>;
+  readonly stores: Set<Store>;
+  /** The kernel's own idea of where the file ends is this at least, whichever of our answers it has dropped. */
+  endBytes: number;
 }
 
 /**
@@ -64,7 +74,7 @@ export class NodeTable {
     const { ino } = attributes;
     const known = this.#nodes.get(ino);
     if (known !== undefined) {
-      known.attributes = attributes;
+      show(known, attributes);
       return known;
     }
     const node = newNode(ino, attributes);
@@ -75,7 +85,7 @@ export class NodeTable {
   /** Its attributes as they are now, if the kernel knows it. */
   refresh(attributes: Attributes): Node | undefined {
     const node = this.#nodes.get(attributes.ino);
-    if (node !== undefined) node.attributes = attributes;
+    if (node !== undefined) show(node, attributes);
     return node;
   }
 
@@ -89,6 +99,11 @@ export class NodeTable {
   }
 }
 
+function show(node: Node, attributes: Attributes): void {
+  node.attributes = attributes;
+  node.endBytes = Math.min(node.endBytes, attributes.sizeBytes);
+}
+
 function newNode(ino: InodeNumber, attributes: Attributes | undefined): Node {
   return {
     ino,
@@ -99,5 +114,7 @@ function newNode(ino: InodeNumber, attributes: Attributes | undefined): Node {
     namesUntilMs: 0,
     hasPages: false,
     transfers: new Set(),
+    stores: new Set(),
+    endBytes: attributes?.sizeBytes ?? 0,
   };
 }

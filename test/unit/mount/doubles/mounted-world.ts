@@ -24,6 +24,11 @@ export class FakeKernel implements KernelCache {
     this.told.push(offset < 0 ? `attributes ${nodeId}` : `data ${nodeId} ${offset}+${lengthBytes}`);
   }
 
+  async store(nodeId: number, offset: number, data: Uint8Array): Promise<void> {
+    await this.held;
+    this.told.push(`store ${nodeId} ${offset}+${data.length}`);
+  }
+
   async invalidateEntry(parent: number, name: Uint8Array): Promise<void> {
     this.told.push(`entry ${parent} ${new TextDecoder().decode(name)}`);
   }

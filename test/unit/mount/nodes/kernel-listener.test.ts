@@ -42,7 +42,7 @@ describe("what is untrue", () => {
     const { mount, file } = await told();
     const { listener, world, kernel } = mount;
     await mount.write(file, 0, "x");
-    const transfer = { begin: 4096, end: 8192, isWrite: true, isOvertaken: false };
+    const transfer = { begin: 4096, end: 8192, isOvertaken: false };
     listener.nodes.get(file.nodeId)?.transfers.add(transfer);
     await world.run(listener.invalidate([{ kind: "contents", ino: mount.ino(file.nodeId), name: NO_NAME }]));
     expect(kernel.told.filter((line) => line.startsWith("data"))).toEqual([
