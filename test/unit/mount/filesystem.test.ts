@@ -158,6 +158,67 @@ describe("reading and writing", () => {
   });
 });
 
+describe("the end of a file that others move", () => {
+  /** A file open on this mount, and the same file open for writing on another host. */
+  async function shared() {
+    const mount = await MountedWorld.start();
+    const file = await mount.create("f");
+    await mount.write(file, 0, "12345");
+    const elsewhere = await mount.world.client("elsewhere");
+    const theirs = await mount.world.run(elsewhere.fileSystem.open("/f", { access: "write" }));
+    const ask = () => mount.ask("getAttributes", file.nodeId, { handle: file.handle });
+    const stored = () => mount.kernel.told.filter((line) => line.startsWith("store"));
+    return { mount, file, theirs, ask, stored };
+  }
+
+  test("is told to the kernel by its last byte, once, before the attributes", async () => {
+    const { mount, file, theirs, ask, stored } = await shared();
+    await ask();
+    expect(stored()).toEqual([]);
+    await mount.world.run(theirs.write(bytesOf("678"), 5));
+    const reply = await ask();
+    expect(reply.type === "attributes" && reply.attributes.sizeBytes).toBe(8);
+    expect(stored()).toEqual([`store ${file.nodeId} 7+1`]);
+    await ask();
+    expect(stored().length).toBe(1);
+  });
+
+  test("is told again after the kernel was told of a nearer one, or read past it", async () => {
+    const { mount, file, theirs, ask, stored } = await shared();
+    await mount.world.run(theirs.write(bytesOf("678"), 5));
+    await ask();
+    await mount.world.run(theirs.truncate(2));
+    await mount.attributes(file.nodeId);
+    await mount.world.run(theirs.write(bytesOf("xy"), 2));
+    await ask();
+    expect(stored()).toEqual([`store ${file.nodeId} 7+1`, `store ${file.nodeId} 3+1`]);
+    await mount.world.run(theirs.truncate(1));
+    await mount.read(file, 0, 100);
+    await mount.world.run(theirs.write(bytesOf("zz"), 1));
+    await ask();
+    expect(stored()[2]).toBe(`store ${file.nodeId} 2+1`);
+  });
+
+  test("a byte that was overwritten while it was on its way to the kernel does not stay there", async () => {
+    const { mount, file, theirs } = await shared();
+    await mount.world.run(theirs.write(bytesOf("678"), 5));
+    let release = (): void => undefined;
+    mount.kernel.held = new Promise((resolve) => {
+      release = resolve;
+    });
+    const asking = mount.begin("getAttributes", file.nodeId, { handle: file.handle });
+    await mount.world.pass(100);
+    const contents = { kind: "contents", ino: mount.ino(file.nodeId), name: bytesOf("") } as const;
+    const forgetting = mount.listener.invalidate([contents]);
+    await mount.world.pass(100);
+    mount.kernel.held = undefined;
+    release();
+    await mount.world.run(Promise.all([asking, forgetting]));
+    const about = mount.kernel.told.filter((line) => !line.startsWith("attributes"));
+    expect(about.slice(-2)).toEqual([`store ${file.nodeId} 7+1`, `data ${file.nodeId} 0+0`]);
+  });
+});
+
 describe("space", () => {
   test("fallocate grows the file unless told to keep the size; holes need that", async () => {
     const mount = await MountedWorld.start();

@@ -6,6 +6,7 @@ import {
   entryNotification,
   epochNotification,
   inodeNotification,
+  storeNotification,
 } from "../../../../src/mount/fuse-wire/notifications.js";
 import type { FuseReply, WireAttributes, WireEntry } from "../../../../src/mount/fuse-wire/replies.js";
 import type { FuseRequest, RequestOf } from "../../../../src/mount/fuse-wire/requests.js";
@@ -164,6 +165,9 @@ describe("notifications", () => {
     expect(hex([inodeNotification(41, -1, 42)])).toBe(goldenMessage("notify.inode").toString("hex"));
     expect(hex([entryNotification(43, Buffer.from("name"))])).toBe(
       goldenMessage("notify.entry").toString("hex"),
+    );
+    expect(hex([storeNotification(44, 3 * 2 ** 32 + 2, Buffer.from("abc"))])).toBe(
+      goldenMessage("notify.store").toString("hex"),
     );
   });
 

@@ -143,6 +143,7 @@ static void replies(void) {
 static void notifications(void) {
   reply(FUSE_NOTIFY_INVAL_INODE, 0); BODY(fuse_notify_inval_inode_out, .ino = 41, .off = -1, .len = 42); print("notify.inode");
   reply(FUSE_NOTIFY_INVAL_ENTRY, 0); BODY(fuse_notify_inval_entry_out, .parent = 43, .namelen = 4); name("name"); print("notify.entry");
+  reply(FUSE_NOTIFY_STORE, 0); BODY(fuse_notify_store_out, .nodeid = 44, .offset = 0x300000002ull, .size = 3); put("abc", 3); print("notify.store");
 }
 
 int main(void) {
