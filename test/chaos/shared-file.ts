@@ -29,11 +29,7 @@ export class SharedFile {
   async start(): Promise<void> {
     const [first] = this.#paths;
     if (first === undefined) throw new Error("a mount is needed");
-    // As long as it will be: how it grows is left to the simulation and to `test/mount/coherence.test.ts`. A kernel that keeps pages
-    // of a file may take one read for one beyond the end that it knew, if others write meanwhile (docs/operating/mount.md).
-    const file = await open(first, "w");
-    await this.#write("maker", file, 0, new Uint8Array(BLOCKS * BLOCK_BYTES));
-    await file.close();
+    await (await open(first, "w")).close();
     this.#running = Promise.all(
       this.#paths.map((path, index) => this.#work(`process${index + 1}`, path, this.#prng.fork())),
     );

@@ -24,7 +24,7 @@ import type { Cluster } from "../../src/client/connect.js";
 import { TEST_MS } from "../cluster/ordeal/patience.js";
 import { say, seededPrng } from "../cluster/ordeal/seed.js";
 import { agentTests } from "./coherence-agents.js";
-import { MountLab, mountObstacle } from "./harness.js";
+import { MountLab, mountObstacle, pause } from "./harness.js";
 
 /**
  * Two mounts of one cluster and a library client are one file system: what one has done the others see at once, although
@@ -165,13 +165,20 @@ describe.skipIf(mountObstacle() !== undefined)("two mounts", () => {
   test("the end that one moves is the end for a reader who opened the file before, whatever is written meanwhile", async () => {
     const path = join(a, "end");
     await writeFile(path, Buffer.alloc(5000, 1));
-    const reader = await open(other(path), "r");
-    await reader.read(Buffer.alloc(100), 0, 100, 0);
+    const [reader, another] = [await open(other(path), "r"), await open(other(path), "r")];
     const [appender, overwriter] = [await open(path, "r+"), await open(path, "r+")];
     let isOver = false;
-    const overwriting = (async () => {
-      while (!isOver) await overwriter.write(Buffer.alloc(100, 1), 0, 100, prng.below(4000));
-    })();
+    const until = async (work: () => Promise<unknown>): Promise<void> => {
+      while (!isOver) await work();
+    };
+    // Pages come and are declared untrue all the time.
+    const background = [
+      until(() => overwriter.write(Buffer.alloc(100, 1), 0, 100, prng.below(4000))),
+      until(async () => {
+        await another.read(Buffer.alloc(100), 0, 100, prng.below(4000));
+        await pause(prng.below(20));
+      }),
+    ];
     let size = 5000;
     try {
       for (let round = 0; round < 150 * ROUNDS; round++) {
@@ -183,9 +190,9 @@ describe.skipIf(mountObstacle() !== undefined)("two mounts", () => {
       }
     } finally {
       isOver = true;
-      await overwriting;
+      await Promise.all(background);
     }
-    for (const file of [reader, appender, overwriter]) await file.close();
+    for (const file of [reader, another, appender, overwriter]) await file.close();
   });
 
   test("appends from both mounts and the library overwrite nothing", async () => {
