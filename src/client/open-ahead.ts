@@ -1,5 +1,4 @@
-import { INLINE_BYTES_MAX, type InodeNumber, inodeNumber, isFile } from "../meta/index.js";
-import type { CoherentCache } from "./coherent-cache.js";
+import { type Attributes, INLINE_BYTES_MAX, type InodeNumber, inodeNumber, isFile } from "../meta/index.js";
 import { AscendingOpens } from "./core/ascending-opens.js";
 import type { OpenFiles } from "./open-files.js";
 
@@ -8,16 +7,21 @@ const BYTES_MAX = 1 << 20;
 /** Among so many times as many numbers as files are wanted they are looked for. */
 const SEARCH_FACTOR = 4;
 
+/** What is known of files without asking. */
+export interface KnownAttributes {
+  readonly known: { attributes(ino: InodeNumber): Attributes | undefined } | undefined;
+}
+
 /**
  * Opens small files before anybody asks for them, many in one request, while a program reads one after the other: the answer brings
  * their contents. They are open as files are that were closed a moment ago, and go the same way if nobody wants them.
  */
 export class OpenAhead {
-  readonly #files: OpenFiles;
-  readonly #cache: CoherentCache | undefined;
+  readonly #files: Pick<OpenFiles, "get" | "openAhead">;
+  readonly #cache: KnownAttributes | undefined;
   readonly #opens = new AscendingOpens();
 
-  constructor(files: OpenFiles, cache: CoherentCache | undefined) {
+  constructor(files: Pick<OpenFiles, "get" | "openAhead">, cache: KnownAttributes | undefined) {
     this.#files = files;
     this.#cache = cache;
   }
@@ -29,16 +33,18 @@ export class OpenAhead {
     if (window === undefined) return;
     const found: InodeNumber[] = [];
     let sizeBytes = 0;
-    let next = window.from;
     const end = window.from + SEARCH_FACTOR * window.count;
-    for (; next < end && found.length < window.count && sizeBytes < BYTES_MAX; next++) {
+    for (let next = window.from; next < end; next++) {
+      if (found.length === window.count || sizeBytes >= BYTES_MAX) break;
       const size = this.#sizeToOpen(inodeNumber(next));
       if (size === undefined) continue;
       found.push(inodeNumber(next));
       sizeBytes += size;
     }
-    if (found.length === 0) return;
-    this.#opens.openedAhead(inodeNumber(next - 1));
+    const last = found.at(-1);
+    if (last === undefined) return;
+    // Not as far as was searched: what lies behind the last one may be known in a moment, when its directory is listed.
+    this.#opens.openedAhead(last);
     void this.#files.openAhead(found);
   }
 
