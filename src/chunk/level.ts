@@ -24,6 +24,8 @@ export const LEVEL_OF = {
   openAhead: 2,
   /** Access times of many inodes in one request, instead of one `setAttributes` for each. */
   markAccessed: 2,
+  /** Chunk servers in maintenance, and configuration `mds.wd.maintenance_tout`. */
+  maintenance: 2,
   /** Configuration `mds.level.max`. */
   levelLimit: 2,
 } as const;

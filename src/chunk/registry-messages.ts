@@ -63,6 +63,8 @@ export interface CsHeartbeat {
   /** Failure letters as in the original: H h S s R T; and J C D c. */
   readonly flags: string;
   readonly scrub?: ScrubReport | undefined;
+  /** The last one: it was told to stop. */
+  readonly isLeaving?: boolean | undefined;
 }
 
 /** How far a chunk server has come with reading everything again. Times are of its own wall clock, ms. */

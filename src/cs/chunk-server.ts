@@ -162,6 +162,12 @@ export class ChunkServer {
     return csSamples({ totals, queueDepth, diskBusySeconds, isServing, ...kept });
   }
 
+  /** Ends in order, for a while: the cluster knows that it will be back (`mds.wd.maintenance_tout`). */
+  async leave(): Promise<void> {
+    if (this.#closing === undefined) await this.#parts?.registration.leave();
+    await this.close();
+  }
+
   /** Ends in order: takes no more, finishes what is on its way, cleans everything. */
   close(): Promise<void> {
     this.#closing ??= this.#close();

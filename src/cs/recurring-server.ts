@@ -35,10 +35,11 @@ export class RecurringServer {
     return this.#server.metrics();
   }
 
+  /** For somebody who stops it. */
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#watching;
-    await this.#server.close();
+    await this.#server.leave();
   }
 
   async #watch(): Promise<void> {

@@ -47,6 +47,8 @@ const INVENTORY_PART = 10_000;
 /** An inventory of many replicas takes its time on the other side. */
 const ATTACH_TIMEOUT_MS = 10_000;
 const REPORT_TIMEOUT_MS = 5_000;
+/** Whoever stops a server waits for it. */
+const LEAVE_TIMEOUT_MS = 3_000;
 /** Reports kept while there is no leader; beyond that the oldest go: whoever still suffers reports again. */
 const REPORT_COUNT_MAX = 10_000;
 
@@ -104,6 +106,23 @@ export class Registration {
 
   start(): void {
     this.#running ??= this.#run();
+  }
+
+  /**
+   * Tells the leader that this server is about to stop because it was told to. Resolves when that is recorded, or cannot be now:
+   * then the server is as any other that is silent.
+   */
+  async leave(): Promise<void> {
+    const client = this.#client;
+    if (!this.#isAttached || client === undefined) return;
+    try {
+      const body = { ...(await this.#registrant.heartbeat()), isLeaving: true };
+      await this.#ask(client, { type: "heartbeat", body }, LEAVE_TIMEOUT_MS);
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure === undefined) throw error;
+      this.#log.warn("the MDS does not know that this server stops in order", { code: failure.code });
+    }
   }
 
   async close(): Promise<void> {

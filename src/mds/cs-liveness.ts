@@ -2,6 +2,7 @@ import type { CsId } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import { configNumber } from "./core/cluster-config.js";
 import type { Change } from "./core/command.js";
+import { overdueMaintenances } from "./core/cs-maintenance.js";
 import type { Tables } from "./core/tables.js";
 import type { CsLinks } from "./cs-links.js";
 
@@ -44,7 +45,7 @@ export class CsLiveness {
     const inactiveMs = configNumber(tables, "mds.wd.inactive_tout");
     const offlineMs = configNumber(tables, "mds.wd.offline_tout");
     for (const csId of links.silentLongerThan(inactiveMs)) links.drop(csId);
-    const changes: Change[] = [];
+    const changes: Change[] = overdueMaintenances(tables, clock.wallMs());
     for (const { csId, activity, administration } of tables.chunkServers.values()) {
       if (administration === "dropped") continue;
       if (links.isConnected(csId)) {

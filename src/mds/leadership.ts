@@ -17,7 +17,6 @@ import type { Tables } from "./core/tables.js";
 import { CsLinks } from "./cs-links.js";
 import { LevelWatch } from "./level-watch.js";
 import { LockDesk } from "./lock-desk.js";
-import { Maintenance } from "./maintenance.js";
 import { MdsLoads } from "./mds-loads.js";
 import type { Propose } from "./proposals.js";
 import type { RecoveredChunks } from "./recovered-chunks.js";
@@ -25,6 +24,7 @@ import type { Replica } from "./replica.js";
 import { SessionHub } from "./session-hub.js";
 import { ChunkCensus } from "./status-report.js";
 import type { MetadataStore } from "./store/metadata-store.js";
+import { Upkeep } from "./upkeep.js";
 import { Waiters } from "./waiters.js";
 
 export interface LeadershipWorld {
@@ -39,9 +39,9 @@ export interface LeadershipWorld {
 }
 
 /**
- * Everything that only the leader does, for one term: sessions, commands to chunk servers, installations, and the
- * maintenance loop. Made when this node becomes leader, closed when it ceases to be; nothing is carried over,
- * because all unfinished work is found again in the tables.
+ * Everything that only the leader does, for one term: sessions, commands to chunk servers, installations, and the upkeep. Made when
+ * this node becomes leader, closed when it ceases to be; nothing is carried over, because all unfinished work is found again in
+ * the tables.
  */
 export class Leadership {
   readonly clock: Clock;
@@ -62,7 +62,7 @@ export class Leadership {
   readonly loads: MdsLoads;
   readonly #propose: Propose;
   readonly #installer: ChunkInstaller;
-  readonly #maintenance: Maintenance;
+  readonly #upkeep: Upkeep;
   readonly #asks: AttributeAsks;
   #isClosed = false;
 
@@ -91,9 +91,9 @@ export class Leadership {
     });
     this.#asks = new AttributeAsks(this.clock, term);
     this.#installer = new ChunkInstaller(this);
-    this.#maintenance = new Maintenance(this, new LevelWatch(this, world.loadOf));
+    this.#upkeep = new Upkeep(this, new LevelWatch(this, world.loadOf));
     for (const effect of outstandingWork(this.tables)) this.carryOut(effect);
-    this.#maintenance.start();
+    this.#upkeep.start();
   }
 
   get tables(): Tables {
@@ -107,7 +107,7 @@ export class Leadership {
 
   /** Who keeps it from being raised, for people. */
   get levelHeldBy(): readonly string[] {
-    return this.#maintenance.levels.heldBy;
+    return this.#upkeep.levels.heldBy;
   }
 
   get sessionLeaseMs(): number {
@@ -181,7 +181,7 @@ export class Leadership {
         return;
       case "mdsServersChanged":
         this.sessions.pushAll(this.mdsServers());
-        this.#maintenance.notice(effect);
+        this.#upkeep.notice(effect);
         return;
       case "levelRaised":
         this.sessions.requireLevel(this.level);
@@ -189,7 +189,7 @@ export class Leadership {
         this.sessions.pushAll(this.mdsServers());
         return;
       default:
-        this.#maintenance.notice(effect);
+        this.#upkeep.notice(effect);
     }
   }
 
@@ -220,28 +220,28 @@ export class Leadership {
 
   /** What is known of chunks in doubt after a recovery of the metadata. */
   get recovered(): RecoveredChunks {
-    return this.#maintenance.repair.recovered;
+    return this.#upkeep.repair.recovered;
   }
 
   /** A server that may be believed to have a chunk's data. */
   isSuspect(chunkId: ChunkId, csId: CsId): boolean {
-    return this.#maintenance.repair.isSuspect(chunkId, csId);
+    return this.#upkeep.repair.isSuspect(chunkId, csId);
   }
 
   /** A server cannot go on with a replica that should be complete. */
   refused(csId: CsId, record: ChunkRecord): void {
-    this.#maintenance.repair.refused(csId, record);
+    this.#upkeep.repair.refused(csId, record);
   }
 
   /** What the repair loop would do now. */
   previewRepairs(): Promise<RepairPreview> {
-    return this.#maintenance.repair.preview();
+    return this.#upkeep.repair.preview();
   }
 
   /** Everything is in that replica now, the server says. */
   async replicaSynced(csId: CsId, chunkId: ChunkId, version: ChunkVersion): Promise<void> {
     await this.propose({ type: "replicaSynced", body: { csId, chunkId, version } });
-    this.#maintenance.repair.filled(csId, chunkId);
+    this.#upkeep.repair.filled(csId, chunkId);
   }
 
   /** Takes a chunk server in, once it has said what it holds: from then on it is given commands. */
@@ -251,26 +251,26 @@ export class Leadership {
     inventory: readonly ReplicaReport[],
     level: number,
   ): Promise<void> {
-    const { repair } = this.#maintenance;
+    const { repair } = this.#upkeep;
     const verdicts = await repair.judge(csId, inventory);
     if (connection.isClosed) return;
     repair.note(csId, verdicts);
     this.links.connect(csId, connection, level);
-    this.#maintenance.chunkServerChanged(csId);
+    this.#upkeep.chunkServerChanged(csId);
     await repair.settle(csId, verdicts);
   }
 
   /** A chunk server's connection is gone. */
   detach(csId: CsId, connection: CallServer<NumberedCsCommand>): void {
     if (!this.links.disconnect(csId, connection)) return;
-    this.#maintenance.repair.forget(csId);
-    this.#maintenance.chunkServerChanged(csId);
+    this.#upkeep.repair.forget(csId);
+    this.#upkeep.chunkServerChanged(csId);
   }
 
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#maintenance.close();
+    this.#upkeep.close();
     this.#installer.close();
     this.coherence.close();
     this.sessions.close();

@@ -90,7 +90,7 @@ export function clusterSamples(status: ClusterStatus): MetricSample[] {
 
 const HEALTH = ["healthy", "degraded", "failure", "unknown"] as const;
 const MDS_STATES = ["avail", "stale", "unavail", "learner"] as const;
-const CS_STATES = ["active", "inactive", "offline", "releasing", "failed"] as const;
+const CS_STATES = ["active", "inactive", "offline", "maintenance", "releasing", "failed"] as const;
 const CHUNK_STATES: readonly (keyof ChunkCounts)[] = [
   "healthy",
   "standby",

@@ -3,6 +3,7 @@ import {
   type CsHeartbeat,
   type CsId,
   FIRST_LEVEL,
+  LEVEL_OF,
   levelRefusal,
   type NumberedCsCommand,
   type RegisterCs,
@@ -61,6 +62,7 @@ class Attachment {
   #csId: CsId | undefined;
   #leadership: Leadership | undefined;
   #level = FIRST_LEVEL;
+  #incarnation = 0;
   #inventory: ReplicaReport[] = [];
 
   constructor(world: RegistryServiceWorld) {
@@ -143,6 +145,7 @@ class Attachment {
     });
     leadership.requireLeading();
     this.#csId = csId;
+    this.#incarnation = incarnation;
     this.#leadership = leadership;
     leadership.links.expect(csId, connection);
     const heartbeatMs = configNumber(leadership.tables, "mds.wd.heartbeat_period");
@@ -152,6 +155,10 @@ class Attachment {
 
   async #heartbeat(leadership: Leadership, csId: CsId, heartbeat: CsHeartbeat): Promise<void> {
     leadership.links.heartbeat(csId, heartbeat);
+    if (heartbeat.isLeaving === true && leadership.level >= LEVEL_OF.maintenance) {
+      const body = { csId, incarnation: this.#incarnation, isInMaintenance: true };
+      await leadership.proposeQuietly({ type: "setCsMaintenance", body });
+    }
     const { space, replicaCount, flags } = heartbeat;
     const server = leadership.tables.chunkServers.get(csId);
     if (server !== undefined && isNews(server, heartbeat)) {

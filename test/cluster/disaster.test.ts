@@ -134,6 +134,7 @@ test(
     await files.unlink("/kept/19");
     kept.delete("/kept/19");
     await cluster.admin.setConfig({ name: "mds.wd.offline_tout", value: "2000" });
+    await cluster.admin.setConfig({ name: "mds.wd.maintenance_tout", value: "0" });
     for (const host of [1, 2]) {
       await harness.lab.stopOne("cs", host);
       const { id } = await harness.lab.service("cs", host);

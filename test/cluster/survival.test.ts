@@ -128,11 +128,24 @@ test(
     await rm(lost.directory, { recursive: true });
     await expect(lab.startOne("cs", LOST_HOST)).rejects.toThrow("did not start");
     await harness.until(
-      ({ chunkServers }) => chunkServers.some(({ csId, status }) => csId === lost.id && status === "offline"),
-      `CS#${lost.id} is offline`,
+      ({ chunkServers }) =>
+        chunkServers.some(({ csId, status }) => csId === lost.id && status === "maintenance"),
+      `CS#${lost.id} is in maintenance`,
     );
     const told = async (message: string): Promise<boolean> =>
       (await harness.run(["get-event", "-n", "50"])).output.includes(message);
+    // Away for longer than a silent server is waited for; nothing is copied all the same.
+    await eventually("an event", () => told(`CS#${lost.id} is in maintenance and is marked as offline`));
+    expect((await harness.run(["set-config", "mds.repair.enabled=1"])).errors).toBe("");
+    const plan: unknown = JSON.parse((await harness.run(["repair", "--dry-run", "--json"])).output);
+    expect(plan).toMatchObject({ steps: [] });
+    expect((await harness.run(["stat"])).output).toContain(", 1 maintenance)");
+    expect((await harness.run(["set-config", "mds.repair.enabled=0"])).errors).toBe("");
+    expect((await harness.run(["set-config", "mds.wd.maintenance_tout=0"])).errors).toBe("");
+    await harness.until(
+      ({ chunkServers }) => chunkServers.some(({ csId, status }) => csId === lost.id && status === "offline"),
+      `CS#${lost.id} is offline`,
+    );
     await eventually("an event", () => told("Automatic replication is suppressed: mds.repair.enabled is 0"));
     expect((await harness.run(["set-config", "mds.repair.enabled=1"])).errors).toBe("");
     await eventually("another event", () => told("Automatic replication goes on"));

@@ -72,7 +72,10 @@ function csFindings({ clusterName }: ClusterStatus, server: CsStatus): Finding[]
         `pstorage-csd start on ${hostOf(address)}; if its disk is lost: ${replace}`,
       ),
     );
-  else if (status.startsWith("failed"))
+  else if (status === "maintenance") {
+    const text = `it was stopped in order (${address}): nothing is replicated for it until mds.wd.maintenance_tout is over`;
+    findings.push(warn(subject, text, `pstorage-csd start on ${hostOf(address)} when the work is done`));
+  } else if (status.startsWith("failed"))
     findings.push(fail(subject, `it has failed, flags ${flags}`, replace));
   else if (/[HSR]/.test(flags)) findings.push(fail(subject, `its disk has failed, flags ${flags}`, replace));
   else if (flags.includes("h"))

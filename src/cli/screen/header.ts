@@ -53,18 +53,21 @@ function tierLines({ tiers }: SpaceStatus): string[] {
   );
 }
 
+/** States of servers that do not answer. */
+const AWAY: ReadonlySet<string> = new Set(["inactive", "offline", "maintenance"]);
+
 function serverLine(servers: readonly CsStatus[]): string {
   const count = (wanted: string): number => servers.filter((server) => server.status === wanted).length;
-  const active = servers.length - count("inactive") - count("offline");
-  const nodes = `${active} avail, ${count("inactive")} inactive, ${count("offline")} offline`;
+  const active = servers.filter(({ status }) => !AWAY.has(status)).length;
+  const resting = count("maintenance") > 0 ? `, ${count("maintenance")} maintenance` : "";
+  const nodes = `${active} avail, ${count("inactive")} inactive, ${count("offline")} offline${resting}`;
   return `CS nodes:  ${active} of ${servers.length} (${nodes})`;
 }
 
 /** Hosts with a chunk server that is there, of all that have one. */
 function hostLine(servers: readonly CsStatus[]): string {
   const hostsOf = (some: readonly CsStatus[]): number => new Set(some.map(({ hostId }) => hostId)).size;
-  const away = new Set(["inactive", "offline"]);
-  return `Nodes:     ${hostsOf(servers.filter(({ status }) => !away.has(status)))}/${hostsOf(servers)}`;
+  return `Nodes:     ${hostsOf(servers.filter(({ status }) => !AWAY.has(status)))}/${hostsOf(servers)}`;
 }
 
 function limitLine({ capacityBytes, usedBytes }: SpaceStatus): string {

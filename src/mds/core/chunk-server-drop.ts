@@ -10,7 +10,7 @@ export function dropServerIfDrained(context: Context, csId: CsId): boolean {
   return true;
 }
 
-/** Drops it now, whatever it holds. Its chunks are left to the maintenance loop. */
+/** Drops it now, whatever it holds. Its chunks are left to the upkeep. */
 export function dropServer(context: Context, csId: CsId, how: "released" | "forced"): void {
   const server = context.tables.chunkServers.get(csId);
   if (server === undefined || server.administration === "dropped") return;

@@ -6,6 +6,7 @@ import { configNumber } from "./cluster-config.js";
 import { watchHealth } from "./cluster-health.js";
 import type { AddCs, AdoptReplicas, Outcome, RegisterCsChange, UpdateCs } from "./command.js";
 import { type Context, done, fail, nextNumber, recordEvent } from "./context.js";
+import { isInMaintenance } from "./cs-maintenance.js";
 import { isLostServer } from "./epochs.js";
 import type { CsActivity, CsRecord } from "./records.js";
 
@@ -46,7 +47,8 @@ export function registerCs(context: Context, body: RegisterCsChange): Outcome {
     recordRegistration(context, server, body);
     const { address, location, tier, incarnation, space, runs } = body;
     const run = runs.at(-1);
-    const seen = { ...server, address, location, tier, incarnation, run, ...quantized(space) };
+    const here = { address, location, tier, incarnation, run, maintenanceSinceMs: undefined };
+    const seen = { ...server, ...here, ...quantized(space) };
     context.tables.chunkServers.put(withActivity(seen, "active", context.stampMs), body.csId);
     serversChanged(context);
     return done();
@@ -102,7 +104,7 @@ export function setCsActivity(
   if (server.activity === activity) return done();
   return watchHealth(context, () => {
     context.tables.chunkServers.put(withActivity(server, activity, context.stampMs), id);
-    recordActivity(context, id, activity);
+    recordActivity(context, server, activity);
     serversChanged(context);
     return done();
   });
@@ -199,6 +201,7 @@ function recordRegistration(context: Context, server: CsRecord, body: RegisterCs
   const name = `CS#${body.csId}`;
   const log = (message: string): void => recordEvent(context, { system: "CS", severity: "info", message });
   if (server.incarnation === 0) log(`${name} registered for the first time at ${body.address}`);
+  else if (isInMaintenance(server)) log(`${name} registered after maintenance`);
   else if (server.activity === "offline") log(`${name} registered from offline mode`);
   else if (server.activity === "inactive") log(`${name} registered and is active again`);
   if (server.location !== body.location) {
@@ -207,9 +210,15 @@ function recordRegistration(context: Context, server: CsRecord, body: RegisterCs
   if (server.tier !== body.tier) log(`${name} moved from tier ${server.tier} to ${body.tier}`);
 }
 
-function recordActivity(context: Context, id: CsId, activity: CsActivity): void {
+function recordActivity(context: Context, server: CsRecord, activity: CsActivity): void {
+  const id = server.csId;
+  const tell = (message: string): void => recordEvent(context, { system: "CS", severity: "info", message });
   if (activity === "active") {
-    recordEvent(context, { system: "CS", severity: "info", message: `CS#${id} is active again` });
+    tell(`CS#${id} is active again`);
+    return;
+  }
+  if (isInMaintenance({ ...server, activity })) {
+    tell(`CS#${id} is in maintenance and is marked as ${activity}`);
     return;
   }
   const name = activity === "offline" ? "mds.wd.offline_tout" : "mds.wd.inactive_tout";

@@ -15,7 +15,7 @@ import type { Tables } from "./tables.js";
 
 export { truncateChunks } from "./chunk-truncate.js";
 
-/** Chunks as files see them. What chunk servers and the maintenance loop do to them is in `chunk-commands.ts`. */
+/** Chunks as files see them. What chunk servers and the upkeep do to them is in `chunk-commands.ts`. */
 
 /**
  * The map for writing a chunk, which is allocated if it was never written. Gives the reply `chunkMaps`, or waits for

@@ -55,6 +55,15 @@ const DEFINITIONS = {
     description:
       "ms; a chunk server that is silent for longer becomes inactive; it stops serving before that",
   },
+  "mds.wd.maintenance_tout": {
+    kind: "integer",
+    default: 1_800_000,
+    min: 0,
+    max: 7 * DAY_MS,
+    sinceLevel: LEVEL_OF.maintenance,
+    description:
+      "ms; a chunk server that was stopped in order is in maintenance for that long: nothing is replicated for it alone; 0: never",
+  },
   "mds.wd.max_offline_cs_hosts": {
     kind: "integer",
     default: 2,

@@ -38,6 +38,7 @@ export type Change =
   | { readonly type: "registerCs"; readonly body: RegisterCsChange }
   | { readonly type: "updateCs"; readonly body: UpdateCs }
   | { readonly type: "setCsActivity"; readonly body: { readonly csId: CsId; readonly activity: CsActivity } }
+  | { readonly type: "setCsMaintenance"; readonly body: SetCsMaintenance }
   | {
       readonly type: "removeCs";
       readonly body: { readonly csId: CsId; readonly force: boolean; readonly cancel: boolean };
@@ -124,6 +125,13 @@ export interface RegisterCsChange {
   readonly space: CsSpace;
   /** As in `RegisterCs`. */
   readonly runs: readonly string[];
+}
+/** A process of a chunk server was told to stop, or has been away for too long since. */
+export interface SetCsMaintenance {
+  readonly csId: CsId;
+  /** Of that process. */
+  readonly incarnation: number;
+  readonly isInMaintenance: boolean;
 }
 export interface UpdateCs {
   readonly csId: CsId;

@@ -298,6 +298,8 @@ export interface CsRecord {
   readonly flags: string;
   /** The process that was taken in last; absent: none since the metadata were recovered. */
   readonly run?: string | undefined;
+  /** It was stopped in order then, leader's stamp, and has not come back: `cs-maintenance.ts`. */
+  readonly maintenanceSinceMs?: number | undefined;
 }
 
 export interface MdsRecord {

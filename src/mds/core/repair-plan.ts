@@ -4,6 +4,7 @@ import { type ChunkState, chunkState, presenceOf } from "./chunk-states.js";
 import { configNumber } from "./cluster-config.js";
 import { clusterHealth } from "./cluster-health.js";
 import type { ReconfigureChunk } from "./command.js";
+import { isInMaintenance } from "./cs-maintenance.js";
 import { domainOf } from "./failure-domain.js";
 import { type LostEvidence, planRevival, planSubstitution } from "./inventory.js";
 import { place } from "./placement.js";
@@ -144,14 +145,40 @@ function planMembers(
   const isPatient = state !== "pending" && state !== "blocked";
   const left = missing - back.length - (isPatient ? awaitedCount : 0);
   const stay = [...keepers.map(({ csId }) => csId), ...back];
-  const fresh = left > 0 ? placed(world, record, stay, left) : [];
+  const isResting = left > 0 && maySpare(world, record, keepers) && left <= restingCount(world, record, stay);
+  const fresh = left > 0 && !isResting ? placed(world, record, stay, left) : [];
   const add = [...back, ...fresh];
   // One that is offline may return, and is better than nothing until there is another.
   const remove = gone.filter((member) => member.syncing || isDropped(world, member) || missing <= add.length);
-  if (remove.length === 0 && add.length === 0) return left > 0 ? "homeless" : undefined;
+  if (remove.length === 0 && add.length === 0) return left > 0 && !isResting ? "homeless" : undefined;
   const removed = remove.map(({ csId }) => csId);
   const step = reconfiguration(record, removed, fresh, add.length > 0 ? "replicated" : "its server is gone");
   return { ...step, add: [...back.map((csId) => ({ csId, keepContents: true })), ...step.add] };
+}
+
+/** Copies that would be in use if writers came now: enough of them to wait for a server in maintenance, and never a single one. */
+function maySpare(world: RepairWorld, { policy }: ChunkRecord, keepers: readonly ReplicaRecord[]): boolean {
+  const complete = keepers.filter((member) => !member.syncing && presence(world, member) === "active");
+  return complete.length >= Math.max(policy.replicasMinimum, 2);
+}
+
+/** Servers in maintenance, otherwise given up, whose replicas count again when they are back: in domains that nobody else is in. */
+function restingCount({ tables }: RepairWorld, record: ChunkRecord, others: readonly CsId[]): number {
+  const { tier, failureDomain } = record.policy;
+  const domainsOf = (ids: readonly CsId[]): Set<string> =>
+    new Set(
+      ids.flatMap((csId) => {
+        const server = tables.chunkServers.get(csId);
+        return server === undefined ? [] : [domainOf(server, failureDomain)];
+      }),
+    );
+  const members = record.chain.filter(({ syncing }) => !syncing).map(({ csId }) => csId);
+  const resting = [...members, ...record.leftovers].filter((csId) => {
+    const server = tables.chunkServers.get(csId);
+    return server?.activity === "offline" && server.tier === tier && isInMaintenance(server);
+  });
+  const taken = domainsOf(others);
+  return [...domainsOf(resting)].filter((domain) => !taken.has(domain)).length;
 }
 
 /**

@@ -5,6 +5,7 @@ import { sweepChunks } from "./chunk-sweep.js";
 import { setConfig } from "./cluster-config.js";
 import type { Change, Command, Outcome } from "./command.js";
 import { type Context, done, fail, recordEvent } from "./context.js";
+import { setCsMaintenance } from "./cs-maintenance.js";
 import { confirmChunk, doubtChunks } from "./doubted-chunks.js";
 import type { Effect } from "./effects.js";
 import { beginEpoch, finishEpoch } from "./epochs.js";
@@ -91,6 +92,8 @@ function carryOut(context: Context, change: Change): Outcome {
       return updateCs(context, change.body);
     case "setCsActivity":
       return setCsActivity(context, change.body);
+    case "setCsMaintenance":
+      return setCsMaintenance(context, change.body);
     case "removeCs":
       return removeCs(context, change.body);
     case "adoptReplicas":

@@ -7,6 +7,7 @@ import {
 } from "../../meta/index.js";
 import { capacityCapBytes, cappedFreeBytes } from "./capacity-cap.js";
 import { clusterHealth } from "./cluster-health.js";
+import { isInMaintenance } from "./cs-maintenance.js";
 import { domainOf } from "./failure-domain.js";
 import { totalsOf } from "./inodes.js";
 import { usableBytes } from "./placement.js";
@@ -77,6 +78,7 @@ export function healthWord(tables: Tables): "healthy" | "degraded" | "failure" |
 
 /** STATUS of the CS table: what an operator did to it comes before what it did itself. */
 export function csStatusWord(server: CsRecord): string {
+  if (isInMaintenance(server)) return "maintenance";
   return server.administration === "normal" ? server.activity : server.administration;
 }
 

@@ -3355,6 +3355,7 @@ export interface Command {
     | { readonly type: "removeCs"; readonly body: RemoveCsChange }
     | { readonly type: "adoptReplicas"; readonly body: AdoptReplicasChange }
     | { readonly type: "raiseLevel"; readonly body: RaiseLevelChange }
+    | { readonly type: "setCsMaintenance"; readonly body: SetCsMaintenanceChange }
     | { readonly type: "beginEpoch"; readonly body: BeginEpochChange }
     | { readonly type: "doubtChunks"; readonly body: DoubtChunksChange }
     | { readonly type: "finishEpoch"; readonly body: FinishEpochChange }
@@ -3477,6 +3478,11 @@ function encodeCommand(message: Command, writer: wire.Writer): void {
       encodeRaiseLevelChange(body.body, writer);
       writer.ldelim();
       break;
+    case "setCsMaintenance":
+      writer.uint32(194).fork();
+      encodeSetCsMaintenanceChange(body.body, writer);
+      writer.ldelim();
+      break;
     case "beginEpoch":
       writer.uint32(322).fork();
       encodeBeginEpochChange(body.body, writer);
@@ -3574,6 +3580,9 @@ function decodeCommand(reader: wire.Reader): Command {
         break;
       case 186:
         $change = { type: "raiseLevel", body: wire.nested(reader, decodeRaiseLevelChange) };
+        break;
+      case 194:
+        $change = { type: "setCsMaintenance", body: wire.nested(reader, decodeSetCsMaintenanceChange) };
         break;
       case 322:
         $change = { type: "beginEpoch", body: wire.nested(reader, decodeBeginEpochChange) };
@@ -4208,6 +4217,8 @@ export interface CsHeartbeat {
   /** Letters as in the original: H h S s R T J C D c. */
   readonly flags: string;
   readonly scrub?: ScrubReport | undefined;
+  /** The last one: it was told to stop, and says so. An MDS that does not know this ignores it. */
+  readonly isLeaving?: boolean | undefined;
 }
 
 function encodeCsHeartbeat(message: CsHeartbeat, writer: wire.Writer): void {
@@ -4228,6 +4239,9 @@ function encodeCsHeartbeat(message: CsHeartbeat, writer: wire.Writer): void {
     encodeScrubReport(message.scrub, writer);
     writer.ldelim();
   }
+  if (message.isLeaving !== undefined) {
+    writer.uint32(48).bool(message.isLeaving);
+  }
 }
 
 function decodeCsHeartbeat(reader: wire.Reader): CsHeartbeat {
@@ -4236,6 +4250,7 @@ function decodeCsHeartbeat(reader: wire.Reader): CsHeartbeat {
   let $load: CsLoad | undefined;
   let $flags = "";
   let $scrub: ScrubReport | undefined;
+  let $isLeaving: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -4254,6 +4269,9 @@ function decodeCsHeartbeat(reader: wire.Reader): CsHeartbeat {
       case 42:
         $scrub = wire.nested(reader, decodeScrubReport);
         break;
+      case 48:
+        $isLeaving = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -4264,6 +4282,7 @@ function decodeCsHeartbeat(reader: wire.Reader): CsHeartbeat {
     load: $load ?? wire.absent(decodeCsLoad),
     flags: $flags,
     scrub: $scrub,
+    isLeaving: $isLeaving,
   };
 }
 
@@ -4460,6 +4479,8 @@ export interface CsRecord {
   readonly flags: string;
   /** The process that was taken in last; absent: none since the metadata were recovered. */
   readonly run?: string | undefined;
+  /** It was stopped in order then, and is in maintenance. From the level of `maintenance` on. */
+  readonly maintenanceSinceMs?: number | undefined;
 }
 
 function encodeCsRecord(message: CsRecord, writer: wire.Writer): void {
@@ -4508,6 +4529,9 @@ function encodeCsRecord(message: CsRecord, writer: wire.Writer): void {
   if (message.run !== undefined) {
     writer.uint32(122).string(message.run);
   }
+  if (message.maintenanceSinceMs !== undefined) {
+    writer.uint32(129).double(message.maintenanceSinceMs);
+  }
 }
 
 function decodeCsRecord(reader: wire.Reader): CsRecord {
@@ -4526,6 +4550,7 @@ function decodeCsRecord(reader: wire.Reader): CsRecord {
   let $replicaCount = 0;
   let $flags = "";
   let $run: string | undefined;
+  let $maintenanceSinceMs: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -4574,6 +4599,9 @@ function decodeCsRecord(reader: wire.Reader): CsRecord {
       case 122:
         $run = wire.text(reader);
         break;
+      case 129:
+        $maintenanceSinceMs = reader.double();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -4594,6 +4622,7 @@ function decodeCsRecord(reader: wire.Reader): CsRecord {
     replicaCount: $replicaCount,
     flags: $flags,
     run: $run,
+    maintenanceSinceMs: $maintenanceSinceMs,
   };
 }
 
@@ -14471,6 +14500,61 @@ export const SetCsActivityChange: wire.MessageType<SetCsActivityChange> = {
   name: "SetCsActivityChange",
   encode: encodeSetCsActivityChange,
   decode: decodeSetCsActivityChange,
+};
+
+/** From the level of `maintenance` on. */
+export interface SetCsMaintenanceChange {
+  readonly csId: number;
+  /** Of the process that stops; a later one has nothing to do with it. */
+  readonly incarnation: number;
+  /** False: the time is over. */
+  readonly isInMaintenance: boolean;
+}
+
+function encodeSetCsMaintenanceChange(message: SetCsMaintenanceChange, writer: wire.Writer): void {
+  if (message.csId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.csId));
+  }
+  if (message.incarnation !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.incarnation));
+  }
+  if (message.isInMaintenance) {
+    writer.uint32(24).bool(message.isInMaintenance);
+  }
+}
+
+function decodeSetCsMaintenanceChange(reader: wire.Reader): SetCsMaintenanceChange {
+  let $csId = 0;
+  let $incarnation = 0;
+  let $isInMaintenance = false;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $csId = wire.uint64(reader);
+        break;
+      case 16:
+        $incarnation = wire.uint64(reader);
+        break;
+      case 24:
+        $isInMaintenance = reader.bool();
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    csId: $csId,
+    incarnation: $incarnation,
+    isInMaintenance: $isInMaintenance,
+  };
+}
+
+/** How {@link SetCsMaintenanceChange} travels. */
+export const SetCsMaintenanceChange: wire.MessageType<SetCsMaintenanceChange> = {
+  name: "SetCsMaintenanceChange",
+  encode: encodeSetCsMaintenanceChange,
+  decode: decodeSetCsMaintenanceChange,
 };
 
 /** Sets or, with `none`, ends a lock at once, or fails with `lock_conflict`. What the owner has in the range is replaced. */

@@ -112,6 +112,17 @@ test("silence while this process stood still is forgiven", () => {
   expect(activities(liveness)).toEqual([]);
 });
 
+test("a maintenance ends when its time is over, by the clock on the wall", () => {
+  const { clock, tables, liveness } = world();
+  const sinceMs = clock.wallMs();
+  tables.chunkServers.put({ ...ACTIVE, activity: "offline", maintenanceSinceMs: sinceMs }, CS);
+  clock.advance(1_799_999);
+  expect(liveness.tick()).toEqual([]);
+  clock.advance(1);
+  const body = { csId: CS, incarnation: 1, isInMaintenance: false };
+  expect(liveness.tick()).toEqual([{ type: "setCsMaintenance", body }]);
+});
+
 test("a removed server is not looked after any more", () => {
   const { clock, tables, liveness } = world();
   tables.chunkServers.put({ ...ACTIVE, administration: "dropped" }, CS);

@@ -84,6 +84,10 @@ describe("what the doctor sees in a cluster", () => {
     const withOne = (change: Partial<CsStatus>): string[] =>
       troubles({ chunkServers: [...others, cs(5, change)] });
     expect(withOne({ status: "offline" })).toEqual(["fail CS#1029: it is offline (10.0.0.5:40000)"]);
+    const resting = withOne({ status: "maintenance" })[0];
+    expect(resting).toContain(
+      "warn CS#1029: it was stopped in order (10.0.0.5:40000): nothing is replicated",
+    );
     expect(withOne({ status: "failed", flags: "H" })).toEqual(["fail CS#1029: it has failed, flags H"]);
     expect(withOne({ flags: "h" })[0]).toContain("warn CS#1029: damaged blocks were found");
     expect(withOne({ freeBytes: GB })[0]).toContain("warn CS#1029: its disk is full but for 1GB");

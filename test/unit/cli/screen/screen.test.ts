@@ -44,6 +44,18 @@ describe("the screens look as they are written down in golden/", () => {
   });
 });
 
+test("a server in maintenance is no more there than an inactive one, and the line of servers says so", () => {
+  const there = STATUS.chunkServers.filter(({ status }) => status !== "dropped");
+  const [first, ...others] = there.map((server) => ({ ...server, status: "active" }));
+  const resting = { ...first, status: "maintenance" } as ClusterStatus["chunkServers"][number];
+  const lines = statLines(
+    { ...STATUS, chunkServers: [resting, ...others] },
+    { ...PLAIN_VIEW, isVerbose: false },
+  );
+  expect(lines).toContain("CS nodes:  3 of 4 (3 avail, 0 inactive, 0 offline, 1 maintenance)");
+  expect(lines.some((line) => /^ *\d+ maintenance /.test(line))).toBe(true);
+});
+
 describe.each([20, 80, 132, 200])("at %i columns", (width) => {
   test.each([5, 24, 50])("and %i lines nothing is longer than the screen", (height) => {
     const many = {

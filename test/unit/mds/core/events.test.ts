@@ -64,6 +64,20 @@ function ofServers(): ChunkWorld {
   };
   activity(1025, "inactive");
   activity(1025, "active");
+  const maintain = (isInMaintenance: boolean): void => {
+    const incarnation = world.tables.chunkServers.get(FIRST)?.incarnation ?? 0;
+    apply({ type: "setCsMaintenance", body: { csId: FIRST, incarnation, isInMaintenance } });
+  };
+  maintain(true);
+  maintain(false);
+  maintain(true);
+  activity(1025, "inactive");
+  register({});
+  maintain(true);
+  activity(1025, "inactive");
+  activity(1025, "offline");
+  maintain(false);
+  register({});
   activity(1025, "inactive");
   register({ location: "1.2.3", tier: 1 });
   for (const id of [1025, 1026, 1027]) activity(id, "offline");

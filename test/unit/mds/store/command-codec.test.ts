@@ -74,6 +74,7 @@ const CHANGES: readonly Change[] = [
   },
   { type: "updateCs", body: { csId: csId(1025), space, replicaCount: 12, flags: "JC" } },
   { type: "setCsActivity", body: { csId: csId(1025), activity: "offline" } },
+  { type: "setCsMaintenance", body: { csId: csId(1025), incarnation: 9, isInMaintenance: true } },
   { type: "removeCs", body: { csId: csId(1025), force: true, cancel: false } },
   { type: "adoptReplicas", body: { csId: csId(1025), unknown: [chunk] } },
 ];

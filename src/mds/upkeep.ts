@@ -37,7 +37,7 @@ type WorkEffect = Exclude<
  * The leader's background work: liveness of sessions and servers, files to be reclaimed, replicas to be deleted and
  * repaired, members to be promoted. It only proposes; what is right is decided when the proposal is applied.
  */
-export class Maintenance {
+export class Upkeep {
   readonly #leadership: Leadership;
   readonly #liveness: CsLiveness;
   readonly #watch: ClusterWatch;
@@ -59,7 +59,7 @@ export class Maintenance {
     this.#watch = new ClusterWatch(leadership);
     this.repair = new RepairLoop(leadership);
     this.#rebalance = new RebalanceLoop(leadership);
-    this.#beat = new Heartbeat(leadership.clock, "mds.maintenance", BEAT_MS, (lateMs) => this.#tick(lateMs));
+    this.#beat = new Heartbeat(leadership.clock, "mds.upkeep", BEAT_MS, (lateMs) => this.#tick(lateMs));
     this.#reclaims = new BackgroundJobs(8, (ino) => dropFileChunks(leadership, inodeNumber(ino)));
     this.#sweeps = new BackgroundJobs(4, (ino) => this.#sweep(ino));
     this.#deletions = new BackgroundJobs(16, (id) => deleteReplicas(leadership, csId(id)));
