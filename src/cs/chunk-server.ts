@@ -159,7 +159,8 @@ export class ChunkServer {
     const damagedBlocks = scrubber.report().damagedCount;
     const { isServing } = this;
     const kept = { totalBytes, freeBytes, replicaCount: table.count, damagedBlocks };
-    return csSamples({ totals, queueDepth, diskBusySeconds, isServing, ...kept });
+    const readings = { totals, queueDepth, diskBusySeconds, isServing, ...kept };
+    return [...csSamples(readings), ...load.times.samples()];
   }
 
   /** Ends in order, for a while: the cluster knows that it will be back (`mds.wd.maintenance_tout`). */

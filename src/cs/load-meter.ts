@@ -1,6 +1,7 @@
 import type { CsLoad, CsTotals } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
-import type { BusyTime } from "../telemetry/index.js";
+import { type BusyTime, RequestTimes } from "../telemetry/index.js";
+import { CS_REQUESTS } from "./metrics.js";
 
 type Totals = { -readonly [Name in keyof CsTotals]: number };
 
@@ -12,10 +13,12 @@ export interface MeasuredRequest {
   readonly placeCount?: number;
 }
 
-/** Counts what a server does, for the heartbeats. */
+/** Counts what a server does, for the heartbeats and for who watches it. */
 export class LoadMeter {
   readonly #clock: Clock;
   readonly #disk: BusyTime;
+  /** By kind, since the start. */
+  readonly times: RequestTimes;
   readonly #totals: Totals = {
     readBytes: 0,
     readCount: 0,
@@ -42,6 +45,7 @@ export class LoadMeter {
   constructor(clock: Clock, disk: BusyTime) {
     this.#clock = clock;
     this.#disk = disk;
+    this.times = new RequestTimes(clock, CS_REQUESTS);
     this.#beforeMs = clock.monotonicMs();
     this.#queueSinceMs = this.#beforeMs;
   }
@@ -74,6 +78,7 @@ export class LoadMeter {
       return result;
     } finally {
       const latencyMs = this.#changeQueue(-1) - startMs;
+      this.times.end(kindOf(request), startMs);
       this.#endedCount++;
       this.#latencyMsSum += latencyMs;
       this.#latencyMsMax = Math.max(this.#latencyMsMax, latencyMs);
@@ -137,5 +142,22 @@ export class LoadMeter {
       totals.writeCount += placeCount;
       totals.writeBytes += bytes;
     } else if (type === "sync") totals.syncCount++;
+  }
+}
+
+/** As `kind` of the metrics has it. */
+function kindOf({ type, isFill }: MeasuredRequest): string {
+  switch (type) {
+    case "read":
+      return isFill ? "fill" : "read";
+    case "write":
+    case "extents":
+    case "forward":
+    case "zero":
+      return "write";
+    case "sync":
+      return "sync";
+    default:
+      return "other";
   }
 }

@@ -1,6 +1,13 @@
 import type { CsTotals } from "../chunk/index.js";
 import { counterSample, gaugeSample, type MetricSample } from "../telemetry/index.js";
 
+/** How long requests to a chunk server take. */
+export const CS_REQUESTS = {
+  name: "pstorage_cs_request_duration_seconds",
+  help: "Time from a request to its answer, by kind: read, write, sync, fill (of replicas made elsewhere) or other.",
+  label: "kind",
+} as const;
+
 /** Readings of one chunk server. */
 export interface CsReadings {
   readonly totals: CsTotals;

@@ -15,11 +15,13 @@ import type { StreamMethod } from "../rpc/index.js";
 import {
   type CallContext,
   type CallServer,
+  type CallTimes,
   type Channel,
   METADATA_SESSION,
   type Service,
   serveCalls,
 } from "../rpc/index.js";
+import type { RequestTimes } from "../telemetry/index.js";
 import { reportedChunk } from "./chunk-reports.js";
 import { coherentMutation, coherentQuery } from "./coherent-answers.js";
 import { withInline, withInlineOfCut } from "./core/inline-contents.js";
@@ -40,6 +42,8 @@ const OK: MetadataReply = { type: "ok", body: {} };
 export interface ClientServiceWorld {
   readonly clusterId: string;
   readonly mdsId: number;
+  /** Of all its requests, by their types. */
+  readonly times: RequestTimes;
   /** The present leadership of this node; throws `not_leader` with a hint if it does not lead. */
   readonly leadership: () => Leadership;
 }
@@ -50,9 +54,15 @@ type SessionUp = Parameters<typeof METADATA_SESSION.up.encode>[0];
 /** Answers clients: one stream a session, the first request is `hello`. */
 export class ClientService {
   readonly #world: ClientServiceWorld;
+  readonly #times: CallTimes<MetadataRequest>;
 
   constructor(world: ClientServiceWorld) {
     this.#world = world;
+    const { times } = world;
+    this.#times = {
+      begin: () => times.begin(),
+      end: ({ type }, beganMs) => times.end(type, beganMs),
+    };
   }
 
   define(service: Service): void {
@@ -65,7 +75,7 @@ export class ClientService {
     const connection: CallServer<MetadataPush> = serveCalls<MetadataRequest, MetadataReply, MetadataPush>(
       channel,
       (request, context) => conversation.answer(request, context, connection),
-      { concurrencyMax: 512 },
+      { concurrencyMax: 512, times: this.#times },
     );
     connection.onClose(() => conversation.end(connection));
   }

@@ -4,7 +4,7 @@ import type { Clock, Disk, Kv, Random } from "../io/index.js";
 import type { MdsLoad } from "../meta/index.js";
 import { raftId } from "../raft/index.js";
 import { ADMIN, type Rpc, type RpcListener } from "../rpc/index.js";
-import type { Logger, MetricSample } from "../telemetry/index.js";
+import { type Logger, type MetricSample, RequestTimes } from "../telemetry/index.js";
 import { AdminService } from "./admin-service.js";
 import { ClientService } from "./client-service.js";
 import { clientAddress, type MdsConfig } from "./config.js";
@@ -12,7 +12,7 @@ import { epochOf } from "./core/epochs.js";
 import { defineEnrollment } from "./enrollment-service.js";
 import { completeRecovery } from "./epoch-work.js";
 import { Leadership } from "./leadership.js";
-import { clusterSamples, mdsSamples } from "./metrics.js";
+import { clusterSamples, MDS_REQUESTS, mdsSamples } from "./metrics.js";
 import { Proposals } from "./proposals.js";
 import { RaftLink } from "./raft-link.js";
 import { RegistryService } from "./registry-service.js";
@@ -44,6 +44,7 @@ export class MetadataServer {
   readonly #replica: Replica;
   readonly #link: RaftLink;
   readonly #proposals: Proposals;
+  readonly #requestTimes: RequestTimes;
   readonly #listeners: RpcListener[] = [];
   #leadership: Leadership | undefined;
   #isClosed = false;
@@ -62,6 +63,7 @@ export class MetadataServer {
     this.#store = store;
     this.#replica = replica;
     this.#link = link;
+    this.#requestTimes = new RequestTimes(world.clock, MDS_REQUESTS);
     this.#proposals = new Proposals({
       clock: world.clock,
       encode: encodeCommand,
@@ -129,9 +131,10 @@ export class MetadataServer {
     const hasLeader = leaderId !== undefined;
     const logSeconds = this.#replica.logTimeMs / 1000;
     const own = mdsSamples({ isLeader, hasLeader, term, appliedIndex, commitIndex, logSeconds });
+    const all = [...own, ...this.#requestTimes.samples()];
     const leadership = this.#leadership;
-    if (leadership === undefined) return own;
-    return [...own, ...clusterSamples(await clusterStatus(leadership, this.#config.identity.mdsId))];
+    if (leadership === undefined) return all;
+    return [...all, ...clusterSamples(await clusterStatus(leadership, this.#config.identity.mdsId))];
   }
 
   /** Hands the leadership over if it can, and stops. */
@@ -173,6 +176,7 @@ export class MetadataServer {
       mdsId: identity.mdsId,
       leadership: () => this.#mustLead(),
       load: this.#load,
+      times: this.#requestTimes,
     };
     const listener = await rpc.serve(clientAddress(identity.address), (service) => {
       new ClientService(services).define(service);

@@ -1,6 +1,13 @@
 import type { ChunkCounts, ClusterStatus } from "../meta/index.js";
 import { counterSample, gaugeSample, type MetricSample } from "../telemetry/index.js";
 
+/** How long requests of clients to a metadata server take. */
+export const MDS_REQUESTS = {
+  name: "pstorage_mds_request_duration_seconds",
+  help: "Time from a client's request to its answer, by request; with what it waited for.",
+  label: "request",
+} as const;
+
 /** Readings of one metadata server, whether it leads or not. */
 export interface MdsReadings {
   readonly isLeader: boolean;

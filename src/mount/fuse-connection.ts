@@ -1,5 +1,5 @@
 import { failureOf, storageError } from "../base/index.js";
-import type { Logger } from "../telemetry/index.js";
+import type { Logger, RequestTimes } from "../telemetry/index.js";
 import { ErrnoAnswer } from "./core/errno-answer.js";
 import { mountErrno } from "./core/mount-errno.js";
 import { DirectoryLocks } from "./directory-locks.js";
@@ -55,6 +55,7 @@ export class FuseConnection implements KernelCache {
   readonly #wishes: InitWishes;
   readonly #log: Logger;
   readonly #givesUp: GivingUp;
+  readonly #times: RequestTimes | undefined;
   readonly #running = new Map<number, Running>();
   readonly #locks = new DirectoryLocks();
   readonly #spareControllers: AbortController[] = [];
@@ -66,7 +67,14 @@ export class FuseConnection implements KernelCache {
   #disagree: (reason: Error) => void = () => undefined;
   #end: (reason: Error | undefined) => void = () => undefined;
 
-  constructor(device: FuseDevice, wishes: InitWishes, log: Logger, givesUp: GivingUp = async () => true) {
+  constructor(
+    device: FuseDevice,
+    wishes: InitWishes,
+    log: Logger,
+    givesUp: GivingUp = async () => true,
+    times?: RequestTimes,
+  ) {
+    this.#times = times;
     this.#givesUp = givesUp;
     this.#device = device;
     this.#wishes = wishes;
@@ -215,6 +223,7 @@ export class FuseConnection implements KernelCache {
 
   async #serve(request: FileSystemRequest, handler: FuseHandler, kept: Buffer | undefined): Promise<void> {
     const { unique } = request.header;
+    const beganMs = this.#times?.begin() ?? 0;
     const running: Running = { request, abort: this.#spareControllers.pop() ?? new AbortController() };
     const writeBytes = request.type === "write" ? request.data.length : 0;
     this.#running.set(unique, running);
@@ -224,6 +233,7 @@ export class FuseConnection implements KernelCache {
     const reply = await this.#answer(running, handler);
     running.over?.abort();
     this.#deliver(request, reply);
+    this.#times?.end(request.type, beganMs);
     // A number may be used again as soon as its answer is out.
     if (this.#running.get(unique) === running) this.#running.delete(unique);
     this.#locks.end(request);

@@ -8,6 +8,7 @@ import {
   type MetricSample,
   openLog,
   parseMetricsAddress,
+  RequestTimes,
   serveMetrics,
 } from "../telemetry/index.js";
 import { DevFuse } from "./dev-fuse.js";
@@ -15,6 +16,7 @@ import { MountedFileSystem } from "./filesystem.js";
 import { FuseConnection } from "./fuse-connection.js";
 import { INIT_WISHES } from "./init-wishes.js";
 import { givingUp } from "./interrupted.js";
+import { MOUNT_REQUESTS } from "./metrics.js";
 import type { MountConfig, MountOutcome } from "./mount-config.js";
 import { mountFuse, setReadahead, unmount } from "./mount-point.js";
 import { KernelListener } from "./nodes/kernel-listener.js";
@@ -65,10 +67,11 @@ async function main(): Promise<void> {
   process.on("SIGINT", end);
   try {
     if (config.metrics !== undefined) parseMetricsAddress(config.metrics);
-    const { cluster, connection, fileSystem } = await mount(config, log, stop.signal);
+    const mounted = await mount(config, log, stop.signal);
+    const { cluster, connection, fileSystem } = mounted;
     connected = connection;
     if (stop.signal.aborted) void takeDown(config, connection, log);
-    await watched(config, cluster, log);
+    await watched(config, mounted, log);
     tell({ type: "mounted", pid: process.pid });
     const error = await connection.ended;
     if (error === undefined) log.info("unmounted");
@@ -92,12 +95,14 @@ interface Mounted {
   readonly cluster: Cluster;
   readonly connection: FuseConnection;
   readonly fileSystem: MountedFileSystem;
+  readonly times: RequestTimes;
 }
 
 async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Promise<Mounted> {
   const { clock } = realWorld();
   const device = DevFuse.open();
-  const connection = new FuseConnection(device, INIT_WISHES, log, givingUp(clock, processStatus));
+  const times = new RequestTimes(clock, MOUNT_REQUESTS);
+  const connection = new FuseConnection(device, INIT_WISHES, log, givingUp(clock, processStatus), times);
   const listener = new KernelListener(clock, log);
   const cluster = await connectCluster({
     cluster: config.clusterName,
@@ -135,7 +140,7 @@ async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Pro
       protocol: `7.${agreed.minor}`,
       sessionId: cluster.sessionId,
     });
-    return { cluster, connection, fileSystem };
+    return { cluster, connection, fileSystem, times };
   } catch (error) {
     connection.close();
     await cluster.close();
@@ -146,11 +151,11 @@ async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Pro
 /** Serves the metrics, if somebody wants them. A mount is not given up because they cannot be. */
 async function watched(
   { clusterName, directory, metrics }: MountConfig,
-  cluster: Cluster,
+  { cluster, times }: Mounted,
   log: Logger,
 ): Promise<void> {
   const labels = { cluster: clusterName, mount: directory };
-  const samples = async (): Promise<readonly MetricSample[]> => cluster.metrics();
+  const samples = async (): Promise<readonly MetricSample[]> => [...cluster.metrics(), ...times.samples()];
   await serveMetrics({ servePages, processReadings }, metrics, labels, samples).catch((error: unknown) => {
     log.warn("metrics are not served", { reason: messageOf(error) });
   });

@@ -22,6 +22,7 @@ export {
   type CallHandler,
   type CallServer,
   type CallServerOptions,
+  type CallTimes,
   serveCalls,
 } from "./serve-calls.js";
 export type {

@@ -24,9 +24,18 @@ export interface CallServer<Push> {
   close(failure?: StorageError): void;
 }
 
-export interface CallServerOptions {
+/** Where it is noted how long requests take. */
+export interface CallTimes<Request> {
+  /** A request begins; the result is given to `end`. */
+  begin(): number;
+  /** It was answered, or refused. */
+  end(request: Request, began: number): void;
+}
+
+export interface CallServerOptions<Request = never> {
   /** Requests worked on at the same time; beyond that the channel is paused. Default 256. */
   readonly concurrencyMax?: number | undefined;
+  readonly times?: CallTimes<Request> | undefined;
 }
 
 /**
@@ -36,15 +45,16 @@ export interface CallServerOptions {
 export function serveCalls<Request, Reply, Push = never>(
   channel: Channel<CallDown<Reply | Push>, CallUp<Request>>,
   handle: CallHandler<Request, Reply>,
-  options: CallServerOptions = {},
+  options: CallServerOptions<Request> = {},
 ): CallServer<Push> {
-  return new ChannelCalls(channel, handle, options.concurrencyMax ?? 256);
+  return new ChannelCalls(channel, handle, options);
 }
 
 class ChannelCalls<Request, Reply, Push> implements CallServer<Push> {
   readonly #channel: Channel<CallDown<Reply | Push>, CallUp<Request>>;
   readonly #handle: CallHandler<Request, Reply>;
   readonly #concurrencyMax: number;
+  readonly #times: CallTimes<Request> | undefined;
   readonly #gone = new AbortController();
   #runningCount = 0;
   #isClogged = false;
@@ -54,11 +64,12 @@ class ChannelCalls<Request, Reply, Push> implements CallServer<Push> {
   constructor(
     channel: Channel<CallDown<Reply | Push>, CallUp<Request>>,
     handle: CallHandler<Request, Reply>,
-    concurrencyMax: number,
+    { concurrencyMax = 256, times }: CallServerOptions<Request>,
   ) {
     this.#channel = channel;
     this.#handle = handle;
     this.#concurrencyMax = concurrencyMax;
+    this.#times = times;
     // Every request under way may wait with it.
     setMaxListeners(0, this.#gone.signal);
     channel.onMessage((call) => this.#begin(call));
@@ -104,6 +115,7 @@ class ChannelCalls<Request, Reply, Push> implements CallServer<Push> {
 
   async #run(id: number, deadlineMs: number, body: Request | undefined): Promise<void> {
     let answer: CallDown<Reply>;
+    const began = this.#times?.begin() ?? 0;
     try {
       if (body === undefined) throw storageError("unsupported", "a request not known here");
       const reply = await this.#handle(body, { peer: this.peer, deadlineMs, signal: this.#gone.signal });
@@ -112,6 +124,7 @@ class ChannelCalls<Request, Reply, Push> implements CallServer<Push> {
       if (!(error instanceof StorageError)) throw error;
       answer = { id, failure: error.failure, body: undefined };
     }
+    if (body !== undefined) this.#times?.end(body, began);
     this.#runningCount--;
     this.#answer(answer);
     this.#balance();

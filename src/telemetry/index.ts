@@ -27,6 +27,7 @@ export {
 } from "./metrics-endpoint.js";
 export { METRICS_TYPE, metricsText } from "./metrics-text.js";
 export { type DaemonLog, type LogOptions, openLog } from "./pino-logger.js";
+export { RequestTimes } from "./request-times.js";
 export {
   counterSample,
   gaugeSample,

@@ -146,8 +146,8 @@ class HistogramSeries implements Histogram {
   }
 
   observe(value: number): void {
-    const found = this.#upperBounds.findIndex((bound) => value <= bound);
-    const bucket = found === -1 ? this.#upperBounds.length : found;
+    let bucket = 0;
+    while (bucket < this.#upperBounds.length && value > (this.#upperBounds[bucket] ?? 0)) bucket++;
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     this.#sum += value;
   }

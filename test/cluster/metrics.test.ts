@@ -60,6 +60,10 @@ test("what is written and read is counted by the chunk server, by stat and by it
   expect(value(cs, "pstorage_cs_write_bytes_total")).toBeGreaterThanOrEqual(bytes.length);
   expect(value(cs, "pstorage_cs_disk_busy_seconds_total")).toBeGreaterThan(0);
   expect(value(cs, "pstorage_cs_is_serving")).toBe(1);
+  expect(cs).toMatch(/^pstorage_cs_request_duration_seconds_count\{[^}]*kind="write"\} [1-9]/m);
+  expect(await metricsOf("mds")).toMatch(
+    /^pstorage_mds_request_duration_seconds_bucket\{[^}]*request="allocateChunk",le="\+Inf"\} [1-9]/m,
+  );
   await harness.until(
     ({ chunkServers: [server], mdsServers: [mds] }) =>
       (server?.totals.writeBytes ?? 0) >= bytes.length && mds?.hasLoad === true,

@@ -81,3 +81,32 @@ test("the queue is averaged over the time, and the disk's share is that of the t
   clock.advance(1000);
   expect(meter.take()).toMatchObject({ ioWaitPercent: 0, queueDepthAverage: 0, queueDepthMax: 0 });
 });
+
+test("the time of requests is kept by kind, also of those that fail", async () => {
+  const { meter, request } = scene();
+  for (const type of ["write", "extents", "forward", "zero"]) await request(type, 1, 10);
+  await request("read", 1, 20);
+  await request("read", 1, 30, true);
+  await request("sync", 0, 40);
+  await request("describe", 0, 50);
+  const failing = meter.measure(
+    { type: "sync", isFill: false },
+    () => 0,
+    () => Promise.reject(new Error("no")),
+  );
+  await expect(failing).rejects.toThrow("no");
+  const told = meter.times
+    .samples()
+    .map((sample) => [
+      sample.labels["kind"],
+      sample.type === "histogram" && sample.counts.reduce((sum, count) => sum + count),
+      sample.type === "histogram" && Math.round(1000 * sample.sum),
+    ]);
+  expect(told).toEqual([
+    ["fill", 1, 30],
+    ["other", 1, 50],
+    ["read", 1, 20],
+    ["sync", 2, 40],
+    ["write", 4, 40],
+  ]);
+});

@@ -6,7 +6,9 @@ import type { FileSystemRequest, FuseHandler } from "../../../src/mount/fuse-han
 import type { FuseReply } from "../../../src/mount/fuse-wire/replies.js";
 import type { ForgetItem } from "../../../src/mount/fuse-wire/requests.js";
 import { INIT_WISHES } from "../../../src/mount/init-wishes.js";
-import { memoryLogger } from "../../../src/telemetry/index.js";
+import { MOUNT_REQUESTS } from "../../../src/mount/metrics.js";
+import { memoryLogger, RequestTimes } from "../../../src/telemetry/index.js";
+import { ManualClock } from "../rpc/fake-channel.js";
 import { goldenMessage } from "./fuse-wire/golden-messages.js";
 
 /** The kernel's side of a connection. */
@@ -119,11 +121,11 @@ const ENTRY: FuseReply = {
 /** The node that golden requests are about. */
 const NODE = 0x8899aabbccdd;
 
-function connected(minor = 45) {
+function connected(minor = 45, times?: RequestTimes) {
   const kernel = new FakeKernel();
   const fileSystem = new SlowFileSystem();
   const log = memoryLogger();
-  const connection = new FuseConnection(kernel, INIT_WISHES, log);
+  const connection = new FuseConnection(kernel, INIT_WISHES, log, undefined, times);
   connection.start(fileSystem);
   kernel.send("init", 2, (message) => {
     message.writeUInt32LE(minor, 44);
@@ -151,6 +153,15 @@ describe("answering", () => {
       { unique: 6, error: 0, body: Buffer.from("target") },
       { unique: 4, error: 2 },
     ]);
+  });
+
+  test("how long answers take is kept by request", async () => {
+    const times = new RequestTimes(new ManualClock(), MOUNT_REQUESTS);
+    const { kernel, asked } = connected(45, times);
+    kernel.send("lookup", 4);
+    expect(times.samples()).toEqual([]);
+    await asked(0).answer({ type: "error", errno: "ENOENT" });
+    expect(times.samples().map(({ labels }) => labels)).toEqual([{ request: "lookup" }]);
   });
 
   test("a failure is answered with its errno, a bug with EIO and a line in the log", async () => {

@@ -118,3 +118,23 @@ test("a push has number 0", () => {
   serve().push("hear");
   expect(channel.sent).toEqual([{ id: 0, failure: undefined, body: "hear" }]);
 });
+
+test("whoever keeps times is told when a request begins, and when it was answered or refused", async () => {
+  const told: string[] = [];
+  let began = 0;
+  const times = {
+    begin: () => ++began,
+    end: (request: string, since: number) => void told.push(`${request} ${since}`),
+  };
+  const answer = async (request: string): Promise<string> => {
+    if (request === "bad") throw storageError("invalid");
+    return "good";
+  };
+  serveCalls<string, string, string>(channel, answer, { times });
+  ask(1, "a");
+  ask(2, "bad");
+  ask(3, undefined);
+  await settle();
+  expect(channel.sent).toHaveLength(3);
+  expect(told).toEqual(["a 1", "bad 2"]);
+});
