@@ -76,7 +76,7 @@ export async function directoryExists({ world }: Host, directory: string): Promi
     if (failureOf(error)?.code === "not_found") return false;
     throw storageError(
       "invalid",
-      `${directory} cannot be used: ${failureOf(error)?.detail ?? dirname(directory)}`,
+      `${directory} cannot be used: ${failureOf(error)?.detail ?? dirname(directory)}; choose another directory`,
       error,
     );
   }

@@ -105,7 +105,10 @@ export async function stopService(files: HostFiles, service: LocalService): Prom
   const deadline = performance.now() + STOP_TIMEOUT_MS;
   while (isAlive(service.pid)) {
     if (performance.now() > deadline) {
-      throw storageError("timed_out", `${describeService(service)} (pid ${service.pid}) does not stop`);
+      throw storageError(
+        "timed_out",
+        `${describeService(service)} (pid ${service.pid}) does not stop: see its log, or kill it`,
+      );
     }
     await sleep(20);
   }
@@ -116,7 +119,10 @@ export async function stopService(files: HostFiles, service: LocalService): Prom
 /** Sends a signal to the daemon, and after SIGKILL waits until it is gone. Nothing is tidied up: this is for tests. */
 export async function killService(service: LocalService, name: NodeJS.Signals): Promise<void> {
   if (service.pid === undefined) {
-    throw storageError("unavailable", `${describeService(service)} is not running`);
+    throw storageError(
+      "unavailable",
+      `${describeService(service)} is not running; pstorage-${service.kind}d start starts it`,
+    );
   }
   signal(service.pid, name);
   while (name === "SIGKILL" && isAlive(service.pid)) await sleep(5);
@@ -145,7 +151,10 @@ export async function retireLocalService(
 /** Has the daemon read its configuration and open its log anew. */
 export function reloadService(service: LocalService): void {
   if (service.pid === undefined)
-    throw storageError("unavailable", `${describeService(service)} is not running`);
+    throw storageError(
+      "unavailable",
+      `${describeService(service)} is not running; pstorage-${service.kind}d start starts it`,
+    );
   signal(service.pid, "SIGHUP");
 }
 

@@ -165,7 +165,16 @@ test("settings are changed for all, and unknown ones refused", async () => {
   );
   expect(expectDone(await run(3, "get-config mds.wd.offline_tout")).output).toContain("=60000\n");
   expectRefusal(await run(1, "set-config mds.no_such_thing=1"), "mds.no_such_thing");
-  expectRefusal(await run(1, "get-config mds.no_such_thing"), "mds.no_such_thing");
+  expectRefusal(
+    await run(1, "get-config mds.no_such_thing"),
+    'there is no setting "mds.no_such_thing"; get-config lists them',
+  );
+  const listening = await run(1, "dashboard --listen 192.0.2.1:2512");
+  expectRefusal(
+    listening,
+    "cannot listen at 192.0.2.1:2512: EADDRNOTAVAIL; choose another place with --listen",
+  );
+  expectRefusal(await run(1, "verify /"), "is a directory; verify takes a file");
 });
 
 test("files go in and out, by pipe too, and what fails is one line", async () => {

@@ -106,6 +106,12 @@ test("what cannot be copied is named, and everything else is copied", async () =
   expect(put.status).toBe(1);
   expect(put.errors).toBe(`pstorage: ${path("mixed/pipe")}: a special file; it was not copied\n`);
   expect(await expectDone(fs("ls", "/mixed"))).toBe("blocked\ngood\n");
+  await mkdir(path("clash/good"), { recursive: true });
+  await writeFile(path("clash/blocked"), "a file where a directory is");
+  const clash = await fs("put", "-r", path("clash"), "/mixed");
+  expect(clash.status).toBe(1);
+  expect(clash.errors).toContain("something else is in its place; remove it first\n");
+  expect(clash.errors).toContain("a directory is in its place; remove it first\n");
   await writeFile(path("blocked"), "a file where a directory is");
   expect((await fs("put", path("blocked"), "/mixed/blocked", "/mixed")).status).toBe(1);
 });

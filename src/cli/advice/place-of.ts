@@ -26,7 +26,11 @@ async function nearest(path: string): Promise<string> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return nearest(dirname(path));
-    throw storageError("invalid", `${path} cannot be looked at: ${code}`, error);
+    throw storageError(
+      "invalid",
+      `${path} cannot be looked at: ${code}; name another directory or file`,
+      error,
+    );
   }
 }
 

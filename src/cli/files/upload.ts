@@ -93,7 +93,8 @@ export class Upload {
       if (failureOf(error)?.code !== "exists") throw error;
     }
     const existing = await this.#fs.inodes.lookup(place.parent, place.name);
-    if (!isDirectory(existing.mode)) throw storageError("not_directory", "something else is in its place");
+    if (!isDirectory(existing.mode))
+      throw storageError("refused", "something else is in its place; remove it first");
     return existing.ino;
   }
 
@@ -185,7 +186,8 @@ export class Upload {
       if (failureOf(error)?.code !== obstacle) throw error;
     }
     const existing = await this.#fs.inodes.lookup(parent, name);
-    if (isDirectory(existing.mode)) throw storageError("is_directory", "a directory is in its place");
+    if (isDirectory(existing.mode))
+      throw storageError("refused", "a directory is in its place; remove it first");
     await this.#fs.inodes.remove(parent, name, false);
     return await make();
   }

@@ -28,8 +28,8 @@ export async function createChunkServer(
 ): Promise<{ readonly csId: number }> {
   const { files, world } = host;
   const { clusterName, directory, tier } = server;
-  await refuseExistingCs(world.disk, directory);
   const existedBefore = await directoryExists(host, directory);
+  await refuseExistingCs(world.disk, directory);
   const { clusterId, hostId } = await ownCredential(host, clusterName);
   const location = await files.location();
   const address = server.address ?? (await addressTowards(host, clusterName));

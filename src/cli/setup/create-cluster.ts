@@ -45,9 +45,9 @@ export async function createCluster(
   const clusterName = checkedClusterName(cluster.clusterName);
   if (cluster.password === "") throw storageError("invalid", "the cluster password is empty");
   await refuseKnownCluster(host, clusterName, address);
+  const existedBefore = await directoryExists(host, directory);
   await refuseExisting(world.disk, directory);
   await requireFreePorts(address);
-  const existedBefore = await directoryExists(host, directory);
   const hostId = await ensureHostId(world.disk, files.root, world.random);
   const clusterId = randomUUID();
   const context = { nowMs: world.clock.wallMs(), random: world.random };

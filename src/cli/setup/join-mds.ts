@@ -18,10 +18,10 @@ export interface NewMds {
 export async function joinMds(host: Host, mds: NewMds, admin: Admin): Promise<{ readonly mdsId: number }> {
   const { files, world } = host;
   const { clusterName, address, directory } = mds;
+  const existedBefore = await directoryExists(host, directory);
   await refuseExisting(world.disk, directory);
   await requireFreePorts(address);
   await refuseKnownAddress(address, admin);
-  const existedBefore = await directoryExists(host, directory);
   const { clusterId, hostId } = await ownCredential(host, clusterName);
   return await Undo.around(async (undo) => {
     const { mdsId, members, epoch } = await admin.addMds({ address, hostId });

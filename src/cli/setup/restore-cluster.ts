@@ -62,9 +62,9 @@ export async function restoreCluster(
       `this host belongs to another cluster of the name "${clusterName}" than the backup`,
     );
   }
+  const existedBefore = await directoryExists(host, directory);
   await refuseExisting(world.disk, directory);
   await requireFreePorts(address);
-  const existedBefore = await directoryExists(host, directory);
   const hostId = await ensureHostId(world.disk, files.root, world.random);
   return await Undo.around(async (undo) => {
     undo.add(() => removeRepository(directory, existedBefore, PARTS));

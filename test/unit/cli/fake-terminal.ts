@@ -14,6 +14,8 @@ export interface FakeInput {
   readonly input?: string | readonly string[];
   /** What is typed at the questions for a secret, in order; without any there is no terminal. */
   readonly secrets?: readonly string[];
+  /** What is typed at other questions, in order; without any there is no terminal. */
+  readonly answers?: readonly string[];
   readonly programName?: string;
 }
 
@@ -39,6 +41,7 @@ export async function runCommand(args: readonly string[], fake: FakeInput = {}):
 
 /** A terminal that shows nothing. */
 export function silentTerminal(fake: FakeInput): Terminal {
+  const answers = [...(fake.answers ?? [])];
   const secrets = [...(fake.secrets ?? [])];
   return {
     env: fake.env ?? {},
@@ -57,7 +60,7 @@ export function silentTerminal(fake: FakeInput): Terminal {
       for (const part of [fake.input ?? ""].flat()) yield toUtf8(part);
     },
     askSecret: async () => secrets.shift() ?? "",
-    ask: async () => undefined,
+    ask: async () => answers.shift(),
     onStop: () => undefined,
   };
 }

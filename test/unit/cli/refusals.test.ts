@@ -169,6 +169,19 @@ test("a lab is opened only where there is one", async () => {
   await mkdir(join(root, "lab/hosts"), { recursive: true });
   expectRefusal(await run(`lab up --dir ${root}/lab`), "no lab of this version");
   await writeFile(join(root, "lab/lab.json"), "{");
-  expectRefusal(await run(`lab up --dir ${root}/lab`), "is damaged");
+  expectRefusal(
+    await run(`lab up --dir ${root}/lab`),
+    "is damaged or of another version; see pstorage lab destroy",
+  );
+  const mdsAddresses = ["127.0.0.1:1", "127.0.0.1:3", "127.0.0.1:5"];
+  const large = { formatVersion: 1, clusterName: "lab", mdsCount: 3, csCount: 3, mdsAddresses };
+  await writeFile(join(root, "lab/lab.json"), JSON.stringify(large));
+  const smaller = await run(`lab up --dir ${root}/lab --mds 1`);
+  expectRefusal(smaller, "3 CS, and does not shrink by itself; use rm-mds and rm-cs, or lab destroy");
+  const plan = { formatVersion: 1, clusterName: "lab", mdsCount: 0, csCount: 0, mdsAddresses: [] };
+  await writeFile(join(root, "lab/lab.json"), JSON.stringify(plan));
+  expectRefusal(await run(`lab destroy --dir ${root}/lab`), "there is no terminal to ask; say --yes");
+  const refused = await run(`lab destroy --dir ${root}/lab`, { answers: ["n"] });
+  expectRefusal(refused, "nothing was removed");
   expectRefusal(await run(`lab up --dir ${root}/other --mds 0`), "a lab has 1 to 9 MDS");
 });

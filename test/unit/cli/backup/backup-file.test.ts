@@ -56,5 +56,7 @@ test("a backup that is cut off anywhere, changed anywhere, or followed by anythi
 
 test("a backup of a later format is refused as such", async () => {
   const file = await all(encodeBackup({ ...HEADER, formatVersion: 2 }, of()));
-  await expect(openBackupStream(of(file))).rejects.toMatchObject({ failure: { code: "unsupported" } });
+  await expect(openBackupStream(of(file))).rejects.toMatchObject({
+    failure: { code: "unsupported", detail: "the backup has format 2; this version knows 1" },
+  });
 });
