@@ -32,6 +32,8 @@ const SHOWN: Readonly<Record<string, TopState["shown"]>> = {
   a: "all",
   m: "mds",
   c: "cs",
+  // As people who ran the original may have learnt it.
+  C: "cs",
   t: "clients",
   e: "events",
 };

@@ -61,6 +61,7 @@ describe("a key of top", () => {
     expect(keysOf("c\u001b[Bq")).toEqual(["c", "\u001b[B", "q"]);
     expect(typed("c\u001b[B\u001b[B\u001b[A").scrolled).toBe(1);
     expect(typed("c\u001b[A").scrolled).toBe(0);
+    expect(typed("C").shown).toBe("cs");
     expect(typed("c\u001b[6~m").scrolled).toBe(0);
   });
 });
