@@ -174,7 +174,7 @@ test("settings are changed for all, and unknown ones refused", async () => {
     listening,
     "cannot listen at 192.0.2.1:2512: EADDRNOTAVAIL; choose another place with --listen",
   );
-  expectRefusal(await run(1, "verify /"), "is a directory; verify takes a file");
+  expectRefusal(await run(1, "verify -p /"), "is a directory; verify takes a file");
 });
 
 test("files go in and out, by pipe too, and what fails is one line", async () => {
