@@ -34,14 +34,14 @@ const steps =
         ["simulation", vitest("test/sim")],
         // They wait more than they work: for elections, restarts, and times to run out.
         [
-          "real clusters",
+          "real clusters and mounts",
           vitest(
             "test/cluster",
-            "--poolOptions.forks.maxForks=3",
+            "test/mount",
+            "--poolOptions.forks.maxForks=5",
             ...LONG.map((path) => `--exclude=${path}`),
           ),
         ],
-        ["mounts", vitest("test/mount", "--poolOptions.forks.maxForks=2")],
       ];
 
 /** What a failed test says, in few lines: a log of thousands may be read from its end only. */
