@@ -3,16 +3,7 @@
  * source is newer than what was built. Nothing to do costs some milliseconds.
  */
 import { execFileSync } from "node:child_process";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -46,13 +37,13 @@ export function build({ force = false } = {}) {
   const sources = ["src", "tsconfig.json", "tsconfig.build.json", "package-lock.json"];
   const newest = Math.max(...sources.map((name) => newestMs(join(root, name))));
   if (!force && existsSync(marker) && newestMs(marker) >= newest) return;
-  rmSync(join(root, "dist"), { recursive: true, force: true });
+  for (const name of ["dist", "build"]) rmSync(join(root, name), { recursive: true, force: true });
   run("building", process.execPath, [
     join(root, "node_modules/typescript/bin/tsc"),
     "-p",
     "tsconfig.build.json",
   ]);
-  mkdirSync(join(root, "dist"), { recursive: true });
+  run("bundling", process.execPath, [join(root, "scripts/bundle.mjs")]);
   // The files of the page are what they are.
   cpSync(join(root, "src/dashboard/web"), join(root, "dist/dashboard/web"), { recursive: true });
   writeFileSync(marker, "");

@@ -34,6 +34,7 @@ import { defineCompletion } from "./commands/shell/completion.js";
 import { errorLine } from "./error-line.js";
 import { exampleText } from "./examples.js";
 import { machineHost } from "./host.js";
+import { installedPath } from "./installation.js";
 import { type GlobalOptions, Invocation } from "./invocation.js";
 import { refreshUnits } from "./services/install.js";
 import type { Terminal } from "./terminal.js";
@@ -132,7 +133,7 @@ export function makeProgram(invocation: Invocation): Command {
 
 /** Of the package that this program is part of. */
 function ownVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const text = readFileSync(installedPath("package.json"), "utf8");
   return (JSON.parse(text) as { readonly version: string }).version;
 }
 

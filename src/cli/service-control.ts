@@ -3,9 +3,9 @@ import { closeSync, openSync, readFileSync, readlinkSync, rmSync, statSync } fro
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { storageError } from "../base/index.js";
 import { type HostFiles, readText, type Service, type ServiceKind, writeText } from "./host-files.js";
+import { installedPath } from "./installation.js";
 
 /** A service with what its repository says about it. */
 export interface LocalService extends Service {
@@ -176,7 +176,7 @@ function daemonArguments({ kind, directory, metrics, dashboard }: Service): stri
 }
 
 function daemonProgram(kind: ServiceKind): string {
-  return fileURLToPath(new URL(`../../bin/${kind}d.js`, import.meta.url));
+  return installedPath(`bin/${kind}d.js`);
 }
 
 /** The id in the repository's identity.json; 0 if it cannot be read. */

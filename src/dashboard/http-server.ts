@@ -93,7 +93,7 @@ export class DashboardServer {
         response,
         200,
         type,
-        await readFile(new URL(`web/${name}`, import.meta.url)),
+        await readFile(new URL(`../dashboard/web/${name}`, import.meta.url)),
       );
     }
     try {

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { storageError } from "../../base/index.js";
 import type { MountConfig, MountOutcome } from "../../mount/index.js";
+import { installedPath } from "../installation.js";
 
 /** Longer than the daemon looks for a leader. */
 const START_TIMEOUT_MS = 60_000;
@@ -53,7 +53,7 @@ function spawnDaemon(
   isDetached: boolean,
   errors: "inherit" | "ignore" | number,
 ): ChildProcess {
-  const program = fileURLToPath(new URL("../../../bin/pstorage-mountd.js", import.meta.url));
+  const program = installedPath("bin/pstorage-mountd.js");
   return spawn(process.execPath, [program, JSON.stringify(config)], {
     cwd: "/",
     detached: isDetached,

@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type HostFiles, writeText } from "../host-files.js";
+import { installedPath } from "../installation.js";
 import { localServices } from "../service-control.js";
 import { type MountWish, mountFile, targetName, type UnitFile, unitFiles } from "./unit-files.js";
 
@@ -29,7 +29,7 @@ export async function installUnits(
   mount?: MountWish | undefined,
 ): Promise<Installed> {
   const services = [...(await localServices(files, "mds")), ...(await localServices(files, "cs"))];
-  const binDirectory = fileURLToPath(new URL("../../../bin", import.meta.url));
+  const binDirectory = installedPath("bin");
   const programs = { node: process.execPath, binDirectory, root: files.root };
   const wanted: UnitFile[] = [...unitFiles(services, programs), ...(mount ? [mountFile(mount)] : [])];
   await mkdir(directory, { recursive: true });

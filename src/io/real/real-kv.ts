@@ -1,4 +1,4 @@
-import { Level } from "level";
+import type { Level } from "level";
 import { type StorageError, storageError } from "../../base/index.js";
 import type { Clock } from "../clock.js";
 import type { Kv, KvChange, KvEntry, KvRange } from "../kv.js";
@@ -45,6 +45,8 @@ export class RealKv implements Kv {
   }
 
   static async open(path: string, clock: Clock): Promise<RealKv> {
+    // Programs that open no store do not load it.
+    const { Level } = await import("level");
     const endMs = clock.monotonicMs() + LOCK_WAIT_MS;
     for (;;) {
       const engine: Engine = new Level(path, { keyEncoding: "view", valueEncoding: "view" });
