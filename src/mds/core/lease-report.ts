@@ -123,22 +123,23 @@ function takeOver(
   const mtime = lease === "exclusive" ? report.mtime : sharedTime(inode.mtime, report);
   const writtenBytes = writtenAfter(inode, sizeBytes, report.writtenBytes);
   const isNews = sizeBytes !== inode.sizeBytes || writtenBytes !== inode.writtenBytes;
-  if (!isNews && isSameTime(mtime, inode.mtime) && !("inlineBytes" in inline)) return inode;
-  const ctime = reportedCtime(context, inode, mtime);
-  return changeInode(context, inode, { sizeBytes, mtime, writtenBytes, ...ctime, ...inline }, "attributes");
+  const isOfSameTime = isSameTime(mtime, inode.mtime);
+  if (!isNews && isOfSameTime && !("inlineBytes" in inline)) return inode;
+  const ctime = isOfSameTime ? inode.ctime : reportedCtime(context, inode, mtime);
+  return changeInode(context, inode, { sizeBytes, mtime, ctime, writtenBytes, ...inline }, "nothing");
 }
 
 /** What a report says; `downgradeTo` as in `ReportFile`. */
 type Told = FileReport & Pick<ReportFile, "downgradeTo">;
 
-/** A write sets both times to the same moment, which the holder has shown already; unless its clock is not ours. */
-function reportedCtime(
-  { stampMs }: Context,
-  { ctime }: InodeRecord,
-  mtime: Timestamp,
-): { ctime?: Timestamp } {
-  const isBetween = isLaterTime(mtime, ctime) && !isLaterTime(mtime, timestampOf(stampMs));
-  return isBetween ? { ctime: mtime } : {};
+/**
+ * A write sets both times to the same moment, and the holder has shown that already. What was changed since by others (mode,
+ * owner, names) has moved `ctime` farther: then it stays, for that the write is told only now is no change. A clock that is ahead of ours
+ * is not believed; stamps are whole milliseconds, times of writes are not.
+ */
+function reportedCtime({ stampMs }: Context, { ctime }: InodeRecord, mtime: Timestamp): Timestamp {
+  if (!isLaterTime(mtime, ctime)) return ctime;
+  return isLaterTime(mtime, timestampOf(stampMs + 1)) ? timestampOf(stampMs) : mtime;
 }
 
 /** A client that does not say how much it wrote is taken to have filled what the file grew by. */

@@ -20,6 +20,24 @@ export function utimensCases(): void {
     s.expect("mtime", String((await root.stat("f")).mtime), "2000000000");
   });
 
+  posix("nothing moves the times that were set after a write, however late the write is told", async (s) => {
+    const root = await s.user("root");
+    for (const name of ["times", "mode"]) {
+      await root.file(name);
+      const fd = await root.open(name, O.RDWR);
+      await root.ok("write", fd, "x".repeat(200_000), 200_000);
+      if (name === "times") await root.ok("utimensat", AT.FDCWD, name, utimes(100, 200), 0);
+      else await root.ok("chmod", name, 0o640);
+      await root.ok("close", fd);
+    }
+    const before = [await root.stat("times"), await root.stat("mode")];
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+    const after = [await root.stat("times"), await root.stat("mode")];
+    const shown = (stats: typeof before): string =>
+      stats.map(({ mtime, ctime }) => `${mtime} ${ctime}`).join(", ");
+    s.expect("times", shown(after), shown(before));
+  });
+
   posix("UTIME_OMIT leaves a time and UTIME_NOW sets it to the present", async (s) => {
     const root = await s.user("root");
     await root.file("f");

@@ -198,6 +198,43 @@ describe("reports", () => {
     assert.deepEqual(world.stat(ino).ctime, world.stat(ino).mtime);
   });
 
+  test("what is told after the times were set does not move them, and a write after that does", () => {
+    world.open(ann, ino, "write");
+    world.report(ann, ino, 5000);
+    const mtime = { seconds: 1_000_000, nanos: 7 };
+    world.mutate(ann, "setAttributes", { ino, mtime, mtimeNow: false, atimeNow: false });
+    const { ctime } = world.stat(ino);
+    assert.ok(ctime.seconds > mtime.seconds);
+    world.stampMs += 3000;
+    const body = { ino, leaseSequence: sequenceOf(ann), sizeBytes: 6000, mtime };
+    assert.equal(codeOf(world.mutate(ann, "reportFile", body)), "ok");
+    assert.deepEqual([world.stat(ino).sizeBytes, world.stat(ino).mtime], [6000, mtime]);
+    assert.deepEqual(world.stat(ino).ctime, ctime);
+    world.report(ann, ino, 7000);
+    assert.deepEqual(world.stat(ino).ctime, world.stat(ino).mtime);
+    assert.ok(world.stat(ino).ctime.seconds > ctime.seconds);
+  });
+
+  test("a write that is told after the mode was changed does not move the time of that", () => {
+    world.open(ann, ino, "write");
+    const mtime = { seconds: Math.floor(world.stampMs / 1000), nanos: 5 };
+    world.stampMs += 1000;
+    world.mutate(ann, "setAttributes", { ino, mode: 0o600, mtimeNow: false, atimeNow: false });
+    const { ctime } = world.stat(ino);
+    world.stampMs += 3000;
+    const body = { ino, leaseSequence: sequenceOf(ann), sizeBytes: 6000, mtime };
+    assert.equal(codeOf(world.mutate(ann, "reportFile", body)), "ok");
+    assert.deepEqual([world.stat(ino).mtime, world.stat(ino).ctime], [mtime, ctime]);
+  });
+
+  test("a writer whose clock is ahead does not lift the time of change beyond the present", () => {
+    world.open(ann, ino, "write");
+    const mtime = { seconds: Math.floor(world.stampMs / 1000) + 3600, nanos: 0 };
+    const body = { ino, leaseSequence: sequenceOf(ann), sizeBytes: 6000, mtime };
+    assert.equal(codeOf(world.mutate(ann, "reportFile", body)), "ok");
+    assert.ok(world.stat(ino).ctime.seconds <= Math.floor(world.stampMs / 1000));
+  });
+
   test("under a shared lease the size only grows and the time only advances", () => {
     world.open(ann, ino, "write");
     world.report(ann, ino, 5000, "shared");
