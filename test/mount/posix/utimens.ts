@@ -35,7 +35,7 @@ export function utimensCases(): void {
     const after = [await root.stat("times"), await root.stat("mode")];
     const shown = (stats: typeof before): string =>
       stats.map(({ mtime, ctime }) => `${mtime} ${ctime}`).join(", ");
-    s.expect("times", shown(after), shown(before));
+    s.expect("the same times", shown(after) === shown(before));
   });
 
   posix("UTIME_OMIT leaves a time and UTIME_NOW sets it to the present", async (s) => {
