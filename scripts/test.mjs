@@ -29,16 +29,18 @@ const steps =
         ["generated code is fresh", [join(root, "scripts/proto.mjs"), "--check"]],
         [
           "unit, contract and golden tests",
-          vitest("test/tidy.test.ts", "test/unit", "test/golden", "test/contract"),
+          // Modules are loaded once for many files: that is half of the time.
+          vitest("test/tidy.test.ts", "test/unit", "test/golden", "test/contract", "--no-isolate"),
         ],
-        ["simulation", vitest("test/sim")],
+        ["simulation", vitest("test/sim", "--no-isolate")],
         // They wait more than they work: for elections, restarts, and times to run out.
         [
           "real clusters and mounts",
           vitest(
             "test/cluster",
             "test/mount",
-            "--poolOptions.forks.maxForks=5",
+            "--poolOptions.forks.maxForks=4",
+            "--no-isolate",
             ...LONG.map((path) => `--exclude=${path}`),
           ),
         ],
