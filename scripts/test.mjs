@@ -40,7 +40,6 @@ const steps =
             "test/cluster",
             "test/mount",
             "--poolOptions.forks.maxForks=4",
-            "--no-isolate",
             ...LONG.map((path) => `--exclude=${path}`),
           ),
         ],

@@ -46,6 +46,23 @@ test("a name that was moved is in one place", () => {
   );
 });
 
+test("a removed file may be seen by its number while somebody has it open, but by no name", () => {
+  const stat = { type: "stat", ino: 20 } as const;
+  const removed = [
+    [create("a"), file(20)],
+    [remove("a"), ok],
+  ] as const;
+  expect(verdictOf(...removed, [stat, file(20, 0)], [stat, failed("not_found")])).toBe("ok");
+  expect(verdictOf(...removed, [stat, file(20, 1)])).toBe("violation");
+  expect(verdictOf(...removed, [lookup("a"), file(20, 0)])).toBe("violation");
+  expect(verdictOf([create("a"), file(20)], [stat, file(20, 0)])).toBe("violation");
+  const value = { type: "value", value: "v" } as const;
+  const set = { type: "setXattr", ino: 20, value: "v" } as const;
+  const get = { type: "getXattr", ino: 20 } as const;
+  expect(verdictOf(...removed, [set, ok], [get, value])).toBe("ok");
+  expect(verdictOf(...removed, [get, value])).toBe("violation");
+});
+
 test("a removal of unknown outcome happens once or not at all", () => {
   const history = [
     [create("a"), file(20)],

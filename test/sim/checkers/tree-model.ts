@@ -49,6 +49,8 @@ interface Node {
 export interface TreeState {
   readonly directories: ReadonlyMap<number, ReadonlyMap<string, number>>;
   readonly nodes: ReadonlyMap<number, Node>;
+  /** Files without a name: by their numbers they may be seen as long as somebody has them open, by opening ahead for one. */
+  readonly nameless: ReadonlyMap<number, Node>;
 }
 
 type Change =
@@ -65,6 +67,7 @@ export class TreeModel implements Model<TreeState, TreeAction> {
     this.initial = {
       directories: new Map(directories.map((ino) => [ino, new Map()])),
       nodes: new Map(),
+      nameless: new Map(),
     };
     this.#answered = answered;
   }
@@ -76,13 +79,14 @@ export class TreeModel implements Model<TreeState, TreeAction> {
     const change = carryOut(known, request, created);
     if (answer === undefined) return change.type === "done" ? change.state : state;
     if (change.type === "failure") {
-      return answer.type === "failure" && answer.code === change.code ? known : undefined;
+      if (answer.type === "failure" && answer.code === change.code) return known;
+      return asIfOpen(known, request, answer);
     }
     const expected = change.answer ?? { type: "ok" };
     return isSame(expected, answer) ? change.state : undefined;
   }
 
-  key({ directories, nodes }: TreeState): string {
+  key({ directories, nodes, nameless }: TreeState): string {
     const parts: string[] = [];
     for (const [ino, entries] of directories) {
       const names = [...entries].map(([name, node]) => `${name}=${node}`).sort();
@@ -91,7 +95,8 @@ export class TreeModel implements Model<TreeState, TreeAction> {
     const attributes = [...nodes]
       .map(([ino, { kind, xattr }]) => `${ino}${kind[0] ?? ""}${xattr ?? ""}`)
       .sort();
-    return `${parts.join(";")}|${attributes.join(",")}`;
+    const gone = [...nameless].map(([ino, { xattr }]) => `${ino}${xattr ?? ""}`).sort();
+    return `${parts.join(";")}|${attributes.join(",")}|${gone.join(",")}`;
   }
 
   /** Learns the numbers of nodes whose creation was never answered. Undefined if that cannot be. */
@@ -114,6 +119,7 @@ export class TreeModel implements Model<TreeState, TreeAction> {
     if (this.#answered.has(ino) || state.nodes.has(ino)) return undefined;
     const rename = (old: number): number => (old === node ? ino : old);
     return {
+      ...state,
       directories: new Map(
         [...state.directories].map(([directory, entries]) => [
           directory,
@@ -123,6 +129,21 @@ export class TreeModel implements Model<TreeState, TreeAction> {
       nodes: new Map([...state.nodes].map(([old, value]) => [rename(old), value])),
     };
   }
+}
+
+/** What is answered of a file that was removed, by its number, while it is open. Undefined if that is not the answer. */
+function asIfOpen(state: TreeState, request: TreeRequest, answer: TreeAnswer): TreeState | undefined {
+  if (request.type !== "stat" && request.type !== "getXattr" && request.type !== "setXattr") return undefined;
+  const { ino } = request;
+  const node = state.nameless.get(ino);
+  if (node === undefined) return undefined;
+  const open: TreeState = { ...state, nodes: new Map([[ino, node]]) };
+  const change = carryOut(open, request, 0);
+  if (change.type === "failure")
+    return answer.type === "failure" && answer.code === change.code ? state : undefined;
+  if (!isSame(change.answer ?? { type: "ok" }, answer)) return undefined;
+  const after = change.state.nodes.get(ino) ?? node;
+  return { ...state, nameless: new Map(state.nameless).set(ino, after) };
 }
 
 function isSame(expected: TreeAnswer, answer: TreeAnswer): boolean {
@@ -248,10 +269,12 @@ function withNode(state: TreeState, ino: number, node: Node): TreeState {
   return { ...state, nodes: new Map(state.nodes).set(ino, node) };
 }
 
-/** A node without names is gone. */
+/** A node without names is gone, but for who has it open. */
 function withoutUnused(state: TreeState, ino: number): TreeState {
   if (linkCountOf(state, ino) > 0) return state;
   const nodes = new Map(state.nodes);
+  const node = nodes.get(ino);
   nodes.delete(ino);
-  return { ...state, nodes };
+  if (node?.kind !== "file") return { ...state, nodes };
+  return { ...state, nodes, nameless: new Map(state.nameless).set(ino, node) };
 }
