@@ -56,6 +56,10 @@ test("a removed file may be seen by its number while somebody has it open, but b
   expect(verdictOf(...removed, [stat, file(20, 1)])).toBe("violation");
   expect(verdictOf(...removed, [lookup("a"), file(20, 0)])).toBe("violation");
   expect(verdictOf([create("a"), file(20)], [stat, file(20, 0)])).toBe("violation");
+  const link = (name: string) => ({ type: "link", ino: 20, parent: X, name }) as const;
+  expect(verdictOf(...removed, [create("b"), file(21)], [link("b"), failed("exists")])).toBe("ok");
+  expect(verdictOf(...removed, [link("b"), failed("exists")])).toBe("violation");
+  expect(verdictOf(...removed, [link("b"), file(20)])).toBe("violation");
   const value = { type: "value", value: "v" } as const;
   const set = { type: "setXattr", ino: 20, value: "v" } as const;
   const get = { type: "getXattr", ino: 20 } as const;

@@ -133,10 +133,15 @@ export class TreeModel implements Model<TreeState, TreeAction> {
 
 /** What is answered of a file that was removed, by its number, while it is open. Undefined if that is not the answer. */
 function asIfOpen(state: TreeState, request: TreeRequest, answer: TreeAnswer): TreeState | undefined {
-  if (request.type !== "stat" && request.type !== "getXattr" && request.type !== "setXattr") return undefined;
+  if (!("ino" in request)) return undefined;
   const { ino } = request;
   const node = state.nameless.get(ino);
   if (node === undefined) return undefined;
+  if (request.type === "link") {
+    // It gets no name any more; but that the name is taken may be said first.
+    const isTaken = entryOf(state, request.parent, request.name) !== undefined;
+    return isTaken && answer.type === "failure" && answer.code === "exists" ? state : undefined;
+  }
   const open: TreeState = { ...state, nodes: new Map([[ino, node]]) };
   const change = carryOut(open, request, 0);
   if (change.type === "failure")
