@@ -183,7 +183,8 @@ export class Upload {
     try {
       return await make();
     } catch (error) {
-      if (failureOf(error)?.code !== obstacle) throw error;
+      const code = failureOf(error)?.code;
+      if (code !== obstacle && code !== "is_directory") throw error;
     }
     const existing = await this.#fs.inodes.lookup(parent, name);
     if (isDirectory(existing.mode))
