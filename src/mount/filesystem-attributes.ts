@@ -136,8 +136,13 @@ export class AttributeRequests {
   async #getXattr(request: RequestOf<"getXattr">, signal: AbortSignal): Promise<FuseReply> {
     const { header, name, sizeBytes } = request;
     const ino = inodeOf(header.nodeId);
-    const value = await this.#ofInode(ino, this.#state.inodes.getXattr(ino, name, { signal }));
-    return sized(value, sizeBytes);
+    try {
+      const value = await this.#ofInode(ino, this.#state.inodes.getXattr(ino, name, { signal }));
+      return sized(value, sizeBytes);
+    } catch (error) {
+      if (failureOf(error)?.code !== "no_such_attribute" || !isLabel(name)) throw error;
+      throw new ErrnoAnswer("EOPNOTSUPP", "files have no labels here", error);
+    }
   }
 
   async #listXattrs({ header, sizeBytes }: RequestOf<"listXattrs">, signal: AbortSignal): Promise<FuseReply> {
@@ -216,6 +221,15 @@ function isForAll(name: Uint8Array): boolean {
   return !TRUSTED.every((byte, index) => name[index] === byte);
 }
 
+/**
+ * Of SELinux, which does not use those of a FUSE file system. `ls -l` asks for it, file by file unless it hears once that there
+ * are none at all.
+ */
+function isLabel(name: Uint8Array): boolean {
+  return name.length === LABEL.length && LABEL.every((byte, index) => name[index] === byte);
+}
+
+const LABEL = new TextEncoder().encode("security.selinux");
 const TRUSTED = new TextEncoder().encode("trusted.");
 
 function xattrMode(flags: number): "any" | "create" | "replace" {

@@ -334,6 +334,18 @@ describe("attributes", () => {
     expect(await mount.ask("getXattr", nodeId, { name, sizeBytes: 0 })).toEqual(error("ENODATA"));
   });
 
+  test("a label of SELinux that is not there is said not to be supported, so that ls asks once", async () => {
+    const mount = await MountedWorld.start();
+    const { nodeId } = await mount.create("f");
+    const name = bytesOf("security.selinux");
+    const get = () => mount.ask("getXattr", nodeId, { name, sizeBytes: 99 });
+    expect(await get()).toEqual(error("EOPNOTSUPP"));
+    await mount.ask("setXattr", nodeId, { name, value: bytesOf("label"), flags: 0, killSgid: false });
+    expect(textOf(await get())).toBe("label");
+    const other = { name: bytesOf("security.selinuy"), sizeBytes: 99 };
+    expect(await mount.ask("getXattr", nodeId, other)).toEqual(error("ENODATA"));
+  });
+
   test("what the kernel does without is ENOSYS, and controls are ENOTTY", async () => {
     const mount = await MountedWorld.start();
     expect(await mount.ask("access", 1, { mask: 7 })).toEqual(error("ENOSYS"));
