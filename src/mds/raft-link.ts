@@ -1,6 +1,6 @@
 import { assert, failureOf, type StorageError, storageError } from "../base/index.js";
 import type { Clock } from "../io/index.js";
-import type { Member, RaftId, RaftMessage, Snapshot } from "../raft/index.js";
+import type { Entry, Member, RaftId, RaftMessage, Snapshot } from "../raft/index.js";
 import { ByteQueue, type Channel, type Rpc, type Service, type wire } from "../rpc/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { RAFT_PEER, raftMessageFromWire, raftMessageToWire } from "./raft-wire.js";
@@ -13,6 +13,10 @@ const REOPEN_DELAY_MS = 100;
 /** A snapshot's receiver that says nothing for that long after the last part has failed. */
 const SNAPSHOT_RESULT_MS = 120_000;
 const SNAPSHOT_PART_BYTES = 256 * 1024;
+/** Entries in one envelope, unless the first message alone has more. An envelope may have four times that. */
+const PART_BYTES_MAX = 4 << 20;
+/** Of an entry besides its data, at most. */
+const ENTRY_HEAD_BYTES = 32;
 /** What a person should know of. */
 const REFUSALS: readonly string[] = ["wrong_cluster", "unauthorized", "refused"];
 
@@ -84,14 +88,16 @@ export class RaftLink implements RaftTransport {
 
   send(to: RaftId, messages: readonly RaftMessage[]): void {
     const peer = this.#peers.get(to);
-    const body = { messages: messages.map(raftMessageToWire) };
+    if (this.#isClosed || peer?.isClogged === true) return;
     // A leader that became a member while this node was away: of its address this node hears from nobody else.
-    if (peer === undefined && !this.#isClosed)
-      this.#callers.get(to)?.send(this.#envelope({ type: "messages", body }));
-    if (peer === undefined || this.#isClosed || peer.isClogged) return;
-    const channel = this.#channelTo(to, peer);
+    const channel = peer === undefined ? this.#callers.get(to) : this.#channelTo(to, peer);
     if (channel === undefined) return;
-    if (channel.send(this.#envelope({ type: "messages", body }))) return;
+    let goesOn = true;
+    for (const part of inParts(messages)) {
+      const body = { messages: part.map(raftMessageToWire) };
+      goesOn = channel.send(this.#envelope({ type: "messages", body }));
+    }
+    if (goesOn || peer === undefined) return;
     peer.isClogged = true;
     void channel.drained().then(() => {
       peer.isClogged = false;
@@ -290,3 +296,24 @@ export class RaftLink implements RaftTransport {
     );
   }
 }
+
+/** As many of the messages together as one envelope takes: to a member that was away the whole window goes at once. */
+function inParts(messages: readonly RaftMessage[]): readonly (readonly RaftMessage[])[] {
+  const parts: RaftMessage[][] = [];
+  let last: RaftMessage[] | undefined;
+  let lastBytes = 0;
+  for (const message of messages) {
+    const bytes = message.type === "append" ? entryBytes(message.entries) : 0;
+    if (last === undefined || lastBytes + bytes > PART_BYTES_MAX) {
+      last = [];
+      lastBytes = 0;
+      parts.push(last);
+    }
+    last.push(message);
+    lastBytes += bytes;
+  }
+  return parts;
+}
+
+const entryBytes = (entries: readonly Entry[]): number =>
+  entries.reduce((sum, { data }) => sum + data.length + ENTRY_HEAD_BYTES, 0);

@@ -4,7 +4,7 @@ import { mappedCodec, type StreamMethod, wire } from "../rpc/index.js";
 
 /** Consensus on the wire: `RaftMessage` of the raft room to and from that of proto/raft.proto. */
 
-/** Entries of one append may weigh this much at most; see `maxMessageBytes` of the raft settings. */
+/** Several messages go in one, `raft-link.ts` says how many; of one append the raft settings do (`maxMessageBytes`). */
 const ENVELOPE_BYTES_MAX = 16 << 20;
 
 const envelope = mappedCodec<wire.RaftEnvelope, wire.RaftEnvelope>(

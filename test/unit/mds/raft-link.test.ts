@@ -61,3 +61,31 @@ test("a member whose address is not known is answered over the stream on which i
   await pair.world.simulator.runFor(1000);
   expect(pair.received.get(leader)?.map(({ from, to }) => [from, to])).toEqual([[follower, leader]]);
 });
+
+test("a window of appends that is greater than an envelope may be arrives all the same, in order", async () => {
+  const pair = new Pair();
+  const [leader, follower] = [raftId(6), raftId(4)];
+  const leading = await pair.start(leader);
+  await pair.start(follower);
+  leading.setMembers([{ id: follower, address: pair.addressOf(follower), role: "voter" }]);
+  const data = new Uint8Array(1 << 20);
+  const appends = Array.from(
+    { length: 20 },
+    (_, index): RaftMessage => ({
+      ...{
+        type: "append",
+        from: leader,
+        to: follower,
+        term: 1,
+        previousIndex: index,
+        previousTerm: 1,
+        commit: 0,
+      },
+      entries: [{ index: index + 1, term: 1, type: "command", data }],
+    }),
+  );
+  leading.send(follower, appends);
+  await pair.world.simulator.runFor(10_000);
+  const places = pair.received.get(follower)?.map((each) => each.type === "append" && each.previousIndex);
+  expect(places).toEqual(appends.map((_, index) => index));
+});
