@@ -33,8 +33,9 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For what hangs, not for what is slow: a machine may have other things to do.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2 } },
     sequence: { sequencer: LongestFirst },
