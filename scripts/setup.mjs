@@ -34,7 +34,7 @@ export function install() {
 
 export function build({ force = false } = {}) {
   const marker = join(root, "dist/.built");
-  const sources = ["src", "tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+  const sources = ["src", "scripts/bundle.mjs", "tsconfig.json", "tsconfig.build.json", "package-lock.json"];
   const newest = Math.max(...sources.map((name) => newestMs(join(root, name))));
   if (!force && existsSync(marker) && newestMs(marker) >= newest) return;
   for (const name of ["dist", "build"]) rmSync(join(root, name), { recursive: true, force: true });

@@ -89,7 +89,8 @@ export class AttributeRequests {
   async #makeEndKnown({ file, node }: OpenHandle, sizeBytes: number, signal: AbortSignal): Promise<void> {
     const last = (): Promise<Uint8Array> => file.read(sizeBytes - 1, 1, { signal });
     try {
-      if (await this.#state.listener.storeLast(node, sizeBytes, last))
+      // The kernel may hold the page for as long as somebody's read of it takes: whoever is killed does not wait for that.
+      if (await orAborted(this.#state.listener.storeLast(node, sizeBytes, last), signal))
         node.endBytes = Math.max(node.endBytes, sizeBytes);
     } catch (error) {
       // Attributes can be told of a file that cannot be read.

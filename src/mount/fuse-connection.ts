@@ -113,8 +113,8 @@ export class FuseConnection implements KernelCache {
     await this.#notify(inodeNotification(nodeId, offset, lengthBytes));
   }
 
-  async store(nodeId: number, offset: number, data: Uint8Array): Promise<void> {
-    await this.#notify(storeNotification(nodeId, offset, data));
+  async store(nodeId: number, offset: number, data: Uint8Array): Promise<boolean> {
+    return this.#notify(storeNotification(nodeId, offset, data));
   }
 
   async invalidateEntry(parent: number, name: Uint8Array): Promise<void> {

@@ -34,9 +34,9 @@ export interface KernelCache {
   invalidateInode(nodeId: number, offset: number, lengthBytes: number): Promise<void>;
   /**
    * Puts these bytes into the file's pages if they are there; if they reach beyond the end that the kernel believes in,
-   * that moves, whatever answers and invalidations are on their way.
+   * that moves, whatever answers and invalidations are on their way. False if the kernel did not take them.
    */
-  store(nodeId: number, offset: number, data: Uint8Array): Promise<void>;
+  store(nodeId: number, offset: number, data: Uint8Array): Promise<boolean>;
   /** Forgets what a name stands for, also that there is none. */
   invalidateEntry(parent: number, name: Uint8Array): Promise<void>;
   /**

@@ -69,7 +69,7 @@ export class KernelListener implements CacheListener {
 
   /**
    * The kernel's pages get the last byte of a file that ends there, read by `read`, and with it the kernel knows of the end.
-   * False if others changed the file all the time.
+   * False if others changed the file all the time, or the kernel did not take it.
    */
   async storeLast(node: Node, sizeBytes: number, read: () => Promise<Uint8Array>): Promise<boolean> {
     const store: Store = { isOvertaken: true, taking: undefined };
@@ -83,8 +83,7 @@ export class KernelListener implements CacheListener {
       }
       if (store.isOvertaken || bytes.length === 0 || this.#kernel === undefined) return false;
       store.taking = this.#kernel.store(node.ino, sizeBytes - bytes.length, bytes);
-      await store.taking;
-      return true;
+      return await store.taking;
     } finally {
       node.stores.delete(store);
     }

@@ -13,7 +13,7 @@ export interface Store {
   /** What was read for it was declared untrue meanwhile. */
   isOvertaken: boolean;
   /** While the kernel is taking it; never fails. */
-  taking: Promise<void> | undefined;
+  taking: Promise<boolean> | undefined;
 }
 
 /** An inode that the kernel holds. */

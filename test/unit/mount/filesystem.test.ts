@@ -183,6 +183,29 @@ describe("the end of a file that others move", () => {
     expect(stored().length).toBe(1);
   });
 
+  test("is told again if the kernel did not take it", async () => {
+    const { mount, theirs, ask, stored } = await shared();
+    await mount.world.run(theirs.write(bytesOf("678"), 5));
+    mount.kernel.takes = false;
+    await ask();
+    mount.kernel.takes = true;
+    await ask();
+    await ask();
+    expect(stored().length).toBe(2);
+  });
+
+  test("holds up nobody who is killed while the kernel holds the page", async () => {
+    const { mount, file, theirs } = await shared();
+    await mount.world.run(theirs.write(bytesOf("678"), 5));
+    mount.kernel.held = new Promise(() => undefined);
+    const killed = new AbortController();
+    const body = { handle: file.handle };
+    const asking = mount.begin("getAttributes", file.nodeId, body, killed.signal);
+    await mount.world.pass(100);
+    killed.abort();
+    expect(await mount.world.run(asking)).toEqual(error("EINTR"));
+  });
+
   test("is told again after the kernel was told of a nearer one, or read past it", async () => {
     const { mount, file, theirs, ask, stored } = await shared();
     await mount.world.run(theirs.write(bytesOf("678"), 5));

@@ -24,9 +24,13 @@ export class FakeKernel implements KernelCache {
     this.told.push(offset < 0 ? `attributes ${nodeId}` : `data ${nodeId} ${offset}+${lengthBytes}`);
   }
 
-  async store(nodeId: number, offset: number, data: Uint8Array): Promise<void> {
+  /** Whether it takes what is stored. */
+  takes = true;
+
+  async store(nodeId: number, offset: number, data: Uint8Array): Promise<boolean> {
     await this.held;
     this.told.push(`store ${nodeId} ${offset}+${data.length}`);
+    return this.takes;
   }
 
   async invalidateEntry(parent: number, name: Uint8Array): Promise<void> {
