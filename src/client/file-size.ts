@@ -158,7 +158,7 @@ export class FileSize {
     });
   }
 
-  /** Tells the MDS what it does not know, with the contents if they are known here. */
+  /** Tells the MDS what it does not know of what was before the call, with the contents if they are known here. */
   async report(isUrgent = true): Promise<void> {
     if (this.#isDirty) await this.#turn.take(() => this.#report(isUrgent));
   }
@@ -280,10 +280,12 @@ export class FileSize {
     return this.#tracker.isDirty || this.#file.image.isDirty;
   }
 
-  /** Only in turn. */
+  /** Only in turn. What is written meanwhile has its own time, or a busy writer would be reported all the time. */
   async #report(isUrgent: boolean): Promise<void> {
-    const { lease } = this.#file;
-    while (this.#isDirty) {
+    const { lease, image } = this.#file;
+    const mark = this.#tracker.mark;
+    const imageMark = image.mark;
+    while (!this.#tracker.isTold(mark) || image.isUntold(imageMark)) {
       if (lease.isLost) throw storageError("lease_lost", "size and times of the last writes are lost");
       const { kind, sequence } = lease.grant;
       // Reported by the answer to a recall, or nothing to be reported by who only reads.

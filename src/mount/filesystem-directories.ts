@@ -74,9 +74,12 @@ export class DirectoryRequests {
     return page.reply();
   }
 
-  /** What the kernel may keep of an entry. If it may keep nothing, it asks for itself when it wants to know. */
+  /**
+   * What the kernel may keep of an entry. If it may keep nothing, it asks for itself when it wants to know. What it believes already
+   * is not told again: with each telling it forgets the inode's access control list, and would have to ask for that.
+   */
   #told(directory: InodeNumber, { name, ino, attributes }: DirectoryEntry): WireEntry | undefined {
-    if (attributes === undefined) return undefined;
+    if (attributes === undefined || this.#state.isBelieved(attributes)) return undefined;
     const { inodes, accessTimes } = this.#state;
     if (inodes.attributesValidMs(attributes) <= 0 || accessTimes.settled(ino) !== undefined) return undefined;
     return this.#state.entry(attributes, directory, name);

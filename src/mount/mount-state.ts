@@ -5,6 +5,7 @@ import {
   type Attributes,
   type InodeNumber,
   inodeNumber,
+  isDirectory,
   MODE_SETGID,
   MODE_SETUID,
   ROOT_INODE,
@@ -70,6 +71,19 @@ export class MountState {
       attributesValidMs: this.#attributesValidMs(node, attributes),
       attributes: this.shown(attributes),
     };
+  }
+
+  /**
+   * The kernel was told of the inode with these attributes, and goes on believing it for as long as if it were told in a while. Of one
+   * that has several names it may not know them all.
+   */
+  isBelieved(attributes: Attributes): boolean {
+    const node = this.nodes.get(attributes.ino);
+    if (node === undefined || node.lookups === 0) return false;
+    if (attributes.linkCount > 1 && !isDirectory(attributes.mode)) return false;
+    if (node.attributes?.changeCount !== attributes.changeCount) return false;
+    const leftMs = node.attributesUntilMs - this.#clock.monotonicMs();
+    return leftMs * 2 >= this.inodes.attributesValidMs(attributes) && leftMs > 0;
   }
 
   /** How long the kernel may believe what the name stands for; without `ino`: that it is missing. */

@@ -55,7 +55,17 @@ export class InlineImage {
 
   /** There are changes that the MDS does not have. */
   get isDirty(): boolean {
-    return this.isKnown && this.#changed > this.#told;
+    return this.isUntold(this.mark);
+  }
+
+  /** Of the last change here. */
+  get mark(): number {
+    return this.#changed;
+  }
+
+  /** The MDS does not have the change of that mark, and can be told of it. */
+  isUntold(mark: number): boolean {
+    return this.isKnown && mark > this.#told;
   }
 
   /** Whether the MDS has the change of that mark. */

@@ -44,7 +44,17 @@ export class SizeTracker {
   }
 
   get isDirty(): boolean {
-    return this.#changed > this.#reported;
+    return !this.isTold(this.mark);
+  }
+
+  /** Of the last change here. */
+  get mark(): number {
+    return this.#changed;
+  }
+
+  /** Whether the MDS knows of the change of that mark. */
+  isTold(mark: number): boolean {
+    return mark <= this.#reported;
   }
 
   /** Bytes written that the MDS may not know of. */

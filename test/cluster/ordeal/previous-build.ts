@@ -27,22 +27,29 @@ export function noPreviousBuild(commit: string): string | undefined {
   }
 }
 
-/** Builds it, unless that was done before. */
-export async function previousBuild(commit: string): Promise<PreviousBuild> {
-  const directory = join(KEPT, commit);
-  if (!existsSync(directory)) make(commit, directory);
+/**
+ * Builds it, unless that was done before; with what later commits, `mends`, changed in its sources: bugs that would end the test
+ * whatever the present program does.
+ */
+export async function previousBuild(commit: string, mends: readonly string[] = []): Promise<PreviousBuild> {
+  const directory = join(KEPT, [commit, ...mends.map((mend) => mend.slice(0, 8))].join("-"));
+  if (!existsSync(directory)) make(commit, mends, directory);
   const load = (path: string): Promise<unknown> => import(pathToFileURL(join(directory, path)).href);
   const lab = (await load("dist/cli/lab/lab.js")) as Pick<PreviousBuild, "Lab">;
   const client = (await load("dist/client/connect.js")) as Pick<PreviousBuild, "connectCluster">;
   return { directory, Lab: lab.Lab, connectCluster: client.connectCluster };
 }
 
-function make(commit: string, directory: string): void {
+function make(commit: string, mends: readonly string[], directory: string): void {
   mkdirSync(KEPT, { recursive: true });
   const place = mkdtempSync(join(KEPT, "making-"));
   try {
     const archive = execFileSync("git", ["archive", commit], { cwd: CHECKOUT, maxBuffer: 1 << 30 });
     execFileSync("tar", ["-x", "-C", place], { input: archive });
+    for (const mend of mends) {
+      const change = execFileSync("git", ["diff", `${mend}^`, mend, "--", "src"], { cwd: CHECKOUT });
+      execFileSync("git", ["apply", "--unsafe-paths", `--directory=${place}`], { cwd: "/", input: change });
+    }
     const compiler = join(CHECKOUT, "node_modules/typescript/bin/tsc");
     execFileSync(process.execPath, [compiler, "-p", "tsconfig.build.json"], { cwd: place });
     renameSync(place, directory);

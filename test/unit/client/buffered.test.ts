@@ -13,6 +13,9 @@ const storedWrites = (world: ClientWorld): number =>
     0,
   );
 
+const reportsTold = ({ mds }: ClientWorld): number =>
+  (mds.applied.get("settleFiles") ?? 0) + (mds.applied.get("reportFile") ?? 0);
+
 const syncRequests = (world: ClientWorld): number =>
   world.servers.reduce((sum, { syncCount }) => sum + syncCount, 0);
 
@@ -44,6 +47,23 @@ describe("a buffered handle", () => {
     expect(world.servers[0]?.unsyncedCount).toBe(1);
     await world.run(handle.sync());
     expect(world.servers[0]?.unsyncedCount).toBe(0);
+  });
+
+  test("of a busy writer the MDS is told every few seconds, not as often as it can answer", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", writing));
+    await world.run(handle.write(new Uint8Array(100_000), 0));
+    await world.run(handle.flush());
+    const before = reportsTold(world);
+    for (let i = 0; i < 1000; i++) {
+      await world.run(handle.write(new Uint8Array(100).fill(1), i));
+      await world.pass(10);
+    }
+    const toldCount = reportsTold(world) - before;
+    expect(toldCount).toBeGreaterThanOrEqual(2);
+    expect(toldCount).toBeLessThanOrEqual(4);
+    await world.run(handle.close());
   });
 
   test("a single piece is synced on its way, and with it what was on the servers before", async () => {
