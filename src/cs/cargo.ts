@@ -149,8 +149,11 @@ export function regionsOfChange(stored: StoredReplica, change: Change, payload: 
 
 /** Carries the change out on the disk; makes it safe there if it has to be, with everything that was stored before. */
 export async function storeChange(stored: StoredReplica, change: Change, cargo: Cargo): Promise<void> {
-  await applyChange(stored, change, cargo.payload);
-  if (cargo.isDurable) await stored.sync();
+  const { payload, isDurable } = cargo;
+  if (isDurable && change.kind === "write")
+    return await stored.write(change.offset, payload.bytes, payload.checksums, change.endBytes, true);
+  await applyChange(stored, change, payload);
+  if (isDurable) await stored.sync();
 }
 
 async function applyChange(stored: StoredReplica, change: Change, payload: Payload): Promise<void> {

@@ -118,6 +118,10 @@ class MeteredFile implements DiskFile {
     return this.#busy.during(() => this.#file.sync(label));
   }
 
+  writeSynced(buffers: readonly Uint8Array[], offset: number, label: string): Promise<void> {
+    return this.#busy.during(() => this.#file.writeSynced(buffers, offset, label));
+  }
+
   truncate(lengthBytes: number, label: string): Promise<void> {
     return this.#busy.during(() => this.#file.truncate(lengthBytes, label));
   }

@@ -55,6 +55,11 @@ export interface DiskFile {
    * sync those writes may be lost though a later sync succeeds: give the file up.
    */
   sync(label: string): Promise<void>;
+  /**
+   * Writes, and resolves when these bytes, and the size to reach them, are as safe as after `sync` (`O_DSYNC`). Says nothing of
+   * other writes. Failures are those of `write` and `sync`.
+   */
+  writeSynced(buffers: readonly Uint8Array[], offset: number, label: string): Promise<void>;
   truncate(lengthBytes: number, label: string): Promise<void>;
   sizeBytes(label: string): Promise<number>;
   /** Idempotent. Calls under way are completed first; later ones fail. */

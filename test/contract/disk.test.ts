@@ -76,6 +76,22 @@ describe.each(WORLDS)("files of the $name disk", ({ run }) => {
       await file.close();
     }));
 
+  test("a synced write is one, and grows the file", () =>
+    run(async ({ disk, directory }) => {
+      const file = await disk.open(`${directory}/f`, "create", LABEL);
+      await file.write([toUtf8("one two three")], 0, LABEL);
+      await file.writeSynced([toUtf8("T"), toUtf8("WO")], 4, LABEL);
+      await file.writeSynced([toUtf8(" four")], 13, LABEL);
+      await disk.remove(`${directory}/f`, LABEL);
+      const buffer = new Uint8Array(30);
+      const count = await file.read(buffer, 0, LABEL);
+      await file.writeSynced([toUtf8("gone")], 0, LABEL);
+      await file.close();
+
+      expect(Buffer.from(buffer.subarray(0, count)).toString()).toBe("one TWO three four");
+      expect(await failureCode(file.writeSynced([toUtf8("x")], 0, LABEL))).toBe("io_error");
+    }));
+
   test("writes that do not overlap may be under way together", () =>
     run(async ({ disk, directory }) => {
       const file = await disk.open(`${directory}/f`, "create", LABEL);
@@ -107,6 +123,7 @@ describe.each(WORLDS)("files of the $name disk", ({ run }) => {
       const file = await disk.open(`${directory}/f`, "read", LABEL);
 
       expect(await failureCode(file.write([toUtf8("y")], 0, LABEL))).toBe("io_error");
+      expect(await failureCode(file.writeSynced([toUtf8("y")], 0, LABEL))).toBe("io_error");
       await file.close();
     }));
 

@@ -90,7 +90,24 @@ export class ChunkData {
   /** Writes all of these. Settles when the disk is done with every one of them. */
   async writeParts(parts: readonly DataPart[]): Promise<void> {
     for (const { offset, bytes } of parts) this.#sizeBytes = Math.max(this.sizeBytes, offset + bytes.length);
-    await this.#write(parts);
+    await this.#write((file) => writeParts(file, parts));
+  }
+
+  /**
+   * Writes; these bytes, and all that was written before the call, are safe from loss of power when it resolves. Where nothing else
+   * has to be made safe, that is one call to the disk.
+   */
+  async writeSynced(bytes: Uint8Array, offset: number): Promise<void> {
+    const count = this.#changeCount;
+    if (bytes.length === 0 || count !== this.#syncedCount) {
+      await this.write(bytes, offset);
+      await this.sync();
+      return;
+    }
+    this.#sizeBytes = Math.max(this.sizeBytes, offset + bytes.length);
+    await this.#write((file) => file.writeSynced([bytes], offset, "cs.data.write-synced"));
+    // Of changes that ended meanwhile nothing is known: then the next sync covers this one once more.
+    if (this.#changeCount === count + 1) this.#syncedCount = count + 1;
   }
 
   /** Zeros up to the end give their space back; before it they are written. */
@@ -106,7 +123,8 @@ export class ChunkData {
     }
     const end = Math.min(offset + lengthBytes, size);
     for (let at = offset; at < end; at += ZEROS.length) {
-      await this.#write([{ offset: at, bytes: ZEROS.subarray(0, Math.min(ZEROS.length, end - at)) }]);
+      const bytes = ZEROS.subarray(0, Math.min(ZEROS.length, end - at));
+      await this.#write((file) => file.write([bytes], at, "cs.data.write"));
     }
   }
 
@@ -127,11 +145,11 @@ export class ChunkData {
     this.#syncedCount = Math.max(this.#syncedCount, count);
   }
 
-  async #write(parts: readonly DataPart[]): Promise<void> {
+  async #write(act: (file: DiskFile) => Promise<void>): Promise<void> {
     while (this.#moving !== undefined) await this.#moving;
     this.#writingCount++;
     try {
-      await this.#change((file) => writeParts(file, parts));
+      await this.#change(act);
     } finally {
       this.#writingCount--;
       if (this.#writingCount === 0) this.#noneWriting?.();

@@ -1,4 +1,4 @@
-import { assert, storageError } from "../../base/index.js";
+import { assert } from "../../base/index.js";
 import {
   BLOCK_BYTES,
   type ChainMember,
@@ -20,6 +20,7 @@ import {
   isEmptyPage,
   PAGE_BYTES,
 } from "./checksum-page.js";
+import { ChecksumPages } from "./checksum-pages.js";
 import { ChunkData, corrupt, type StoreFiles } from "./chunk-data.js";
 import { ChunkSums } from "./chunk-sums.js";
 import { encodeRecord, type ReplicaRecord, recordKey } from "./replica-record.js";
@@ -57,9 +58,7 @@ export class StoredReplica {
   #record: Omit<ReplicaRecord, "dirty" | "history">;
   readonly #data: ChunkData;
   readonly #sums: ChunkSums;
-  /** Pages in memory: of all regions written since they were clean, and of some others. */
-  readonly #pages = new Map<number, ChecksumPage>();
-  readonly #loading = new Map<number, Promise<void>>();
+  readonly #pages: ChecksumPages;
   readonly #syncs = new SyncGroup(() => this.#syncOnce());
   /** Settles when the marks being made durable are, or have failed. */
   #marking: Promise<unknown> = Promise.resolve();
@@ -71,6 +70,7 @@ export class StoredReplica {
     this.#record = record;
     this.#data = new ChunkData(context, record.chunkId);
     this.#sums = new ChunkSums(context, record.chunkId);
+    this.#pages = new ChecksumPages(record.chunkId);
     this.history = new ChangeHistory(record.history);
     this.dirty = new DirtyRegions(Math.ceil(record.chunkBytes / REGION_BYTES), record.dirty);
   }
@@ -105,7 +105,7 @@ export class StoredReplica {
   /** Starts empty: the first regions are marked at once, for the first writes nearly always go there. */
   async create(): Promise<void> {
     this.#data.begin();
-    this.#pages.set(0, new Uint8Array(PAGE_BYTES));
+    this.#pages.set(0);
     const marks = this.dirty.begin(this.#nowMs);
     this.#context.dirtyReplicas.add(this);
     await this.#put(true, "cs.record.create");
@@ -175,10 +175,22 @@ export class StoredReplica {
     this.dirty.unhold(regions, this.#nowMs);
   }
 
-  /** Writes whole blocks; bytes beyond `endBytes` are zeros and are left out. */
-  async write(offset: number, payload: Uint8Array, checksums: Uint8Array, endBytes: number): Promise<void> {
-    await this.#data.write(payload.subarray(0, Math.max(0, endBytes - offset)), offset);
-    this.#setSums(offset / BLOCK_BYTES, checksums);
+  /**
+   * Writes whole blocks; bytes beyond `endBytes` are zeros and are left out. `isSynced`: they are safe when it resolves, and with them
+   * everything that was written before the call.
+   */
+  async write(
+    offset: number,
+    payload: Uint8Array,
+    checksums: Uint8Array,
+    endBytes: number,
+    isSynced = false,
+  ): Promise<void> {
+    const bytes = payload.subarray(0, Math.max(0, endBytes - offset));
+    const isSyncedAtOnce = isSynced && this.#isNameDurable;
+    await (isSyncedAtOnce ? this.#data.writeSynced(bytes, offset) : this.#data.write(bytes, offset));
+    this.#pages.setSums(offset / BLOCK_BYTES, checksums);
+    if (isSynced && !isSyncedAtOnce) await this.sync();
   }
 
   /** The same for several places, whose bytes lie one behind the other in the payload. */
@@ -193,7 +205,7 @@ export class StoredReplica {
     for (const { offset, lengthBytes } of extents) {
       const sumsBegin = sumsEnd;
       sumsEnd += (4 * lengthBytes) / BLOCK_BYTES;
-      this.#setSums(offset / BLOCK_BYTES, checksums.subarray(sumsBegin, sumsEnd));
+      this.#pages.setSums(offset / BLOCK_BYTES, checksums.subarray(sumsBegin, sumsEnd));
     }
   }
 
@@ -203,10 +215,10 @@ export class StoredReplica {
     // Cut off and made longer again, everything up to the end becomes a hole of the data file too.
     if (isTail) await this.#data.zero(offset, lengthBytes);
     for (const [from, to] of writtenRuns(this.#record.written, offset, offset + lengthBytes)) {
-      const runs = isTail ? [] : dataRuns(this.#getSums(from / BLOCK_BYTES, (to - from) / BLOCK_BYTES));
+      const runs = isTail ? [] : dataRuns(this.#pages.sums(from / BLOCK_BYTES, (to - from) / BLOCK_BYTES));
       for (const { begin, end } of runs)
         await this.#data.zero(from + begin * BLOCK_BYTES, (end - begin) * BLOCK_BYTES);
-      this.#setSums(from / BLOCK_BYTES, new Uint8Array((4 * (to - from)) / BLOCK_BYTES));
+      this.#pages.setSums(from / BLOCK_BYTES, new Uint8Array((4 * (to - from)) / BLOCK_BYTES));
     }
   }
 
@@ -221,7 +233,7 @@ export class StoredReplica {
     if (this.#data.sizeBytes > endBytes) await this.#data.resize(endBytes);
     const end = this.#record.chunkBytes;
     for (const [from, to] of writtenRuns(this.#record.written, offset + payload.length, end)) {
-      this.#setSums(from / BLOCK_BYTES, new Uint8Array(Math.ceil((4 * (to - from)) / BLOCK_BYTES)));
+      this.#pages.setSums(from / BLOCK_BYTES, new Uint8Array(Math.ceil((4 * (to - from)) / BLOCK_BYTES)));
     }
   }
 
@@ -236,7 +248,7 @@ export class StoredReplica {
   /** Whole blocks as the disk gives them, holes as zeros; fails with `chunk_corrupt` only where checksums are damaged. */
   async readUnverified(offset: number, lengthBytes: number): Promise<StoredBlocks> {
     await this.#load(regionsOf(offset, lengthBytes));
-    const checksums = this.#getSums(offset / BLOCK_BYTES, lengthBytes / BLOCK_BYTES);
+    const checksums = this.#pages.sums(offset / BLOCK_BYTES, lengthBytes / BLOCK_BYTES);
     const bytes = new Uint8Array(lengthBytes);
     if (checksums.every((byte) => byte === 0)) return { bytes, checksums };
     await this.#data.read(bytes, offset);
@@ -246,7 +258,7 @@ export class StoredReplica {
   /** What whole blocks should be on the disk, and where. */
   async locate(offset: number, lengthBytes: number): Promise<ChunkLocation> {
     await this.#load(regionsOf(offset, lengthBytes));
-    const checksums = this.#getSums(offset / BLOCK_BYTES, lengthBytes / BLOCK_BYTES);
+    const checksums = this.#pages.sums(offset / BLOCK_BYTES, lengthBytes / BLOCK_BYTES);
     return { checksums, path: this.#context.paths.data(this.chunkId) };
   }
 
@@ -273,7 +285,7 @@ export class StoredReplica {
       const end = Math.min(blocks, (region + 1) * REGION_BLOCKS);
       const isWritten = this.#record.written.has(region);
       if (isWritten) await this.#load([region]);
-      const sums = isWritten ? this.#getSums(block, end - block) : new Uint8Array(4 * (end - block));
+      const sums = isWritten ? this.#pages.sums(block, end - block) : new Uint8Array(4 * (end - block));
       const found = firstBlock(sums, isHole);
       if (found !== undefined) return Math.max(offset, (block + found) * BLOCK_BYTES);
       block = end;
@@ -358,11 +370,11 @@ export class StoredReplica {
 
   /** Gives memory back: pages of clean regions can be read again. */
   dropCleanPages(): void {
-    for (const region of this.#pages.keys()) if (!this.dirty.has(region)) this.#pages.delete(region);
+    this.#pages.drop((region) => this.dirty.has(region));
   }
 
   get pageCount(): number {
-    return this.#pages.size;
+    return this.#pages.count;
   }
 
   /** Removes everything. */
@@ -436,59 +448,13 @@ export class StoredReplica {
     this.#isNameDurable = true;
   }
 
-  /** Brings the pages of the regions into memory. */
+  /** Brings the checksums of the regions into memory. */
   async #load(regions: readonly number[]): Promise<void> {
-    for (;;) {
-      const missing = regions.filter((region) => !this.#pages.has(region));
-      if (missing.length === 0) return;
-      await Promise.all(missing.map((region) => this.#loadOne(region)));
-    }
-  }
-
-  async #loadOne(region: number): Promise<void> {
-    if (!this.#record.written.has(region)) {
-      this.#pages.set(region, new Uint8Array(PAGE_BYTES));
-      return;
-    }
-    const known = this.#loading.get(region);
-    if (known !== undefined) return await known;
-    const loading = this.#sums
-      .read(region)
-      .then((page) => {
-        if (page === undefined) throw corrupt(this.chunkId, region * REGION_BYTES);
-        if (!this.#pages.has(region)) this.#pages.set(region, page);
-      })
-      .finally(() => this.#loading.delete(region));
-    this.#loading.set(region, loading);
-    await loading;
-  }
-
-  #getSums(firstBlock: number, count: number): Uint8Array {
-    const result = new Uint8Array(4 * count);
-    this.#eachPage(firstBlock, count, (page, from, to, done) => result.set(page.subarray(from, to), done));
-    return result;
-  }
-
-  #setSums(firstBlock: number, checksums: Uint8Array): void {
-    this.#eachPage(firstBlock, checksums.length / 4, (page, from, to, done) => {
-      page.set(checksums.subarray(done, done + to - from), from);
+    await this.#pages.load(regions, async (region) => {
+      if (!this.#record.written.has(region)) return new Uint8Array(PAGE_BYTES);
+      const page = await this.#sums.read(region);
+      if (page === undefined) throw corrupt(this.chunkId, region * REGION_BYTES);
+      return page;
     });
-  }
-
-  #eachPage(
-    firstBlock: number,
-    count: number,
-    visit: (page: ChecksumPage, from: number, to: number, done: number) => void,
-  ): void {
-    for (let block = firstBlock; block < firstBlock + count; ) {
-      const region = Math.floor(block / REGION_BLOCKS);
-      const end = Math.min(firstBlock + count, (region + 1) * REGION_BLOCKS);
-      const page = this.#pages.get(region);
-      if (page === undefined)
-        throw storageError("io_error", `checksums of chunk ${this.chunkId} are not there`);
-      const from = 4 * (block - region * REGION_BLOCKS);
-      visit(page, from, from + 4 * (end - block), 4 * (block - firstBlock));
-      block = end;
-    }
   }
 }

@@ -37,10 +37,10 @@ export class RealDisk implements Disk {
   }
 
   open(path: string, mode: "read" | "read-write" | "create", _label: string): Promise<DiskFile> {
-    return mapped(
-      `open ${path}`,
-      async () => new RealDiskFile(await open(path, FLAGS[mode], 0o644), path, this.#shared),
-    );
+    return mapped(`open ${path}`, async () => {
+      const handle = await open(path, FLAGS[mode], 0o644);
+      return new RealDiskFile(handle, path, mode !== "read", this.#shared);
+    });
   }
 
   readFile(path: string, _label: string): Promise<Uint8Array> {

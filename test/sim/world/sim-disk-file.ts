@@ -50,6 +50,25 @@ export class SimDiskFile implements DiskFile {
     );
   }
 
+  async writeSynced(buffers: readonly Uint8Array[], offset: number, label: string): Promise<void> {
+    await this.write(buffers, offset, label);
+    const lengthBytes = buffers.reduce((sum, { length }) => sum + length, 0);
+    const what = `sync ${this.#path} ${lengthBytes}@${offset}`;
+    await this.#track(what, () =>
+      this.#operations.call({
+        operation: "sync",
+        what,
+        labels: [label],
+        complete: () => this.#file.syncRange(offset, lengthBytes),
+        breakOff: (prng, cause) => {
+          const point = this.#file.beginSync(offset, lengthBytes);
+          if (cause === "death") this.#file.stopSync(point, prng);
+          else this.#file.failSync(point, prng);
+        },
+      }),
+    );
+  }
+
   sync(label: string): Promise<void> {
     const what = `sync ${this.#path}`;
     return this.#track(what, () => {

@@ -127,6 +127,28 @@ describe("data on the simulated disk", () => {
     expect(survived).toBeLessThan(SEEDS.length);
   });
 
+  test("what was written synced survives every loss of power, also beside a sync that had seen the page before", async () => {
+    let others = 0;
+    for (const seed of SEEDS) {
+      const bench = benchOf(seed);
+      bench.host.diskFaults.timing.syncMs = [1, 50];
+      const file = await newFile(bench, "/f");
+      await bench.run(file.write([new Uint8Array(3 * PAGE).fill(1)], 0, LABEL));
+      const sync = file.sync(LABEL);
+      await bench.run(file.write([new Uint8Array(PAGE).fill(2)], 0, LABEL));
+      await bench.run(file.writeSynced([new Uint8Array(PAGE).fill(3)], PAGE, LABEL));
+      await bench.run(sync);
+      loseAndReturn(bench.host);
+      const content = (await contentOf(bench, "/f")) ?? new Uint8Array(0);
+      expect(isAll(content.subarray(PAGE, 2 * PAGE), 3)).toBe(true);
+      expect(isAll(content.subarray(2 * PAGE, 3 * PAGE), 1)).toBe(true);
+      if (isAll(content.subarray(0, PAGE), 2)) others++;
+    }
+
+    expect(others).toBeGreaterThan(0);
+    expect(others).toBeLessThan(SEEDS.length);
+  });
+
   test("a write under way at the crash happened wholly, up to a page border, or not at all", async () => {
     const lengths = new Set<number>();
     for (const seed of SEEDS) {

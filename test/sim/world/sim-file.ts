@@ -36,6 +36,8 @@ export class SimFile {
   #durableSizeBytes = 0;
   #syncSequence = 0;
   #syncedSequence = 0;
+  /** Pages that were synced by themselves, and when: what a sync saw of them before is older. */
+  readonly #syncedAlone = new Map<number, number>();
   /** Rotten versions of pages, and what they were before. */
   readonly #rotten = new Map<Uint8Array, Uint8Array>();
 
@@ -90,8 +92,13 @@ export class SimFile {
     this.#sizeBytes = lengthBytes;
   }
 
-  beginSync(): SyncPoint {
-    const pages = new Map([...this.#dirty].map((page) => [page, this.#pages.get(page)]));
+  /** Of all pages, or of those in a range. */
+  beginSync(offset = 0, lengthBytes = Number.POSITIVE_INFINITY): SyncPoint {
+    const end = offset + lengthBytes;
+    const dirty = [...this.#dirty].filter(
+      (page) => page * PAGE_BYTES < end && (page + 1) * PAGE_BYTES > offset,
+    );
+    const pages = new Map(dirty.map((page) => [page, this.#pages.get(page)]));
     return { sequence: ++this.#syncSequence, sizeBytes: this.#sizeBytes, pages };
   }
 
@@ -99,17 +106,29 @@ export class SimFile {
     // A later sync has already brought newer versions down.
     if (point.sequence < this.#syncedSequence) return;
     this.#syncedSequence = point.sequence;
-    for (const [page, bytes] of point.pages) {
+    for (const [page, bytes] of this.#pagesOf(point)) {
       setOrDelete(this.#durablePages, page, bytes);
       if (this.#pages.get(page) === bytes) this.#dirty.delete(page);
     }
     this.#durableSizeBytes = point.sizeBytes;
   }
 
+  /** The pages of the range are on the medium as they are now, and the file reaches them; nothing is said of others. */
+  syncRange(offset: number, lengthBytes: number): void {
+    const { sequence, pages } = this.beginSync(offset, lengthBytes);
+    for (const [page, bytes] of pages) {
+      setOrDelete(this.#durablePages, page, bytes);
+      this.#dirty.delete(page);
+      this.#syncedAlone.set(page, sequence);
+    }
+    const endBytes = Math.min(this.#sizeBytes, offset + lengthBytes);
+    this.#durableSizeBytes = Math.max(this.#durableSizeBytes, endBytes);
+  }
+
   /** Each page may be on the medium, still dirty, or lost without anybody knowing. */
   failSync(point: SyncPoint, prng: Prng): void {
     if (point.sequence < this.#syncedSequence) return;
-    for (const [page, bytes] of point.pages) {
+    for (const [page, bytes] of this.#pagesOf(point)) {
       const fate = prng.below(3);
       if (fate === 0) continue;
       if (this.#pages.get(page) === bytes) this.#dirty.delete(page);
@@ -120,7 +139,7 @@ export class SimFile {
   /** The process died during the sync: each page is on the medium, or still dirty for the next life to sync. */
   stopSync(point: SyncPoint, prng: Prng): void {
     if (point.sequence < this.#syncedSequence) return;
-    for (const [page, bytes] of point.pages) {
+    for (const [page, bytes] of this.#pagesOf(point)) {
       if (prng.chance(0.5)) continue;
       setOrDelete(this.#durablePages, page, bytes);
       if (this.#pages.get(page) === bytes) this.#dirty.delete(page);
@@ -174,6 +193,11 @@ export class SimFile {
     file.write(bytes, 0, prng);
     file.completeSync(file.beginSync());
     return file;
+  }
+
+  /** What the sync saw, without what was synced by itself since. */
+  #pagesOf({ sequence, pages }: SyncPoint): [number, Uint8Array | undefined][] {
+    return [...pages].filter(([page]) => (this.#syncedAlone.get(page) ?? 0) < sequence);
   }
 
   #replacePage(page: number, bytes: Uint8Array | undefined, prng: Prng): void {

@@ -81,6 +81,7 @@ function fileOf(world: ClientWorld, path: string, mood: { now: DiskMood }): Disk
       return found?.length ?? 0;
     },
     write: unused,
+    writeSynced: unused,
     sync: unused,
     truncate: unused,
     sizeBytes: unused,

@@ -12,6 +12,7 @@ const LABELS = [
   "cs.data.sync",
   "cs.data.truncate",
   "cs.data.write",
+  "cs.data.write-synced",
   "cs.directory.make",
   "cs.directory.sync",
   "cs.record.clear",
