@@ -26,6 +26,13 @@ interface Outcome {
 
 function main(): number {
   const only = process.argv.includes("--only") ? process.argv[process.argv.indexOf("--only") + 1] : undefined;
+  const mutants = [...RULE_MUTANTS, ...MUTANTS, ...COHERENCE_MUTANTS].filter(
+    ({ name }) => only === undefined || name === only,
+  );
+  if (mutants.length === 0) {
+    process.stderr.write(`there is no mutant "${only}"\n`);
+    return 1;
+  }
   const copy = mkdtempSync(join(tmpdir(), "pstorage-mutants-"));
   let missed = 0;
   try {
@@ -34,8 +41,7 @@ function main(): number {
       cpSync(join(root, file), join(copy, file));
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
     print("mutant", "caught by", "seed", "seconds");
-    for (const mutant of [...RULE_MUTANTS, ...MUTANTS, ...COHERENCE_MUTANTS]) {
-      if (only !== undefined && mutant.name !== only) continue;
+    for (const mutant of mutants) {
       const { isCaught, by, seed, seconds } = tryMutant(copy, mutant, (began) =>
         "test" in mutant ? runTest(copy, mutant, began) : runSeeds(copy, mutant, began),
       );

@@ -127,9 +127,23 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
   },
   {
     name: "a durable write is acknowledged before it is safe",
-    file: "src/cs/cargo.ts",
-    find: "  if (cargo.isDurable) await stored.sync();\n",
+    file: "src/cs/store/stored-replica.ts",
+    find: "    if (isSynced && !isSyncedAtOnce) await this.sync();\n",
     replace: "",
+    test: "test/unit/cs/chain.test.ts",
+  },
+  {
+    name: "a durable write that needs no other sync is not synced",
+    file: "src/cs/store/chunk-data.ts",
+    find: 'file.writeSynced([bytes], offset, "cs.data.write-synced")',
+    replace: 'file.write([bytes], offset, "cs.data.write")',
+    test: "test/unit/cs/chain.test.ts",
+  },
+  {
+    name: "a durable write leaves what was written before it unsynced",
+    file: "src/cs/store/chunk-data.ts",
+    find: "bytes.length === 0 || count !== this.#syncedCount",
+    replace: "bytes.length === 0",
     test: "test/unit/cs/chain.test.ts",
   },
   {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { defined } from "../../../src/base/index.js";
 import {
   type ChainMember,
@@ -234,19 +234,31 @@ test("what was synced survives the loss of power of all hosts at once", async ()
   expect(await chain.highWaters()).toEqual([70_100, 70_100, 70_100]);
 });
 
-test("a durable write survives the loss of power of all hosts at once, with all that was acknowledged before it", async () => {
-  const chain = await ChainWorld.of(11, 3);
-  await chain.make();
-  await chain.run(chain.client.write(CHUNK, 100, filled(70_000, 1)), "a write");
-  await chain.run(chain.client.write(CHUNK, 300_000, filled(10, 2), true), "a durable write");
-  for (const id of chain.csIds) chain.powerLoss(id);
-  for (const id of chain.csIds) await chain.start(id);
-  await chain.healed(3);
+describe("a durable write survives the loss of power of all hosts at once, with all that was acknowledged before it", () => {
+  const sequences = [
+    { name: "the first one", isDurable: [true] },
+    { name: "after one that is not", isDurable: [false, true] },
+    { name: "after one that is", isDurable: [true, true] },
+    { name: "after both", isDurable: [true, false, true] },
+  ];
+  test.each(sequences)("$name", async ({ isDurable }) => {
+    for (let seed = 11; seed < 16; seed++) {
+      const chain = await ChainWorld.of(seed, 3);
+      await chain.make();
+      const expected = new Uint8Array(100_000 * isDurable.length);
+      for (const [index, durable] of isDurable.entries()) {
+        const bytes = filled(70_000, index + 1);
+        expected.set(bytes, 100_000 * index + 100);
+        await chain.run(chain.client.write(CHUNK, 100_000 * index + 100, bytes, durable), "a write");
+      }
+      for (const id of chain.csIds) chain.powerLoss(id);
+      for (const id of chain.csIds) await chain.start(id);
+      await chain.healed(3);
 
-  const expected = new Uint8Array(300_010);
-  expected.set(filled(70_000, 1), 100);
-  expected.set(filled(10, 2), 300_000);
-  expectAll(await chain.contents(300_010), expected, 3);
+      const end = 100_000 * (isDurable.length - 1) + 70_100;
+      expectAll(await chain.contents(end), expected.slice(0, end), 3);
+    }
+  });
 });
 
 test("what was acknowledged survives kill -9 of all servers at once, with its exact end", async () => {
