@@ -6,6 +6,7 @@ import type { CacheListener } from "./cache-listener.js";
 import { ChunkIo, type ChunkIoFile, type ChunkIoWorld } from "./chunk-io.js";
 import type { InlineImage } from "./core/inline-image.js";
 import { ioSlices } from "./core/io-slices.js";
+import type { Loan } from "./core/lent-block.js";
 import type { SyncTracker } from "./core/sync-tracker.js";
 import { FileBlockCache } from "./file-block-cache.js";
 import type { FileSize } from "./file-size.js";
@@ -55,7 +56,10 @@ export class FileContent {
   constructor(world: FileContentWorld, file: ContentFile) {
     this.#level = world.level;
     this.#file = file;
-    this.#local = new LocalReads({ servers: world.servers, localFiles: world.localFiles }, file);
+    this.#local = new LocalReads(
+      { servers: world.servers, localFiles: world.localFiles, memory: world.readAhead.spare },
+      file,
+    );
     this.#io = new ChunkIo(world, file, this.#local);
     this.#behind = new WriteBehind(
       { ...world.writeBehind, clock: world.clock, log: world.log },
@@ -88,13 +92,14 @@ export class FileContent {
 
   /**
    * Exactly these bytes; the range lies inside the file. `sizeBytes`, that of the file: others are read ahead of one who
-   * reads in sequence, and then the bytes returned are shared and must not be changed.
+   * reads in sequence, and then the bytes returned are shared and must not be changed; with a loan they are lent.
    */
   async read(
     offset: number,
     lengthBytes: number,
     sizeBytes: number | undefined,
     signal?: AbortSignal,
+    loan?: Loan,
   ): Promise<Uint8Array> {
     const end = offset + lengthBytes;
     const { image, lease } = this.#file;
@@ -112,7 +117,7 @@ export class FileContent {
       // Bytes that leave the buffer meanwhile may or may not be among those that are fetched, or were not asked for.
       const watch = this.#behind.watch(offset, end);
       try {
-        result.set(await this.#stored(gap.begin, gap.end, sizeBytes, signal), gap.begin - offset);
+        result.set(await this.#stored(gap.begin, gap.end, sizeBytes, signal, loan), gap.begin - offset);
         if (!watch.isDisturbed) {
           this.#behind.overlay(result, offset);
           return result;
@@ -122,7 +127,7 @@ export class FileContent {
       }
       if (attempt % TRIES_MAX === 0) await this.#behind.drain(offset, end, signal);
     }
-    return await this.#stored(offset, end, sizeBytes, signal);
+    return await this.#stored(offset, end, sizeBytes, signal, loan);
   }
 
   /**
@@ -362,9 +367,10 @@ export class FileContent {
     end: number,
     sizeBytes: number | undefined,
     signal: AbortSignal | undefined,
+    loan: Loan | undefined,
   ): Promise<Uint8Array> {
     if (sizeBytes !== undefined && end > begin) {
-      const found = await this.#ahead.read(begin, end, sizeBytes, signal);
+      const found = await this.#ahead.read(begin, end, sizeBytes, signal, loan);
       if (found !== undefined) return found;
       if (this.#kept !== undefined) return await this.#kept.read(begin, end, sizeBytes, signal);
     }

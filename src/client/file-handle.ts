@@ -2,6 +2,7 @@ import { storageError } from "../base/index.js";
 import type { Clock } from "../io/index.js";
 import type { Access, Attributes, InodeNumber } from "../meta/index.js";
 import { copyRange } from "./copy-range.js";
+import type { Loan } from "./core/lent-block.js";
 import type { OpenFile } from "./open-file.js";
 import type { OpenedFile, OpenFiles } from "./open-files.js";
 import { type WaitOptions, Wakeup, withinLimits } from "./waiting.js";
@@ -13,6 +14,15 @@ export interface HandleOptions extends WaitOptions {
    * sequence are read ahead; `flush` and `sync` say when writes have arrived. Default: as the cluster was connected.
    */
   readonly buffered?: boolean | undefined;
+}
+
+/** Of a read. */
+export interface ReadOptions extends WaitOptions {
+  /**
+   * Bytes of a buffered handle are lent: whoever reads ends the loan when he does not look at them any more, and memory is used again
+   * instead of collected. What was lent once is hardly kept for who reads it again. Default: they are his for good.
+   */
+  readonly loan?: Loan | undefined;
 }
 
 /** Of what may grow a file. */
@@ -85,10 +95,12 @@ export class FileHandle {
 
   /**
    * The bytes of the range; fewer, perhaps none, where the file ends. They are the caller's, unless the handle is
-   * buffered: then others may share them, and nobody may change them.
+   * buffered: then others may share them, and nobody may change them. With a loan they are the caller's until he ends it.
    */
-  read(offset: number, lengthBytes: number, options?: WaitOptions): Promise<Uint8Array> {
-    return this.#run(options, (signal) => this.#file.read(offset, lengthBytes, this.#isBuffered, signal));
+  read(offset: number, lengthBytes: number, options?: ReadOptions): Promise<Uint8Array> {
+    return this.#run(options, (signal) =>
+      this.#file.read(offset, lengthBytes, this.#isBuffered, signal, options?.loan),
+    );
   }
 
   /** Fills the buffers one after the other; resolves with the number of bytes there were. */

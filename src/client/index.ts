@@ -4,8 +4,9 @@ export type { Backup } from "./backup.js";
 export { BlockCache, type BlockCacheStatus } from "./block-cache.js";
 export type { CacheListener } from "./cache-listener.js";
 export { Cluster, type ClusterConfig } from "./cluster.js";
+export { Loan } from "./core/lent-block.js";
 export { componentsOf, joinPath, type Path, splitPath } from "./core/paths.js";
-export { FileHandle, type HandleOptions, type KeepSizeOptions } from "./file-handle.js";
+export { FileHandle, type HandleOptions, type KeepSizeOptions, type ReadOptions } from "./file-handle.js";
 export {
   type CreateOptions,
   FileSystem,

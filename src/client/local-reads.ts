@@ -8,6 +8,7 @@ import {
 } from "../chunk/index.js";
 import type { ChunkClients } from "./chunk-client.js";
 import { LocalSums, type LocatedBlocks, matchesSums } from "./core/local-sums.js";
+import type { SlotMemory } from "./core/slot-memory.js";
 import type { MappedChunk } from "./file-chunks.js";
 import type { FileLease } from "./file-lease.js";
 import type { LocalFiles } from "./local-files.js";
@@ -16,6 +17,8 @@ export interface LocalReadsWorld {
   readonly servers: ChunkClients;
   /** Undefined: every byte comes from a server. */
   readonly localFiles: LocalFiles | undefined;
+  /** To read into, for whoever gives it back or not. */
+  readonly memory: Pick<SlotMemory, "spare">;
 }
 
 /** What it lends from its file. */
@@ -51,12 +54,12 @@ export class LocalReads {
     { offsetInChunk, lengthBytes }: ChunkSlice,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array | undefined> {
-    const { localFiles } = this.#world;
+    const { localFiles, memory } = this.#world;
     if (localFiles?.mayTry(member.address) !== true || !this.#mayKeep) return undefined;
     const begin = offsetInChunk - (offsetInChunk % BLOCK_BYTES);
     const end = Math.ceil((offsetInChunk + lengthBytes) / BLOCK_BYTES) * BLOCK_BYTES;
     try {
-      const buffer = uninitialized(end - begin);
+      const buffer = memory.spare(end - begin) ?? uninitialized(end - begin);
       const parts: Promise<boolean>[] = [];
       for (let at = begin; at < end; ) {
         const to = Math.min(end, at - (at % REGION_BYTES) + REGION_BYTES);

@@ -10,6 +10,7 @@ import {
 import { checkRange } from "./core/file-range.js";
 import { InlineImage, type UntoldBytes } from "./core/inline-image.js";
 import { mayKeepHoles } from "./core/lease-rules.js";
+import type { Loan } from "./core/lent-block.js";
 import type { SyncTracker } from "./core/sync-tracker.js";
 import { FileChunks } from "./file-chunks.js";
 import { FileContent, type FileContentWorld } from "./file-content.js";
@@ -160,18 +161,19 @@ export class OpenFile {
     return this.#size.withLocalChanges(attributes);
   }
 
-  /** Bytes from the offset on, fewer only at the end of the file; of a buffered read nobody may change them. */
+  /** Bytes from the offset on, fewer only at the end of the file; of a buffered read nobody may change them, or they are lent. */
   async read(
     offset: number,
     lengthBytes: number,
     isBuffered: boolean,
     signal?: AbortSignal,
+    loan?: Loan,
   ): Promise<Uint8Array> {
     checkRange(offset, lengthBytes);
     return await this.#turns.take("read", offset, offset + lengthBytes, signal, async () => {
       const sizeBytes = await this.size(signal);
       const length = Math.max(0, Math.min(lengthBytes, sizeBytes - offset));
-      return await this.#content.read(offset, length, isBuffered ? sizeBytes : undefined, signal);
+      return await this.#content.read(offset, length, isBuffered ? sizeBytes : undefined, signal, loan);
     });
   }
 

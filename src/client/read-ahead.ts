@@ -1,6 +1,8 @@
 import { concatBytes } from "../base/index.js";
 import { IO_BYTES_MAX } from "../chunk/index.js";
-import { ReadStreams } from "./core/read-streams.js";
+import { LentBlock, type Loan } from "./core/lent-block.js";
+import { ReadStreams, WINDOW_BYTES_MAX } from "./core/read-streams.js";
+import { SlotMemory } from "./core/slot-memory.js";
 import type { FileLease } from "./file-lease.js";
 import { abortable, forMany } from "./waiting.js";
 
@@ -10,13 +12,19 @@ interface Block {
   readonly index: number;
   readonly lengthBytes: number;
   /** Undefined if it could not be read. */
-  readonly bytes: Promise<Uint8Array | undefined>;
+  readonly bytes: Promise<LentBlock | undefined>;
   /** `bytes`, once there. */
-  ready: Uint8Array | undefined;
+  ready: LentBlock | undefined;
 }
+
+const BLOCK_BYTES = IO_BYTES_MAX;
+/** As many as are on their way to two readers. */
+const SPARE_COUNT_MAX = (2 * WINDOW_BYTES_MAX) / BLOCK_BYTES;
 
 /** What was read ahead, of all files of a client: bounded, what was not used for longest goes first. */
 export class ReadAheadMemory {
+  /** Of blocks that nobody has any more: the next ones are read into it. */
+  readonly spare = new SlotMemory(BLOCK_BYTES, SPARE_COUNT_MAX);
   readonly #bytesMax: number;
   /** In the order of their last use. */
   readonly #blocks = new Set<Block>();
@@ -50,12 +58,10 @@ export class ReadAheadMemory {
 
 /** What it needs of its file. */
 export interface ReadAheadFile {
-  readonly lease: FileLease;
+  readonly lease: Pick<FileLease, "kind" | "isReady">;
   /** From the chunk servers. */
   readonly fetch: (offset: number, lengthBytes: number, signal: AbortSignal) => Promise<Uint8Array>;
 }
-
-const BLOCK_BYTES = IO_BYTES_MAX;
 
 /**
  * Reads ahead of those who read a file in sequence, and keeps what was read under the present lease. Whoever changes
@@ -76,24 +82,26 @@ export class ReadAhead {
 
   /**
    * The bytes, as far as they were read ahead: all of the range, or undefined, at once or when they are there. Begins to
-   * read ahead of a reader in sequence. The bytes are shared: nobody may change them.
+   * read ahead of a reader in sequence. The bytes are shared: nobody may change them. With a loan they are lent; whoever borrows
+   * keeps copies himself, so that a block of which everything was borrowed is not kept here as well.
    */
   read(
     begin: number,
     end: number,
     sizeBytes: number,
     signal: AbortSignal | undefined,
+    loan?: Loan,
   ): Uint8Array | Promise<Uint8Array | undefined> | undefined {
     if (!this.#mayKeep) return undefined;
     const ahead = this.#streams.note(begin, end);
     if (ahead !== undefined) this.#fetchAhead(ahead.begin, Math.min(ahead.end, sizeBytes), sizeBytes);
     const first = Math.floor(begin / BLOCK_BYTES);
     const last = Math.floor((end - 1) / BLOCK_BYTES);
-    if (first === last) return this.#readOne(first, begin, end, signal);
+    if (first === last) return this.#readOne(first, begin, end, signal, loan);
     const parts: (Uint8Array | Promise<Uint8Array | undefined>)[] = [];
     for (let index = first; index <= last; index++) {
       const from = Math.max(begin, index * BLOCK_BYTES);
-      const part = this.#readOne(index, from, Math.min(end, (index + 1) * BLOCK_BYTES), signal);
+      const part = this.#readOne(index, from, Math.min(end, (index + 1) * BLOCK_BYTES), signal, loan);
       if (part === undefined) return undefined;
       parts.push(part);
     }
@@ -112,12 +120,12 @@ export class ReadAhead {
   forget(block: Block): void {
     if (this.#blocks.get(block.index) === block) this.#blocks.delete(block.index);
     this.#memory.delete(block);
+    block.ready?.drop();
   }
 
   /** The lease has changed, or the file is closed. */
   forgetAll(): void {
-    for (const block of this.#blocks.values()) this.#memory.delete(block);
-    this.#blocks.clear();
+    for (const block of this.#blocks.values()) this.forget(block);
     this.#streams.reset();
     this.#stop.abort();
     this.#stop = forMany(new AbortController());
@@ -133,13 +141,26 @@ export class ReadAhead {
     begin: number,
     end: number,
     signal: AbortSignal | undefined,
+    loan: Loan | undefined,
   ): Uint8Array | Promise<Uint8Array | undefined> | undefined {
     const block = this.#blocks.get(index);
     const offset = begin - index * BLOCK_BYTES;
     if (block === undefined || offset + end - begin > block.lengthBytes) return undefined;
     this.#memory.touch(block);
-    if (block.ready !== undefined) return block.ready.subarray(offset, offset + end - begin);
-    return this.#whenThere(block, offset, end - begin, signal);
+    if (block.ready !== undefined) return this.#lend(block, block.ready, offset, end - begin, loan);
+    return this.#whenThere(block, offset, end - begin, signal, loan);
+  }
+
+  #lend(
+    block: Block,
+    memory: LentBlock,
+    offset: number,
+    lengthBytes: number,
+    loan: Loan | undefined,
+  ): Uint8Array {
+    const bytes = memory.lend(offset, offset + lengthBytes, loan);
+    if (memory.isReadThrough) this.forget(block);
+    return bytes;
   }
 
   async #whenThere(
@@ -147,11 +168,12 @@ export class ReadAhead {
     offset: number,
     lengthBytes: number,
     signal: AbortSignal | undefined,
+    loan: Loan | undefined,
   ): Promise<Uint8Array | undefined> {
-    const bytes = await abortable(block.bytes, signal);
+    const memory = await abortable(block.bytes, signal);
     // The lease came down, or the bytes were changed, while they were on their way.
     if (this.#blocks.get(block.index) !== block || !this.#mayKeep) return undefined;
-    return bytes?.subarray(offset, offset + lengthBytes);
+    return memory && this.#lend(block, memory, offset, lengthBytes, loan);
   }
 
   #fetchAhead(begin: number, end: number, sizeBytes: number): void {
@@ -168,8 +190,9 @@ export class ReadAhead {
   #fetch(index: number, offset: number, lengthBytes: number): void {
     const bytes = this.#file.fetch(offset, lengthBytes, this.#stop.signal).then(
       (fetched) => {
-        block.ready = fetched;
-        return fetched;
+        const memory = new LentBlock(fetched, (bytes) => this.#memory.spare.giveBack(bytes));
+        block.ready = memory;
+        return memory;
       },
       // Whoever needs them asks again, and hears what is the matter.
       () => {

@@ -1,5 +1,5 @@
 import { failureOf, unreachable } from "../base/index.js";
-import type { FileHandle, OpenedHandle } from "../client/index.js";
+import { type FileHandle, Loan, type OpenedHandle } from "../client/index.js";
 import { type Attributes, type InodeNumber, isSameTime, MODE_FILE } from "../meta/index.js";
 import { ErrnoAnswer } from "./core/errno-answer.js";
 import { isAppending, isSynchronous, type OpenMode, openModeOf } from "./core/open-mode.js";
@@ -68,18 +68,20 @@ export class FileRequests {
 
   async #read(request: RequestOf<"read">, signal: AbortSignal): Promise<FuseReply> {
     const { offset, sizeBytes } = request;
-    const { file, node } = this.#handles.get(request.handle);
+    const { file, node, isDirect } = this.#handles.get(request.handle);
     const transfer = begin(node, offset, sizeBytes);
+    // The kernel keeps what it reads; who goes past its cache may read again here.
+    const loan = isDirect ? undefined : new Loan();
     try {
-      let bytes = await file.read(offset, sizeBytes, { signal });
+      let bytes = await file.read(offset, sizeBytes, { signal, loan });
       for (let i = 0; transfer.isOvertaken && i < REREADS_MAX; i++) {
         transfer.isOvertaken = false;
-        bytes = await file.read(offset, sizeBytes, { signal });
+        bytes = await file.read(offset, sizeBytes, { signal, loan });
       }
       // The kernel takes a short answer for the end of the file.
       if (bytes.length < sizeBytes) node.endBytes = Math.min(node.endBytes, offset + bytes.length);
       if ((request.flags & OPEN_FLAGS.noAccessTime) === 0) this.#state.accessTimes.read(node);
-      return { type: "data", parts: [bytes] };
+      return { type: "data", parts: [bytes], loan };
     } finally {
       node.transfers.delete(transfer);
     }

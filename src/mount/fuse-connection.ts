@@ -1,4 +1,4 @@
-import { failureOf, storageError } from "../base/index.js";
+import { assert, failureOf, storageError } from "../base/index.js";
 import type { Logger, RequestTimes } from "../telemetry/index.js";
 import { ErrnoAnswer } from "./core/errno-answer.js";
 import { mountErrno } from "./core/mount-errno.js";
@@ -258,11 +258,15 @@ export class FuseConnection implements KernelCache {
   }
 
   #deliver(request: FileSystemRequest, reply: FuseReply): void {
+    const loan = reply.type === "data" ? reply.loan : undefined;
+    assert(loan?.isOver !== true, "bytes of an answer are lent until it is delivered");
     let delivery = this.#device.reply(encodeReply(request, reply));
     if (delivery === "refused") {
       this.#log.error("the kernel refused an answer", { request: request.type, reply: reply.type });
       delivery = this.#device.reply([errorReply(request.header.unique, ERRNO_NUMBERS.EIO)]);
     }
+    // The kernel has a copy.
+    loan?.end();
     if (delivery !== "delivered") this.#undelivered(reply);
   }
 

@@ -17,6 +17,11 @@ export class SlotMemory {
     return this.#spare.pop() ?? new Uint8Array(this.slotBytes);
   }
 
+  /** Memory of that length that was given back, if there is any: who reads would only clear new memory in vain. */
+  spare(lengthBytes: number): Uint8Array | undefined {
+    return lengthBytes === this.slotBytes ? this.#spare.pop() : undefined;
+  }
+
   /** Nobody looks at these bytes any more. Nothing happens if they are not all the memory of a slot, or a part of it. */
   giveBack(bytes: Uint8Array): void {
     const { buffer } = bytes;

@@ -35,6 +35,12 @@ export interface WireEntry {
   readonly attributes: WireAttributes;
 }
 
+/** The bytes of an answer are lent: until it ends this, whoever delivers the answer, and nobody later. */
+export interface ReplyLoan {
+  readonly isOver: boolean;
+  end(): void;
+}
+
 /** What the handler answers. An operation that has nothing to say answers `ok`. */
 export type FuseReply =
   | { readonly type: "ok" }
@@ -66,7 +72,7 @@ export type FuseReply =
       readonly flags: number;
     }
   /** Of read, readSymlink, readDirectory (`DirectoryPage`), and getXattr and listXattrs with a size. */
-  | { readonly type: "data"; readonly parts: readonly Uint8Array[] }
+  | { readonly type: "data"; readonly parts: readonly Uint8Array[]; readonly loan?: ReplyLoan | undefined }
   /** Of write and copyRange: how much of it was done. */
   | { readonly type: "written"; readonly sizeBytes: number }
   /** Of getXattr and listXattrs without a size. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { storageError } from "../../../src/base/index.js";
+import { Loan } from "../../../src/client/index.js";
 import { FuseConnection } from "../../../src/mount/fuse-connection.js";
 import type { Delivery, FuseDevice, MessageConsumer } from "../../../src/mount/fuse-device.js";
 import type { FileSystemRequest, FuseHandler } from "../../../src/mount/fuse-handler.js";
@@ -194,6 +195,27 @@ describe("answering", () => {
     await asked(0).answer({ type: "data", parts: [Buffer.from("target")] });
     expect(kernel.replies).toMatchObject([{ unique: 4, error: 5 }]);
   });
+
+  test.each(["delivered", "unwanted", "refused"] as const)(
+    "bytes that were lent to an answer are given back when it is %s, and not before",
+    async (delivery) => {
+      const { kernel, asked } = connected();
+      const loan = new Loan();
+      const seen: boolean[] = [];
+      const reply = kernel.reply.bind(kernel);
+      kernel.reply = (parts) => {
+        seen.push(loan.isOver);
+        return reply(parts);
+      };
+      kernel.send("readlink", 4);
+      kernel.delivery = delivery;
+
+      await asked(0).answer({ type: "data", parts: [Buffer.from("target")], loan });
+
+      expect(seen[0]).toBe(false);
+      expect(loan.isOver).toBe(true);
+    },
+  );
 
   test("an entry nobody waits for is forgotten again", async () => {
     const { kernel, fileSystem, asked } = connected();
