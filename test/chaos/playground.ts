@@ -157,12 +157,11 @@ export class Playground {
   }
 }
 
-/** The daemons' last words, for whoever looks for the reason of a failure. */
-export async function complaints(server: Server): Promise<string> {
-  const log = await readFile(join(server.repository, "logs/log"), "utf8").catch(() => "");
-  return log
-    .split("\n")
-    .filter((line) => /"level":"error"/.test(line))
-    .slice(-3)
-    .join("\n");
+/** The daemon's last words, for whoever looks for the reason of a failure. */
+export async function complaints({ repository }: Server): Promise<string> {
+  const read = (name: string): Promise<string> =>
+    readFile(join(repository, "logs", name), "utf8").catch(() => "");
+  const errors = (await read("log")).split("\n").filter((line) => /"level":"error"/.test(line));
+  const deaths = (await read("fatal-log")).split("\n").filter((line) => line !== "");
+  return [...errors.slice(-3), ...deaths.slice(-5)].join("\n");
 }

@@ -73,7 +73,10 @@ async function main(): Promise<number> {
     say("the cluster is there");
     trouble.start();
     for (let number = 1; Date.now() < endMs; number++)
-      await round(ground, prng.fork(), number, Math.min(ROUND_MS, endMs - Date.now()));
+      await Promise.race([
+        round(ground, prng.fork(), number, Math.min(ROUND_MS, endMs - Date.now())),
+        trouble.broken,
+      ]);
     await trouble.stop();
     await ground.healthy();
     isRight = true;

@@ -23,6 +23,11 @@ export class Troublemaker {
   readonly #say: (line: string) => void;
   #isOver = false;
   #running: Promise<void> | undefined;
+  #fail: (reason: unknown) => void = () => undefined;
+  /** Rejects if what was troubled does not come back. */
+  readonly broken = new Promise<never>((_, reject) => {
+    this.#fail = reject;
+  });
 
   constructor(ground: Playground, prng: Prng, kinds: readonly Trouble[], say: (line: string) => void) {
     this.#ground = ground;
@@ -33,7 +38,8 @@ export class Troublemaker {
 
   start(): void {
     this.#running ??= this.#run();
-    this.#running.catch(() => undefined);
+    this.#running.catch(this.#fail);
+    this.broken.catch(() => undefined);
   }
 
   /** Resolves when everything is as it should be again. */
