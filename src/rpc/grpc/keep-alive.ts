@@ -7,9 +7,10 @@ const READING_MS = 1000;
 
 /**
  * Breaks a connection whose peer does not answer a ping within one period: a host that lost power, or a network
- * that swallows packets, says nothing by itself.
+ * that swallows packets, says nothing by itself. One whose peer said that it is stopping takes no pings: it has as long to come to
+ * its end, for HTTP/2 would wait for calls that nobody will ever answer.
  */
-export function keepAlive(session: Http2Session, clock: Clock, onDead: () => void): void {
+export function keepAlive(session: Http2Session, clock: Pick<Clock, "after">, onDead: () => void): void {
   let isWaiting = false;
   let timer: Timer;
   const tick = (): void => {
@@ -18,7 +19,8 @@ export function keepAlive(session: Http2Session, clock: Clock, onDead: () => voi
       timer = clock.after("rpc.keep-alive.reading", READING_MS, judge);
       return;
     }
-    isWaiting = session.ping((error) => {
+    isWaiting = true;
+    session.ping((error) => {
       if (error === null) isWaiting = false;
     });
     timer = clock.after("rpc.keep-alive", KEEP_ALIVE_MS, tick);
