@@ -18,7 +18,7 @@ const vitest = (...paths) => [
   ...paths,
 ];
 /** They take minutes more than there are: `npm run test:long`. */
-const LONG = ["clocks", "far-behind", "upgrade"].map((name) => `test/cluster/${name}.test.ts`);
+const LONG = ["clocks", "far-behind", "guide-long", "upgrade"].map((name) => `test/cluster/${name}.test.ts`);
 const extra = process.argv.slice(2);
 const steps =
   extra.length > 0
