@@ -143,8 +143,15 @@ export class Guide {
     }
   }
 
-  expect(text: string, shown: RegExp): void {
-    expect(text).toMatch(shown);
+  /** What a line prints comes to be so: a server has just been started. */
+  async eventually(number: number, line: string, shown: RegExp): Promise<void> {
+    const end = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const { output, errors } = await this.reader(number).machine.run(line);
+      if (shown.test(output)) return;
+      if (Date.now() > end) throw new Error(`${line} never printed ${shown}: ${output}${errors}`);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
   }
 
   transcript(): string {

@@ -10,6 +10,7 @@ status=$?
 exit $status`;
 
 const CTRL_C = "\u0003";
+const KILLED_BY_CTRL_C = -2;
 /** Commands that end when they are told to: what they show before, and the key. */
 const ENDLESS: readonly { readonly line: RegExp; readonly shows: RegExp; readonly press: string }[] = [
   { line: / top$/, shows: /Cluster 'stor1'/, press: "q" },
@@ -70,8 +71,8 @@ export class Reader {
     pty.close();
     const output = pty.output.replaceAll("\r\n", "\n");
     this.transcript.push(`${this.machine.address}# ${line}\n${output}`);
-    // Who has pressed Ctrl-C asked for that status.
-    return { status: isLeft && status === 130 ? 0 : status, output };
+    // Who has pressed Ctrl-C asked for that.
+    return { status: isLeft && [130, KILLED_BY_CTRL_C].includes(status) ? 0 : status, output };
   }
 }
 

@@ -10,10 +10,10 @@ import { allCommands, makeProgram } from "../../../src/cli/program.js";
 import { reportCommand } from "../../../src/cli/report/report-program.js";
 import { serviceCommand } from "../../../src/cli/service-program.js";
 import { blocksOf, blocksToRun, CHECKOUT, commandsOf, PAGES, pageText } from "../../cluster/guide/pages.js";
-import { LONG_PAGES, QUICK_PAGES } from "../../cluster/guide/stories.js";
+import { DRAFT_PAGES, PROVEN_PAGES } from "../../cluster/guide/stories.js";
 import { silentTerminal } from "./fake-terminal.js";
 
-/** What documents tell people to type exists. That it works is shown by test/cluster/guide*.test.ts. */
+/** What documents tell people to type exists. That it works is shown by test/cluster/guide-long.test.ts. */
 
 /** A call of one of our programs. */
 interface Call {
@@ -130,8 +130,8 @@ describe.each(PAGES)("%s", (page) => {
     expect(languages.filter((language) => !["sh", "ts", "crontab", ""].includes(language))).toEqual([]);
   });
 
-  test("is followed from end to end by a test, if anything on it can run", () => {
-    const readers = [...QUICK_PAGES, ...LONG_PAGES].filter((story) => story.page === page);
+  test("has its scenes, if anything on it can run", () => {
+    const readers = [...PROVEN_PAGES, ...DRAFT_PAGES].filter((story) => story.page === page);
     expect(readers.length).toBe(blocksToRun(page).length === 0 ? 0 : 1);
   });
 
