@@ -13,8 +13,7 @@ vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 const why = noPrivateMachines();
 if (why !== undefined) process.stderr.write(`skipped: ${why}\n`);
 
-const pages =
-  process.env["PSTORAGE_TEST_DRAFTS"] === "1" ? [...PROVEN_PAGES, ...DRAFT_PAGES] : PROVEN_PAGES;
+const pages = process.env["PSTORAGE_TEST_DRAFTS"] === "1" ? [...PROVEN_PAGES, ...DRAFT_PAGES] : PROVEN_PAGES;
 let directory: ClusterDirectory;
 let machines: Machines;
 let guide: Guide;
