@@ -28,6 +28,8 @@ export const LEVEL_OF = {
   maintenance: 2,
   /** Configuration `mds.level.max`. */
   levelLimit: 2,
+  /** What a holder tells late of its writes moves `ctime` to the time of the last write, not to that of the telling. */
+  reportedCtime: 2,
 } as const;
 
 /** What was told, by a program that may know nothing of levels. */

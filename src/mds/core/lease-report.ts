@@ -1,4 +1,5 @@
 import { storageError } from "../../base/index.js";
+import { LEVEL_OF } from "../../chunk/index.js";
 import {
   type AllocateChunk,
   type Extend,
@@ -21,6 +22,7 @@ import { checkMayBeInline, keepInline } from "./inline-contents.js";
 import { checkTime } from "./inode-attributes.js";
 import { attributesOf, changeInode, fileOf, moveDataVersion } from "./inodes.js";
 import { isWriting, putOpen, wakeWaiters, withoutLease } from "./leases.js";
+import { levelOf } from "./levels.js";
 import type { InodeRecord, OpenRecord } from "./records.js";
 import { entryReply } from "./replies.js";
 import type { Tables } from "./tables.js";
@@ -125,8 +127,9 @@ function takeOver(
   const isNews = sizeBytes !== inode.sizeBytes || writtenBytes !== inode.writtenBytes;
   const isOfSameTime = isSameTime(mtime, inode.mtime);
   if (!isNews && isOfSameTime && !("inlineBytes" in inline)) return inode;
-  const ctime = isOfSameTime ? inode.ctime : reportedCtime(context, inode, mtime);
-  return changeInode(context, inode, { sizeBytes, mtime, ctime, writtenBytes, ...inline }, "nothing");
+  const ctime = levelOf(context.tables) < LEVEL_OF.reportedCtime ? ctimeBefore : reportedCtime;
+  const change = { sizeBytes, mtime, ctime: ctime(context, inode, mtime), writtenBytes, ...inline };
+  return changeInode(context, inode, change, "nothing");
 }
 
 /** What a report says; `downgradeTo` as in `ReportFile`. */
@@ -137,9 +140,15 @@ type Told = FileReport & Pick<ReportFile, "downgradeTo">;
  * owner, names) has moved `ctime` farther: then it stays, for that the write is told only now is no change. A clock that is ahead of ours
  * is not believed; stamps are whole milliseconds, times of writes are not.
  */
-function reportedCtime({ stampMs }: Context, { ctime }: InodeRecord, mtime: Timestamp): Timestamp {
-  if (!isLaterTime(mtime, ctime)) return ctime;
-  return isLaterTime(mtime, timestampOf(stampMs + 1)) ? timestampOf(stampMs) : mtime;
+function reportedCtime({ stampMs }: Context, { mtime, ctime }: InodeRecord, told: Timestamp): Timestamp {
+  if (isSameTime(told, mtime) || !isLaterTime(told, ctime)) return ctime;
+  return isLaterTime(told, timestampOf(stampMs + 1)) ? timestampOf(stampMs) : told;
+}
+
+/** Below the level of `reportedCtime`. */
+function ctimeBefore({ stampMs }: Context, { ctime }: InodeRecord, told: Timestamp): Timestamp {
+  const now = timestampOf(stampMs);
+  return isLaterTime(told, ctime) && !isLaterTime(told, now) ? told : now;
 }
 
 /** A client that does not say how much it wrote is taken to have filled what the file grew by. */
