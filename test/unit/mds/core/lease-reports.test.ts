@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "vitest";
-import type { Access, InodeNumber, SessionId } from "../../../../src/meta/index.js";
+import { type Access, type InodeNumber, type SessionId, timestampOf } from "../../../../src/meta/index.js";
 import { CoreWorld, codeOf } from "./core-world.js";
 
 let world: CoreWorld;
@@ -57,6 +57,20 @@ describe("reports", () => {
     const body = { ino, leaseSequence: sequenceOf(ann), sizeBytes: 6000, mtime };
     assert.equal(codeOf(world.mutate(ann, "reportFile", body)), "ok");
     assert.deepEqual([world.stat(ino).mtime, world.stat(ino).ctime], [mtime, ctime]);
+  });
+
+  test("at the first level it moves it to the time when it is told, as programs of that level have it", () => {
+    world = new CoreWorld({});
+    ann = world.session();
+    ino = world.create(ann, "f").attributes.ino;
+    world.open(ann, ino, "write");
+    const mtime = { seconds: Math.floor(world.stampMs / 1000), nanos: 5 };
+    world.stampMs += 1000;
+    world.mutate(ann, "setAttributes", { ino, mode: 0o600, mtimeNow: false, atimeNow: false });
+    world.stampMs += 3000;
+    const body = { ino, leaseSequence: sequenceOf(ann), sizeBytes: 6000, mtime };
+    assert.equal(codeOf(world.mutate(ann, "reportFile", body)), "ok");
+    assert.deepEqual([world.stat(ino).mtime, world.stat(ino).ctime], [mtime, timestampOf(world.stampMs)]);
   });
 
   test("a writer whose clock is ahead does not lift the time of change beyond the present", () => {
