@@ -164,7 +164,8 @@ export class Mending {
         await this.#whileDamaged(offset, expected, isHeld, () => this.#stored.putBack(offset, answer));
         return "mended";
       }
-      answers.push(answer);
+      // One that was being filled when the version began may be whole by now; until then it has nothing to say.
+      if (!(member.syncing && answer === "absent")) answers.push(answer);
     }
     const isStill = await this.#whileDamaged(offset, expected, isHeld, () => Promise.resolve());
     // The end of the file was cut off, and with it the high-water mark: putting blocks back does not bring that back.
@@ -217,6 +218,6 @@ export class Mending {
 
   #others(): ChainMember[] {
     const { selfId } = this.#env;
-    return this.#stored.record.chain.filter(({ csId, syncing }) => csId !== selfId && !syncing);
+    return this.#stored.record.chain.filter(({ csId }) => csId !== selfId);
   }
 }

@@ -51,10 +51,7 @@ export class MapCache {
     if (announced !== undefined && map.version < announced) return undefined;
     this.#announced.delete(map.chunkId);
     const known = this.#entries.get(map.index);
-    if (known?.map?.chunkId === map.chunkId) {
-      const isOlder = known.map.version > map.version;
-      if (isOlder || (known.map.version === map.version && known.map.writable === map.writable)) return known;
-    }
+    if (known?.map?.chunkId === map.chunkId && !isNews(map, known.map)) return known;
     return this.#enter(map.index, map);
   }
 
@@ -141,6 +138,14 @@ export class MapCache {
     this.#entries.delete(entry.index);
   }
 }
+
+/** Under one version the client may get permission to write, and members that were being filled become readable. */
+function isNews(map: ChunkMap, known: ChunkMap): boolean {
+  if (map.version !== known.version) return map.version > known.version;
+  return map.writable !== known.writable || readableCount(map) > readableCount(known);
+}
+
+const readableCount = ({ chain }: ChunkMap): number => chain.filter(({ syncing }) => !syncing).length;
 
 /** Of one file. */
 const ENTRIES_MAX = 16_384;

@@ -89,6 +89,21 @@ test("a damaged block is put right with another server's bytes before anybody re
   expect(chain.mds.heartbeats.get(id)?.flags).toBe("h");
 });
 
+test("a server that was filled under this version puts others right, too", async () => {
+  const chain = await writtenChain(1, 3);
+  chain.kill(csId(1027));
+  await chain.healed(2);
+  await chain.start(csId(1027));
+  await chain.healed(3);
+  const [first, second] = [csId(1025), csId(1026)];
+  for (const id of [first, second]) await damage(chain, id, 3 * BLOCK + 5);
+
+  expect(Buffer.compare(await readFrom(chain, 0), CONTENTS)).toBe(0);
+
+  expect(await byteAt(chain, first, 3 * BLOCK + 5)).toBe(CONTENTS[3 * BLOCK + 5]);
+  expect(chain.mds.reports).toEqual([]);
+});
+
 test("the head writes a part of a damaged block after it was put right", async () => {
   const chain = await writtenChain(2, 3);
   await damage(chain, csId(1025), 2 * BLOCK + 9);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type ChunkMap, chunkId, chunkVersion } from "../../../../src/chunk/index.js";
+import { type ChainMember, type ChunkMap, chunkId, chunkVersion, csId } from "../../../../src/chunk/index.js";
 import { MapCache } from "../../../../src/client/core/map-cache.js";
 
 function mapOf(index: number, version: number, id = index + 100): ChunkMap {
@@ -29,6 +29,22 @@ describe("the maps of a file", () => {
     const cache = new MapCache();
     cache.put(mapOf(0, 5), cache.epoch);
     expect(cache.put(mapOf(0, 4), cache.epoch)?.map?.version).toBe(5);
+  });
+
+  test("a member that was filled is read from, though the version is the same, and stays so", () => {
+    const member = (id: number, syncing: boolean): ChainMember => ({
+      csId: csId(id),
+      address: "",
+      hostId: "",
+      syncing,
+    });
+    const filling = { ...mapOf(0, 5), chain: [member(1025, false), member(1026, true)] };
+    const filled = { ...mapOf(0, 5), chain: [member(1025, false), member(1026, false)] };
+    const cache = new MapCache();
+    const held = cache.put(filling, cache.epoch);
+    expect(cache.put(filled, cache.epoch)?.map).toBe(filled);
+    expect(held?.isCurrent).toBe(false);
+    expect(cache.put(filling, cache.epoch)?.map).toBe(filled);
   });
 
   test("an announcement of what is known already changes nothing", () => {
