@@ -174,4 +174,25 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     replace: "!this.#isNameDurable && this.#data.sizeBytes > 0",
     test: "test/unit/cs/store/chunk-store.test.ts",
   },
+  {
+    name: "who was filled under this version is never asked for whole blocks",
+    file: "src/cs/mending.ts",
+    find: "chain.filter(({ csId }) => csId !== selfId)",
+    replace: "chain.filter(({ csId, syncing }) => csId !== selfId && !syncing)",
+    test: "test/unit/cs/mending.test.ts",
+  },
+  {
+    name: "who was filled under this version is never read from",
+    file: "src/client/core/map-cache.ts",
+    find: "map.writable !== known.writable || readableCount(map) > readableCount(known)",
+    replace: "map.writable !== known.writable || readableCount(map) < 0",
+    test: "test/unit/client/core/map-cache.test.ts",
+  },
+  {
+    name: "what the log means depends on the program and not on the level of the cluster",
+    file: "src/mds/core/lease-report.ts",
+    find: "levelOf(context.tables) < LEVEL_OF.reportedCtime",
+    replace: "levelOf(context.tables) < 0 * LEVEL_OF.reportedCtime",
+    test: "test/golden/log.test.ts",
+  },
 ];
