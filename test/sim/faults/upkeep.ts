@@ -70,10 +70,10 @@ export class Upkeep {
   replaceMds(node: MdsNode): void {
     // A group of one or two has none to spare.
     if (this.#runningCount > 0 || this.#cluster.mds.length < 3) return;
-    this.#away.add(node);
     void this.#run(async () => {
-      // Refused while too few others work: then it stays, and nothing of it is lost.
+      // Refused while too few others work: then it stays, and nothing of it is lost. Until then it may come back, and may have to.
       if (await this.#insist(() => this.#removeMdsAt(node))) {
+        this.#away.add(node);
         node.kill();
         node.host.media.wipe();
         await this.#insist(async () => {
@@ -104,7 +104,12 @@ export class Upkeep {
     const { operator } = this.#cluster;
     const { mdsServers } = await operator.status({ timeoutMs: CALL_MS_MAX });
     for (const { mdsId } of mdsServers.filter((server) => server.address === address)) {
-      await operator.removeMds({ mdsId }, { timeoutMs: CALL_MS_MAX });
+      try {
+        await operator.removeMds({ mdsId }, { timeoutMs: CALL_MS_MAX });
+      } catch (error) {
+        // The attempt before this one did it after all.
+        if (failureOf(error)?.code !== "not_found") throw error;
+      }
     }
   }
 
