@@ -1,3 +1,4 @@
+import { storageError } from "../base/index.js";
 import type { Clock } from "../io/index.js";
 import type {
   Access,
@@ -139,8 +140,16 @@ export class InodeOperations {
     return this.#queries.readSymlink(ino, options);
   }
 
-  getXattr(ino: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<Uint8Array> {
-    return this.#queries.getXattr(ino, name, options);
+  /** Undefined: there is none of that name. */
+  findXattr(ino: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<Uint8Array | undefined> {
+    return this.#queries.findXattr(ino, name, options);
+  }
+
+  /** Fails with `no_such_attribute` if there is none of that name. */
+  async getXattr(ino: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<Uint8Array> {
+    const value = await this.findXattr(ino, name, options);
+    if (value === undefined) throw storageError("no_such_attribute");
+    return value;
   }
 
   listXattrs(ino: InodeNumber, options?: WaitOptions): Promise<readonly Uint8Array[]> {

@@ -107,23 +107,36 @@ export class MetadataQueries {
     });
   }
 
-  async getXattr(ino: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<Uint8Array> {
-    const known = this.#cache?.known?.inode(ino)?.xattrs.get(toLatin1(name));
-    if (known === null) throw storageError("no_such_attribute");
-    if (known !== undefined) return known;
-    if (isXattrName(name) && this.#hasNoXattrs(ino)) throw storageError("no_such_attribute");
+  /** Undefined: there is none of that name, which `ls -l` asks of every file. */
+  async findXattr(
+    ino: InodeNumber,
+    name: Uint8Array,
+    options?: WaitOptions,
+  ): Promise<Uint8Array | undefined> {
+    const known = this.#knownXattr(ino, name);
+    if (known !== undefined) return known ?? undefined;
     const query = { type: "getXattr", body: { ino, name } } as const;
-    if (this.#cache === undefined) return bodyOf(await this.#ask(query, options), "value").value;
-    return await this.#cache.asking(async (asked, kept) => {
+    const ask = async (): Promise<Uint8Array | undefined> => {
       try {
-        const { value } = bodyOf(await this.#ask(query, options), "value");
-        kept.keepXattr(asked, ino, name, value);
-        return value;
+        return bodyOf(await this.#ask(query, options), "value").value;
       } catch (error) {
-        if (failureOf(error)?.code === "no_such_attribute") kept.keepXattr(asked, ino, name, null);
-        throw error;
+        if (failureOf(error)?.code !== "no_such_attribute") throw error;
+        return undefined;
       }
+    };
+    if (this.#cache === undefined) return await ask();
+    return await this.#cache.asking(async (asked, kept) => {
+      const value = await ask();
+      kept.keepXattr(asked, ino, name, value ?? null);
+      return value;
     });
+  }
+
+  /** Without asking; null: there is none, undefined: that is not known. */
+  #knownXattr(ino: InodeNumber, name: Uint8Array): Uint8Array | null | undefined {
+    const kept = this.#cache?.known?.inode(ino)?.xattrs;
+    const known = kept === undefined || kept.size === 0 ? undefined : kept.get(toLatin1(name));
+    return known === undefined && isXattrName(name) && this.#hasNoXattrs(ino) ? null : known;
   }
 
   async listXattrs(ino: InodeNumber, options?: WaitOptions): Promise<readonly Uint8Array[]> {

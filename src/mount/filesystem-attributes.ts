@@ -136,14 +136,11 @@ export class AttributeRequests {
 
   async #getXattr(request: RequestOf<"getXattr">, signal: AbortSignal): Promise<FuseReply> {
     const { header, name, sizeBytes } = request;
+    if (!this.#state.behaviour.hasAcls && isAcl(name)) return NOT_HERE;
     const ino = inodeOf(header.nodeId);
-    try {
-      const value = await this.#ofInode(ino, this.#state.inodes.getXattr(ino, name, { signal }));
-      return sized(value, sizeBytes);
-    } catch (error) {
-      if (failureOf(error)?.code !== "no_such_attribute" || !isLabel(name)) throw error;
-      throw new ErrnoAnswer("EOPNOTSUPP", "files have no labels here", error);
-    }
+    const value = await this.#ofInode(ino, this.#state.inodes.findXattr(ino, name, { signal }));
+    if (value !== undefined) return sized(value, sizeBytes);
+    return isLabel(name) ? NOT_HERE : NO_SUCH_ATTRIBUTE;
   }
 
   async #listXattrs({ header, sizeBytes }: RequestOf<"listXattrs">, signal: AbortSignal): Promise<FuseReply> {
@@ -154,6 +151,7 @@ export class AttributeRequests {
 
   async #setXattr(request: RequestOf<"setXattr">, signal: AbortSignal): Promise<FuseReply> {
     const { header, name, value, flags, killSgid } = request;
+    if (!this.#state.behaviour.hasAcls && isAcl(name)) return NOT_HERE;
     if (value.length > XATTR_VALUE_BYTES_MAX) throw storageError("attribute_too_large");
     const ino = inodeOf(header.nodeId);
     const options = { signal, killSetgid: killSgid };
@@ -162,6 +160,7 @@ export class AttributeRequests {
   }
 
   async #removeXattr({ header, name }: RequestOf<"removeXattr">, signal: AbortSignal): Promise<FuseReply> {
+    if (!this.#state.behaviour.hasAcls && isAcl(name)) return NOT_HERE;
     await this.#state.existing(this.#state.inodes.removeXattr(inodeOf(header.nodeId), name, { signal }));
     return OK;
   }
@@ -217,6 +216,10 @@ function sized(value: Uint8Array, bufferBytes: number): FuseReply {
   return { type: "data", parts: [reply.value] };
 }
 
+/** Of a kind that there is none of, for any file: programs ask no further then. */
+const NOT_HERE: FuseReply = { type: "error", errno: "EOPNOTSUPP" };
+const NO_SUCH_ATTRIBUTE: FuseReply = { type: "error", errno: "ENODATA" };
+
 /** Names of the `trusted` namespace are shown to root only; the kernel leaves this to the file system. */
 function isForAll(name: Uint8Array): boolean {
   return !TRUSTED.every((byte, index) => name[index] === byte);
@@ -226,11 +229,19 @@ function isForAll(name: Uint8Array): boolean {
  * Of SELinux, which does not use those of a FUSE file system. `ls -l` asks for it, file by file unless it hears once that there
  * are none at all.
  */
-function isLabel(name: Uint8Array): boolean {
-  return name.length === LABEL.length && LABEL.every((byte, index) => name[index] === byte);
+const isLabel = (name: Uint8Array): boolean => isName(name, LABEL);
+
+/** The kernel keeps and changes these by itself, if the mount has them. */
+const isAcl = (name: Uint8Array): boolean => ACLS.some((acl) => isName(name, acl));
+
+function isName(name: Uint8Array, other: Uint8Array): boolean {
+  return name.length === other.length && other.every((byte, index) => name[index] === byte);
 }
 
 const LABEL = new TextEncoder().encode("security.selinux");
+const ACLS = ["system.posix_acl_access", "system.posix_acl_default"].map((name) =>
+  new TextEncoder().encode(name),
+);
 const TRUSTED = new TextEncoder().encode("trusted.");
 
 function xattrMode(flags: number): "any" | "create" | "replace" {

@@ -4,7 +4,7 @@ import type { InitWishes } from "./fuse-wire/init.js";
  * What we want of the kernel. Not its write-back cache: with it the kernel believes no size but its own, so that several
  * clients could not be coherent; small writes are gathered by the client library instead.
  */
-export const INIT_WISHES: InitWishes = {
+const ALL: InitWishes = {
   flags: [
     "asyncRead",
     "bigWrites",
@@ -31,3 +31,6 @@ export const INIT_WISHES: InitWishes = {
   backgroundMax: 64,
   congestionThreshold: 48,
 };
+
+export const initWishes = (hasAcls: boolean): InitWishes =>
+  hasAcls ? ALL : { ...ALL, flags: ALL.flags.filter((flag) => flag !== "posixAcl") };

@@ -14,7 +14,7 @@ import {
 import { DevFuse } from "./dev-fuse.js";
 import { MountedFileSystem } from "./filesystem.js";
 import { FuseConnection } from "./fuse-connection.js";
-import { INIT_WISHES } from "./init-wishes.js";
+import { initWishes } from "./init-wishes.js";
 import { givingUp } from "./interrupted.js";
 import { MOUNT_REQUESTS } from "./metrics.js";
 import type { MountConfig, MountOutcome } from "./mount-config.js";
@@ -102,7 +102,8 @@ async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Pro
   const { clock } = realWorld();
   const device = DevFuse.open();
   const times = new RequestTimes(clock, MOUNT_REQUESTS);
-  const connection = new FuseConnection(device, INIT_WISHES, log, givingUp(clock, processStatus), times);
+  const wishes = initWishes(config.hasAcls);
+  const connection = new FuseConnection(device, wishes, log, givingUp(clock, processStatus), times);
   const listener = new KernelListener(clock, log);
   const cluster = await connectCluster({
     cluster: config.clusterName,
@@ -119,10 +120,10 @@ async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Pro
     signal,
   });
   try {
-    const { uid, gid, mode, noatime, isReadOnly } = config;
+    const { uid, gid, mode, noatime, isReadOnly, hasAcls } = config;
     const fileSystem = new MountedFileSystem(
       { cluster, kernel: connection, listener, clock, log },
-      { rootOwner: { uid, gid, mode }, noatime, isReadOnly, directFlag: constants.O_DIRECT },
+      { rootOwner: { uid, gid, mode }, noatime, isReadOnly, hasAcls, directFlag: constants.O_DIRECT },
     );
     await mountFuse({
       source: config.source,
@@ -133,7 +134,7 @@ async function mount(config: MountConfig, log: Logger, signal: AbortSignal): Pro
     });
     connection.start(fileSystem);
     const agreed = await connection.agreed;
-    const isFar = await setReadahead(config.directory, INIT_WISHES.readaheadBytesMax);
+    const isFar = await setReadahead(config.directory, wishes.readaheadBytesMax);
     if (!isFar) log.info("the kernel reads ahead 128 KiB only");
     log.info("mounted", {
       source: config.source,

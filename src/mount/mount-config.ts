@@ -15,6 +15,8 @@ export interface MountConfig {
   readonly kernelOptions: readonly string[];
   readonly isReadOnly: boolean;
   readonly noatime: boolean;
+  /** Access control lists are kept, and decide. */
+  readonly hasAcls: boolean;
   /** Names and attributes of what nobody else knows are changed without waiting for the metadata servers. */
   readonly answersEarly: boolean;
   /** Owner and mode of the root directory as shown; undefined leaves them as they are. */

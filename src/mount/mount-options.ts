@@ -6,6 +6,8 @@ export interface MountOptions {
   readonly kernel: readonly string[];
   readonly isReadOnly: boolean;
   readonly noatime: boolean;
+  /** Access control lists are kept, and decide. */
+  readonly hasAcls: boolean;
   /** Every change is to be carried out when it is answered. */
   readonly isSynchronous: boolean;
   /** Shown in /proc/mounts in place of `pstorage://CLUSTER`. */
@@ -30,6 +32,9 @@ const FLAGS = new Set([
   ...["lazytime", "nolazytime", "sync", "async", "dirsync", "mand", "nomand", "silent", "loud"],
 ]);
 
+/** Of ours, as of other file systems. */
+const OWN_FLAGS = new Set(["acl", "noacl"]);
+
 /** For whoever reads fstab; nothing to us. */
 const IGNORED = new Set([
   ...["defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "_netdev", "nofail"],
@@ -48,6 +53,7 @@ type Valued = (typeof VALUED)[number];
 export function parseMountOptions(texts: readonly string[]): MountOptions {
   const kernel = new Map<string, true>();
   const values = new Map<Valued, string>();
+  let hasAcls = true;
   for (const option of texts.flatMap(splitOptions)) {
     const [name, value] = splitOnce(option);
     if (name.startsWith("x-") || name === "comment") continue;
@@ -55,6 +61,8 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
     if (FLAGS.has(option)) {
       kernel.delete(option);
       kernel.set(option, true);
+    } else if (OWN_FLAGS.has(option)) {
+      hasAcls = option === "acl";
     } else if (isValued(name)) {
       if (value === undefined || value === "") throw invalid(`the option ${name} needs a value`);
       values.set(name, value);
@@ -65,6 +73,7 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
     kernel: [...flags, ...ALWAYS],
     isReadOnly: flags.findLast((flag) => flag === "ro" || flag === "rw") === "ro",
     noatime: flags.findLast((flag) => /atime$/.test(flag) && !/diratime$|lazytime$/.test(flag)) === "noatime",
+    hasAcls,
     isSynchronous:
       flags.includes("dirsync") || flags.findLast((flag) => flag === "sync" || flag === "async") === "sync",
     sourceName: values.get("fsname"),

@@ -27,6 +27,8 @@ export interface MountBehaviour {
   readonly noatime: boolean;
   /** Nothing is changed, access times neither. */
   readonly isReadOnly: boolean;
+  /** Access control lists are kept, and decide; without them the permission bits alone do. */
+  readonly hasAcls: boolean;
   /** The bit of O_DIRECT among open flags; that of x86-64 by default. */
   readonly directFlag?: number | undefined;
 }

@@ -64,6 +64,7 @@ export async function planMount(host: Host, wish: MountWish): Promise<MountConfi
     kernelOptions: options.kernel,
     isReadOnly: options.isReadOnly,
     noatime: options.noatime,
+    hasAcls: options.hasAcls,
     answersEarly: !options.isSynchronous,
     uid: user === undefined ? undefined : await findUser(user),
     gid: group === undefined ? undefined : await findGroup(group),

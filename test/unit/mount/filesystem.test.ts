@@ -369,6 +369,23 @@ describe("attributes", () => {
     expect(await mount.ask("getXattr", nodeId, other)).toEqual(error("ENODATA"));
   });
 
+  test("without access control lists those of files are said not to be supported, whatever others have set", async () => {
+    const mount = await MountedWorld.start({ hasAcls: false });
+    const { nodeId } = await mount.create("f");
+    for (const text of ["system.posix_acl_access", "system.posix_acl_default"]) {
+      const name = bytesOf(text);
+      const value = bytesOf("acl");
+      expect(await mount.ask("getXattr", nodeId, { name, sizeBytes: 99 })).toEqual(error("EOPNOTSUPP"));
+      expect(await mount.ask("setXattr", nodeId, { name, value, flags: 0, killSgid: false })).toEqual(
+        error("EOPNOTSUPP"),
+      );
+      expect(await mount.ask("removeXattr", nodeId, { name })).toEqual(error("EOPNOTSUPP"));
+    }
+    expect(await mount.ask("getXattr", nodeId, { name: bytesOf("user.a"), sizeBytes: 9 })).toEqual(
+      error("ENODATA"),
+    );
+  });
+
   test("what the kernel does without is ENOSYS, and controls are ENOTTY", async () => {
     const mount = await MountedWorld.start();
     expect(await mount.ask("access", 1, { mask: 7 })).toEqual(error("ENOSYS"));

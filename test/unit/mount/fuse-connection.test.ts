@@ -6,7 +6,7 @@ import type { Delivery, FuseDevice, MessageConsumer } from "../../../src/mount/f
 import type { FileSystemRequest, FuseHandler } from "../../../src/mount/fuse-handler.js";
 import type { FuseReply } from "../../../src/mount/fuse-wire/replies.js";
 import type { ForgetItem } from "../../../src/mount/fuse-wire/requests.js";
-import { INIT_WISHES } from "../../../src/mount/init-wishes.js";
+import { initWishes } from "../../../src/mount/init-wishes.js";
 import { MOUNT_REQUESTS } from "../../../src/mount/metrics.js";
 import { memoryLogger, RequestTimes } from "../../../src/telemetry/index.js";
 import { ManualClock } from "../rpc/fake-channel.js";
@@ -126,7 +126,7 @@ function connected(minor = 45, times?: RequestTimes) {
   const kernel = new FakeKernel();
   const fileSystem = new SlowFileSystem();
   const log = memoryLogger();
-  const connection = new FuseConnection(kernel, INIT_WISHES, log, undefined, times);
+  const connection = new FuseConnection(kernel, initWishes(true), log, undefined, times);
   connection.start(fileSystem);
   kernel.send("init", 2, (message) => {
     message.writeUInt32LE(minor, 44);

@@ -22,6 +22,9 @@ describe("options of -o", () => {
     expect(parseMountOptions(["async,dirsync"]).isSynchronous).toBe(true);
     expect(parseMountOptions(["relatime,noatime,nodiratime"]).noatime).toBe(true);
     expect(parseMountOptions(["fsname=a,fsname=b"]).sourceName).toBe("b");
+    expect(parseMountOptions([]).hasAcls).toBe(true);
+    expect(parseMountOptions(["noacl,acl"]).hasAcls).toBe(true);
+    expect(parseMountOptions(["acl", "noacl"])).toMatchObject({ hasAcls: false, kernel: ALWAYS });
   });
 
   test("values may hold commas after a backslash, and equals signs", () => {

@@ -91,7 +91,7 @@ export class MountedWorld {
     });
     const fileSystem = new MountedFileSystem(
       { cluster: client, listener, kernel, clock, log: cluster.log },
-      { rootOwner: {}, noatime: false, isReadOnly: false, ...behaviour },
+      { rootOwner: {}, noatime: false, isReadOnly: false, hasAcls: true, ...behaviour },
     );
     return new MountedWorld(cluster, client, { kernel, listener, fileSystem });
   }
