@@ -30,6 +30,8 @@ export const LEVEL_OF = {
   levelLimit: 2,
   /** What a holder tells late of its writes moves `ctime` to the time of the last write, not to that of the telling. */
   reportedCtime: 2,
+  /** `mds.wd.inactive_tout` is refused if it leaves no time for a second heartbeat. */
+  heartbeatsWithin: 2,
 } as const;
 
 /** What was told, by a program that may know nothing of levels. */

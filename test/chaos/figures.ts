@@ -45,28 +45,38 @@ class Caller {
   readonly #call: () => Promise<unknown>;
   #isOver = false;
   #running: Promise<void>;
-  #longestMs = 0;
+  readonly #allMs: number[] = [];
 
   constructor(call: () => Promise<unknown>) {
     this.#call = call;
     this.#running = this.#run();
   }
 
-  /** The longest call, ms. Fails if one failed. */
-  async stop(): Promise<number> {
+  /** How long each call took, ms, ascending. Fails if one failed. */
+  async stop(): Promise<number[]> {
     this.#isOver = true;
     await this.#running;
-    return this.#longestMs;
+    return this.#allMs.sort((a, b) => a - b);
   }
 
   async #run(): Promise<void> {
     while (!this.#isOver) {
       const beganMs = performance.now();
       await this.#call();
-      this.#longestMs = Math.max(this.#longestMs, performance.now() - beganMs);
+      this.#allMs.push(performance.now() - beganMs);
       await pause(1);
     }
   }
+}
+
+/** How long the calls of each kind took while `trouble` was made, ms, ascending. */
+async function during(
+  calls: readonly (() => Promise<unknown>)[],
+  trouble: () => Promise<void>,
+): Promise<number[][]> {
+  const callers = calls.map((call) => new Caller(call));
+  await trouble();
+  return await Promise.all(callers.map((caller) => caller.stop()));
 }
 
 /** The longest call of each kind while `trouble` is made. */
@@ -74,10 +84,11 @@ async function longest(
   calls: readonly (() => Promise<unknown>)[],
   trouble: () => Promise<void>,
 ): Promise<number[]> {
-  const callers = calls.map((call) => new Caller(call));
-  await pause(CALM_MS);
-  await trouble();
-  return await Promise.all(callers.map((caller) => caller.stop()));
+  const all = await during(calls, async () => {
+    await pause(CALM_MS);
+    await trouble();
+  });
+  return all.map((ms) => ms.at(-1) ?? 0);
 }
 
 const row = (what: string, values: readonly number[]): void => {
@@ -166,9 +177,12 @@ async function copyAnew(harness: ClusterHarness, { fileSystem }: Cluster, gib: n
   await handle.close();
   await harness.until(({ chunks }) => chunks.healthy === chunks.total, "all is written");
   await harness.run(["set-config", "mds.wd.offline_tout=1000"]);
-  await harness.run(["set-config", "mds.wd.inactive_tout=1000"]);
   load();
-  const host = CS_COUNT;
+  await loseOne(harness, CS_COUNT, `${gib} GiB`);
+}
+
+/** A chunk server is lost, and comes back when all was copied. */
+async function loseOne(harness: ClusterHarness, host: number, what: string): Promise<void> {
   const { id } = await harness.lab.service("cs", host);
   await harness.lab.kill("cs", host);
   const isGone = await harness.until(
@@ -179,8 +193,35 @@ async function copyAnew(harness: ClusterHarness, { fileSystem }: Cluster, gib: n
   await harness.until(({ chunks }) => chunks.healthy === chunks.total && chunks.total > 0, "all is copied");
   const lost = isGone.chunks.total - isGone.chunks.healthy;
   const seconds = (performance.now() - beganMs) / 1000;
-  const what = `copying ${lost} chunks of ${CHUNK_BYTES / MIB} MiB anew, of ${gib} GiB, after a chunk server was lost`;
-  say(`| ${what} | ${seconds.toFixed(1)} s | ${load()} |`);
+  say(
+    `| copying ${lost} chunks of ${CHUNK_BYTES / MIB} MiB anew, of ${what}, after a chunk server was lost | ${seconds.toFixed(1)} s | ${load()} |`,
+  );
+}
+
+/** What users of a file notice of it: most calls, and the slowest one of a hundred. After `copyAnew`: what was lost is empty. */
+async function copyBeside(harness: ClusterHarness, handle: FileHandle, gib: number): Promise<void> {
+  const block = new Uint8Array(BLOCK_BYTES).fill(5);
+  const at = (): number => Math.floor(Math.random() * 256) * BLOCK_BYTES;
+  const calls = [() => handle.write(block, at()), () => handle.read(at(), BLOCK_BYTES)];
+  await harness.lab.startOne("cs", CS_COUNT);
+  await harness.until(
+    ({ chunks, chunkServers }) =>
+      chunks.healthy === chunks.total && chunkServers.every(({ status }) => status === "active"),
+    "all is whole again",
+  );
+  load();
+  const calm = await during(calls, () => pause(AWAY_MS));
+  const percentiles = (ms: readonly number[] = []): string =>
+    [0.5, 0.99].map((share) => (ms[Math.floor(ms.length * share)] ?? 0).toFixed(1)).join(" and ");
+  const tell = (kind: string, when: string, ms: readonly number[] | undefined): void =>
+    say(`| ${kind} of 4 KiB ${when}, median and 99th percentile | ${percentiles(ms)} ms | ${load()} |`);
+  const busy = await during(calls, () =>
+    loseOne(harness, CS_COUNT - 1, `${gib} GiB, beside readers and writers`),
+  );
+  for (const [index, kind] of ["write", "read"].entries()) {
+    tell(kind, "while nothing is copied", calm[index]);
+    tell(kind, "while the copies are made", busy[index]);
+  }
 }
 
 async function main(): Promise<void> {
@@ -196,7 +237,10 @@ async function main(): Promise<void> {
     if (only.includes("kill")) await chunkServerAway(harness, handle, "SIGKILL");
     if (only.includes("hang")) await chunkServerAway(harness, handle, "SIGSTOP");
     if (only.includes("leader")) await leaderAway(harness, cluster, handle);
-    if (only.includes("copy")) await copyAnew(harness, cluster, Number(flags.gib));
+    if (only.includes("copy")) {
+      await copyAnew(harness, cluster, Number(flags.gib));
+      await copyBeside(harness, handle, Number(flags.gib));
+    }
     await handle.close();
     await cluster.close();
   } finally {

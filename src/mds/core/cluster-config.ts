@@ -259,6 +259,9 @@ export function setConfig(context: Context, { name, value, expectedSequence }: S
     return fail("invalid", `there is no variable ${quote(name)}`);
   const refusal = refusalOf(limitedAt(level, name, definition), value);
   if (refusal !== undefined) return fail("invalid", `${name}: ${quote(value)} is not ${refusal}`);
+  const contradiction =
+    level < LEVEL_OF.heartbeatsWithin ? undefined : contradictionOf(context.tables, name, value);
+  if (contradiction !== undefined) return fail("invalid", contradiction);
   const sequence = context.tables.config.get(name)?.sequence ?? 0;
   if (expectedSequence !== undefined && expectedSequence !== sequence) {
     return fail("conflict", `${name} was changed meanwhile: its sequence is ${sequence}`);
@@ -282,6 +285,18 @@ const sinceLevel = (definition: Definition): number =>
 function limitedAt(level: number, name: string, definition: Definition): Definition {
   if (definition.kind !== "integer" || name !== "mds.inline.size") return definition;
   return { ...definition, max: inlineBytesMaxAt(level) };
+}
+
+/** A chunk server that may be silent for less than two heartbeats comes and goes all the time, and nobody is given a replica. */
+function contradictionOf(tables: Tables, name: string, value: string): string | undefined {
+  const isPeriod = name === "mds.wd.heartbeat_period";
+  if (!isPeriod && name !== "mds.wd.inactive_tout") return undefined;
+  const periodMs = isPeriod ? Number(value) : configNumber(tables, "mds.wd.heartbeat_period");
+  const silenceMs = isPeriod ? configNumber(tables, "mds.wd.inactive_tout") : Number(value);
+  if (silenceMs >= 2 * periodMs) return undefined;
+  return isPeriod
+    ? `${name}: ${value} is more than half of mds.wd.inactive_tout (${silenceMs}): set that first`
+    : `${name}: ${value} is less than twice mds.wd.heartbeat_period (${periodMs}): set that first`;
 }
 
 /** What the value should have been, or undefined if it is right. */

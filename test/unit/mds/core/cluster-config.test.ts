@@ -44,6 +44,28 @@ describe("a variable", () => {
   });
 });
 
+describe("how long a chunk server may be silent", () => {
+  const silence = "mds.wd.inactive_tout";
+  const period = "mds.wd.heartbeat_period";
+
+  test("is never less than two heartbeats", () => {
+    const world = new CoreWorld();
+    expect(set(world, silence, "1999")).toMatchObject({
+      failure: { code: "invalid", detail: expect.stringMatching(/less than twice mds.wd.heartbeat_period/) },
+    });
+    expect(codeOf(set(world, silence, "2000"))).toBe("done");
+    expect(set(world, period, "1001")).toMatchObject({
+      failure: { code: "invalid", detail: expect.stringMatching(/more than half of mds.wd.inactive_tout/) },
+    });
+    expect(codeOf(set(world, period, "500"))).toBe("done");
+    expect(codeOf(set(world, silence, "1000"))).toBe("done");
+  });
+
+  test("is anything at the first level, as for programs of that level", () => {
+    expect(codeOf(set(new CoreWorld({}), silence, "1000"))).toBe("done");
+  });
+});
+
 describe("refused, in one line, is", () => {
   test.each([
     ["no.such.thing", "1"],
