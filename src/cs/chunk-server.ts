@@ -14,6 +14,7 @@ import { BusyTime, type Logger, type MetricSample } from "../telemetry/index.js"
 import { CargoMeter } from "./cargo.js";
 import { Cleaner } from "./cleaner.js";
 import { ServiceLease } from "./core/service-lease.js";
+import { Courtesy } from "./courtesy.js";
 import { DamageTally } from "./damage-tally.js";
 import { type CsLimits, DEFAULT_LIMITS, type ReplicaEnvironment } from "./environment.js";
 import { LoadMeter } from "./load-meter.js";
@@ -226,6 +227,7 @@ export class ChunkServer {
       report: (chunkId, version, csId, code) => this.#report(chunkId, version, csId, code),
       damageFound: (chunkId, offset, outcome) => this.#damage.found(chunkId, offset, outcome),
       filled: (bytes) => load.filled(bytes),
+      courtesy: new Courtesy(() => load.unusedForMs),
       diskFailed: (code) => this.#diskFailed(code),
       takeRoom: (lengthBytes) => room.take(lengthBytes),
     };

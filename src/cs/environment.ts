@@ -3,6 +3,7 @@ import type { ChunkId, ChunkVersion, CsId } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { Logger } from "../telemetry/index.js";
 import type { CargoMeter } from "./cargo.js";
+import type { Courtesy } from "./courtesy.js";
 import type { MendOutcome } from "./mending.js";
 import type { SuccessorLinks } from "./successor-links.js";
 
@@ -45,6 +46,8 @@ export interface ReplicaEnvironment {
   readonly links: SuccessorLinks;
   readonly limits: CsLimits;
   readonly cargoMeter: CargoMeter;
+  /** Of what is copied to here. */
+  readonly courtesy: Courtesy;
   readonly log: Logger;
   /** Tells the MDS that a member of a chain failed. */
   report(chunkId: ChunkId, version: ChunkVersion, csId: CsId, code: FailureCode): void;

@@ -82,7 +82,7 @@ export class Filler {
     for (;;) {
       const region = this.#fill.next();
       if (region === undefined) return;
-      const isDone = await this.#untilDone(() => this.#fetch(region));
+      const isDone = await this.#untilDone(() => this.#inTurn(() => this.#fetch(region)));
       if (!isDone) {
         this.#fill.failed(region);
         return;
@@ -145,6 +145,11 @@ export class Filler {
       changedRegions: changedRegions && new Bitmap(changedRegions),
     });
     if (since !== undefined) await this.#filling.narrow();
+  }
+
+  /** With a single source left there is nothing more urgent. */
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    return this.#sources.length > 1 ? this.#env.courtesy.piece(act) : act();
   }
 
   async #fetch(region: number): Promise<void> {

@@ -35,6 +35,8 @@ export class LoadMeter {
   #latencyMsSum = 0;
   #latencyMsMax = 0;
   #endedCount = 0;
+  #clientDepth = 0;
+  #clientEndedMs = Number.NEGATIVE_INFINITY;
   #queueDepth = 0;
   #queueDepthMax = 0;
   /** Requests under way, added up over the time since the last load was taken. */
@@ -65,6 +67,11 @@ export class LoadMeter {
     return this.#queueDepth;
   }
 
+  /** Since the last request that was not for a copy, ms. */
+  get unusedForMs(): number {
+    return this.#clientDepth > 0 ? 0 : this.#clock.monotonicMs() - this.#clientEndedMs;
+  }
+
   /** Counts a request from now until it ends. */
   async measure<T>(
     request: MeasuredRequest,
@@ -72,12 +79,18 @@ export class LoadMeter {
     act: () => Promise<T>,
   ): Promise<T> {
     const startMs = this.#changeQueue(1);
+    if (!request.isFill) this.#clientDepth++;
     try {
       const result = await act();
       this.#count(request, bytes(result));
       return result;
     } finally {
-      const latencyMs = this.#changeQueue(-1) - startMs;
+      const endMs = this.#changeQueue(-1);
+      if (!request.isFill) {
+        this.#clientDepth--;
+        this.#clientEndedMs = endMs;
+      }
+      const latencyMs = endMs - startMs;
       this.times.end(kindOf(request), startMs);
       this.#endedCount++;
       this.#latencyMsSum += latencyMs;

@@ -6,6 +6,7 @@ import type { CargoMeter } from "./cargo.js";
 import { checkRequest } from "./check-request.js";
 import { Bitmap } from "./core/bitmap.js";
 import type { ServiceLease } from "./core/service-lease.js";
+import { Courtesy } from "./courtesy.js";
 import type { CsLimits, ReplicaEnvironment } from "./environment.js";
 import type { LoadMeter } from "./load-meter.js";
 import { answerOfRead, withoutHoles } from "./merge-blocks.js";
@@ -26,6 +27,8 @@ export class ChunkRequests {
   readonly #limits: CsLimits;
   readonly #cargoMeter: CargoMeter;
   readonly #backgroundReads: Slots;
+  /** Of what is copied from here. */
+  readonly #courtesy: Courtesy;
   readonly #takeRoom: (lengthBytes: number) => boolean;
   #isDraining = false;
 
@@ -44,6 +47,7 @@ export class ChunkRequests {
     this.#store = store;
     this.#load = load;
     this.#backgroundReads = new Slots(env.limits.backgroundReadsMax);
+    this.#courtesy = new Courtesy(() => load.unusedForMs);
     this.#takeRoom = env.takeRoom;
   }
 
@@ -114,7 +118,8 @@ export class ChunkRequests {
           : answerOfRead(stored, offset, lengthBytes);
         return { reply: { type: "data", body: { checksums } }, payload: bytes };
       });
-    return background ? await this.#backgroundReads.run(read) : await read();
+    if (!background) return await read();
+    return await this.#backgroundReads.run(() => this.#courtesy.piece(read));
   }
 
   async #describe(replica: Replica, body: DescribeChunk, deadlineMs: number): Promise<ChunkAnswer> {
