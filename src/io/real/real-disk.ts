@@ -97,7 +97,9 @@ export class RealDisk implements Disk {
   space(path: string, _label: string): Promise<DiskSpace> {
     return mapped(`statfs ${path}`, async () => {
       const { blocks, bavail, bsize } = await statfs(path);
-      return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+      // Network file systems claim to have what nobody can count.
+      const bytes = (count: number): number => Math.min(Number.MAX_SAFE_INTEGER, count * bsize);
+      return { totalBytes: bytes(blocks), freeBytes: bytes(bavail) };
     });
   }
 

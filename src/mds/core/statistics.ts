@@ -116,9 +116,12 @@ function logicalBytes(
   }
   if (domains.size < storage.replicasMinimum) return 0;
   // With fewer domains than wanted, chunks are written with what there is.
-  return capacityOf([...domains.values()], Math.min(storage.replicas, domains.size));
+  return countable(capacityOf([...domains.values()], Math.min(storage.replicas, domains.size)));
 }
 
+/** Each disk may claim to have as many bytes as can be counted. */
+const countable = (bytes: number): number => Math.min(Number.MAX_SAFE_INTEGER, bytes);
+
 function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+  return countable(values.reduce((total, value) => total + value, 0));
 }

@@ -51,6 +51,20 @@ describe("space", () => {
     });
   });
 
+  test("is never more than can be counted, whatever disks claim to have", () => {
+    const world = new ChunkWorld(3);
+    for (const server of [...world.tables.chunkServers.values()]) {
+      const bytes = Number.MAX_SAFE_INTEGER;
+      world.tables.chunkServers.put({ ...server, totalBytes: bytes, freeBytes: bytes }, server.csId);
+    }
+    for (const replicas of [1, 2, 3]) {
+      world.mutate(world.session(), "setStorage", { ino: ROOT_INODE, replicas, replicasMinimum: 1 });
+      const { tiers, ...space } = spaceStatus(world.tables);
+      for (const value of [...Object.values(space), tiers[0]?.totalBytes, tiers[0]?.freeBytes])
+        expect(value).toSatisfy(Number.isSafeInteger);
+    }
+  });
+
   test("is no more than the limit that was set", () => {
     const world = new ChunkWorld(3);
     world.apply({
