@@ -135,17 +135,36 @@ export interface ServiceName {
   readonly id: number;
 }
 
-/** If the service the cluster forgot was one of this host: stops its daemon, and starts it never again. */
+/**
+ * If the service the cluster forgot was one of this host: stops its daemon, and starts it never again. `hostCount` is how many
+ * of that kind the cluster knew on this host, that one among them; 0 if it was none of this host.
+ */
 export async function retireLocalService(
   files: HostFiles,
   { kind, clusterName, id }: ServiceName,
+  hostCount = 0,
 ): Promise<LocalService | undefined> {
-  const services = await localServices(files, kind);
-  const found = services.find((service) => service.clusterName === clusterName && service.id === id);
+  const services = (await localServices(files, kind)).filter(
+    (service) => service.clusterName === clusterName,
+  );
+  const found =
+    services.find((service) => service.id === id) ??
+    (services.length === hostCount ? await lostService(files, services, id) : undefined);
   if (found === undefined) return undefined;
   await stopService(files, found);
   await files.removeService(kind, found.directory);
   return found;
+}
+
+/** Of services that all are known to the cluster: the one whose directory is gone with its disk, if it can be no other. */
+async function lostService(
+  files: HostFiles,
+  services: readonly LocalService[],
+  id: number,
+): Promise<LocalService | undefined> {
+  const [lost, ...others] = services.filter((service) => service.id === 0);
+  if (lost === undefined || others.length > 0) return undefined;
+  return { ...lost, id, pid: await runningPid(files, lost, id) };
 }
 
 /** Has the daemon read its configuration and open its log anew. */

@@ -7,6 +7,7 @@ import type { Invocation } from "../../invocation.js";
 import { parseId } from "../../output.js";
 import { Progress } from "../../progress.js";
 import { retireLocalService } from "../../service-control.js";
+import { ownCredential } from "../../setup/own-credential.js";
 
 interface Flags {
   readonly wait?: boolean;
@@ -43,6 +44,7 @@ async function removeOne(invocation: Invocation, admin: Admin, csId: number, fla
     invocation.print(`CS#${csId} stays`);
     return;
   }
+  const hostCount = await countBeside(invocation, admin, csId);
   invocation.print(`Removing CS#${csId} ...`);
   let removal = await admin.removeChunkServer({ csId, force: flags.force === true, cancel: false });
   if (flags.wait === true) removal = await waitForIt(invocation, admin, csId, removal);
@@ -52,8 +54,17 @@ async function removeOne(invocation: Invocation, admin: Admin, csId: number, fla
   }
   invocation.print("done");
   const { clusterName } = invocation;
-  const retired = await retireLocalService(invocation.host.files, { kind: "cs", clusterName, id: csId });
+  const name = { kind: "cs", clusterName, id: csId } as const;
+  const retired = await retireLocalService(invocation.host.files, name, hostCount);
   if (retired !== undefined) invocation.print(`its directory ${retired.directory} may be deleted`);
+}
+
+/** How many chunk servers this host has, if that one is among them; else 0. */
+async function countBeside({ host, clusterName }: Invocation, admin: Admin, csId: number): Promise<number> {
+  const { hostId } = await ownCredential(host, clusterName);
+  const { chunkServers } = await admin.status();
+  const own = chunkServers.filter((server) => server.hostId === hostId && server.status !== "dropped");
+  return own.some((server) => server.csId === csId) ? own.length : 0;
 }
 
 async function waitForIt(
