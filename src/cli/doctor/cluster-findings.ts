@@ -186,6 +186,17 @@ function chunkFindings({ clusterName, chunks }: ClusterStatus): Finding[] {
   return findings.length > 0 ? findings : [ok("chunks", `all ${chunks.total} are where they should be`)];
 }
 
+/** A host that knows some metadata servers only finds nobody when those are away. `listed`: what its bs.list names. */
+export function listFindings(
+  { clusterName, mdsServers }: ClusterStatus,
+  listed: readonly string[],
+): Finding[] {
+  if (listed.length === 0 || listed.length >= mdsServers.length) return [];
+  const lacking = mdsServers.map(({ address }) => address).filter((address) => !listed.includes(address));
+  const text = `it lacks ${lacking.join(", ")}: this host finds nobody when the others are away`;
+  return [warn("bs.list", text, `pstorage -c ${clusterName} auth-node`)];
+}
+
 /** More than that between two clocks is confusing; more than the other breaks certificates. */
 const CLOCK_MS_WARN = 1000;
 const CLOCK_MS_FAIL = 60_000;

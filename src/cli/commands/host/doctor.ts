@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { failureOf } from "../../../base/index.js";
 import { openAdmin } from "../../cluster-access.js";
-import { clockFinding, clusterFindings } from "../../doctor/cluster-findings.js";
+import { clockFinding, clusterFindings, listFindings } from "../../doctor/cluster-findings.js";
 import { type Finding, fail } from "../../doctor/finding.js";
 import { hostFindings } from "../../doctor/host-findings.js";
 import type { Invocation } from "../../invocation.js";
@@ -31,7 +31,11 @@ async function clusterView({ host, clusterName }: Invocation): Promise<Finding[]
     try {
       const askedMs = host.world.clock.wallMs();
       const { wallMs } = await admin.status();
-      return [clockFinding(wallMs, askedMs, host.world.clock.wallMs()), ...clusterFindings(status)];
+      return [
+        clockFinding(wallMs, askedMs, host.world.clock.wallMs()),
+        ...listFindings(status, await host.files.bootstrapAddresses(clusterName)),
+        ...clusterFindings(status),
+      ];
     } finally {
       await close();
     }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { findingLines } from "../../../../src/cli/commands/host/doctor.js";
-import { clockFinding, clusterFindings } from "../../../../src/cli/doctor/cluster-findings.js";
+import { clockFinding, clusterFindings, listFindings } from "../../../../src/cli/doctor/cluster-findings.js";
 import type { ClusterStatus, CsStatus, MdsStatus } from "../../../../src/meta/index.js";
 
 const GB = 2 ** 30;
@@ -77,6 +77,16 @@ describe("what the doctor sees in a cluster", () => {
     expect(troubles({ mdsServers: behind })[0]).toContain("warn MDS#3: it is stale");
     const together = [mds(1), mds(2), mds(3, { address: "10.0.0.2:2610" })];
     expect(troubles({ mdsServers: together })[0]).toContain("3 metadata servers on 2 hosts");
+  });
+
+  test("metadata servers that bs.list does not name, if it names any", () => {
+    const found = (listed: readonly string[]): string[] =>
+      listFindings(status(), listed).map(({ severity, subject, text }) => `${severity} ${subject}: ${text}`);
+    expect(found(["10.0.0.1:2510"])).toEqual([
+      "warn bs.list: it lacks 10.0.0.2:2510, 10.0.0.3:2510: this host finds nobody when the others are away",
+    ]);
+    expect(found(["10.0.0.1:2510", "10.0.0.2:2510", "10.0.0.3:2510"])).toEqual([]);
+    expect(found([])).toEqual([]);
   });
 
   test("chunk servers that are silent, failed, or have found damage", () => {
