@@ -1,19 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Guide } from "./guide/guide.js";
 import { noPrivateMachines } from "./guide/private-machine.js";
-import { DRAFT_PAGES, PROVEN_PAGES } from "./guide/stories.js";
+import { STORIES } from "./guide/stories.js";
 import { ClusterDirectory } from "./harness.js";
 import { Machines } from "./ordeal/machines.js";
 import { TEST_MS } from "./ordeal/patience.js";
 
-/** Every command of these pages is typed on four machines, in the order of the pages. */
+/** Every command of the documents is typed on four machines, in the order of the pages. */
 
 vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
 const why = noPrivateMachines();
 if (why !== undefined) process.stderr.write(`skipped: ${why}\n`);
 
-const pages = process.env["PSTORAGE_TEST_DRAFTS"] === "1" ? [...PROVEN_PAGES, ...DRAFT_PAGES] : PROVEN_PAGES;
 let directory: ClusterDirectory;
 let machines: Machines;
 let guide: Guide;
@@ -35,7 +34,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(why !== undefined)("on four machines", () => {
-  test.each(pages)("what $page says works", async (story) => {
+  test.each(STORIES)("what $page says works", async (story) => {
     expect(isStuck, "the pages before have left the machines as they say").toBe(false);
     isStuck = true;
     await guide.read(story);
