@@ -47,6 +47,13 @@ export class RecoveredChunks {
       .map(({ csId }) => csId);
   }
 
+  /** There was time enough for servers that the metadata do not know, and all others are here or given up. */
+  get isEveryoneHeard(): boolean {
+    const { clock, beganMs, tables } = this.#leadership;
+    const ledMs = clock.monotonicMs() - beganMs;
+    return ledMs >= configNumber(tables, "mds.recovery.settle_time") && this.awaitedServers.length === 0;
+  }
+
   reported(csId: CsId, doubted: ReadonlyMap<ChunkId, DoubtReport>, orphans: readonly ChunkAt[]): void {
     this.forget(csId);
     this.#heard.add(csId);
@@ -70,7 +77,7 @@ export class RecoveredChunks {
   /** Confirms what can be confirmed, and lets orphans go whose time is over. */
   async round(): Promise<void> {
     if (epochOf(this.#leadership.tables) === 0) return;
-    const isEveryoneHeard = this.#isEveryoneHeard();
+    const { isEveryoneHeard } = this;
     if (isEveryoneHeard && !this.#wasEveryoneHeard) await this.#lookAtAll();
     this.#wasEveryoneHeard = isEveryoneHeard;
     await this.#confirm(isEveryoneHeard);
@@ -106,13 +113,6 @@ export class RecoveredChunks {
       });
       await Promise.all(steps);
     }
-  }
-
-  /** There was time enough for servers that the metadata do not know, and all others are here or given up. */
-  #isEveryoneHeard(): boolean {
-    const { clock, beganMs, tables } = this.#leadership;
-    const ledMs = clock.monotonicMs() - beganMs;
-    return ledMs >= configNumber(tables, "mds.recovery.settle_time") && this.awaitedServers.length === 0;
   }
 
   async #dropOrphans(): Promise<void> {

@@ -29,6 +29,7 @@ export async function recoveryReport(leadership: Leadership): Promise<RecoverySt
     missingFiles,
     orphanCount: recovered.orphanCount,
     orphansUntilMs: latest.wallMs + configNumber(tables, "mds.recovery.orphan_tout"),
+    isEveryoneHeard: recovered.isEveryoneHeard,
   };
 }
 
@@ -42,6 +43,7 @@ const NEVER: RecoveryStatus = {
   missingFiles: [],
   orphanCount: 0,
   orphansUntilMs: 0,
+  isEveryoneHeard: false,
 };
 
 interface Doubted {

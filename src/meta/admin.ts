@@ -352,4 +352,6 @@ export interface RecoveryStatus {
   readonly orphanCount: number;
   /** Until when those are kept. */
   readonly orphansUntilMs: number;
+  /** All who may have something were heard: what is missing is gone. An earlier MDS does not say so. */
+  readonly isEveryoneHeard: boolean;
 }

@@ -217,7 +217,7 @@ test(
     await expectKept();
     // The names of what was deleted in the lost time are back, and nothing else of it.
     await eventually("all servers are heard", async () =>
-      (await expectDone(["recovery"])).includes("  /kept/19"),
+      /Files with parts that nobody has:\n(?:.*\n)* {2}\/kept\/19$/m.test(await expectDone(["recovery"])),
     );
     await cluster.fileSystem.unlink("/kept/19");
     await expectDone(["fs", "rm", "-r", "/busy"]);

@@ -11013,6 +11013,8 @@ export interface RecoveryStatus {
   readonly orphanCount: number;
   /** Until when those are kept, ms since 1970. */
   readonly orphansUntilMs: number;
+  /** All who may have something were heard: what is missing is gone. An earlier MDS does not say so. */
+  readonly isEveryoneHeard: boolean;
 }
 
 function encodeRecoveryStatus(message: RecoveryStatus, writer: wire.Writer): void {
@@ -11045,6 +11047,9 @@ function encodeRecoveryStatus(message: RecoveryStatus, writer: wire.Writer): voi
   if (message.orphansUntilMs !== 0) {
     writer.uint32(73).double(message.orphansUntilMs);
   }
+  if (message.isEveryoneHeard) {
+    writer.uint32(80).bool(message.isEveryoneHeard);
+  }
 }
 
 function decodeRecoveryStatus(reader: wire.Reader): RecoveryStatus {
@@ -11057,6 +11062,7 @@ function decodeRecoveryStatus(reader: wire.Reader): RecoveryStatus {
   const $missingFiles: string[] = [];
   let $orphanCount = 0;
   let $orphansUntilMs = 0;
+  let $isEveryoneHeard = false;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -11090,6 +11096,9 @@ function decodeRecoveryStatus(reader: wire.Reader): RecoveryStatus {
       case 73:
         $orphansUntilMs = reader.double();
         break;
+      case 80:
+        $isEveryoneHeard = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -11104,6 +11113,7 @@ function decodeRecoveryStatus(reader: wire.Reader): RecoveryStatus {
     missingFiles: $missingFiles,
     orphanCount: $orphanCount,
     orphansUntilMs: $orphansUntilMs,
+    isEveryoneHeard: $isEveryoneHeard,
   };
 }
 
