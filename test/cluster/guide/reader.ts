@@ -41,7 +41,8 @@ export class Reader {
 
   /** Resolves when the command has ended; one that has no end is left when it has shown what it is for, and `during`. */
   async type(line: string, during: () => Promise<void> = pause): Promise<Typed> {
-    const argv = [...this.machine.enter, "bash", "-c", SHELL, "bash", line];
+    // A process that waited in between would die of Ctrl-C, before the program has said its last words.
+    const argv = [...this.machine.enter, "--no-fork", "bash", "-c", SHELL, "bash", line];
     const pty = new Pty({ rows: 50, columns: 200 }, argv, { ...process.env, TERM: "xterm", HOME: "/root" });
     const endless = ENDLESS.find((each) => each.line.test(line));
     let status: number | undefined;

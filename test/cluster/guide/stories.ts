@@ -404,6 +404,11 @@ const disaster: readonly Scene[] = [
   {
     begins: "pstorage -c stor1 set-config mds.recovery.orphan_tout=0",
     after: async (guide) => {
+      await guide.eventually(
+        1,
+        "pstorage -c stor1 recovery",
+        /Chunks in doubt: +0\n +nobody has anything of: +0$/m,
+      );
       await whole(guide);
       await guide.do(
         1,
