@@ -30,6 +30,8 @@ export const LEVEL_OF = {
   levelLimit: 2,
   /** What a holder tells late of its writes moves `ctime` to the time of the last write, not to that of the telling. */
   reportedCtime: 2,
+  /** That bytes became zeros is told by itself, and is a change as a write is. */
+  zeroed: 2,
   /** `mds.wd.inactive_tout` is refused if it leaves no time for a second heartbeat. */
   heartbeatsWithin: 2,
 } as const;

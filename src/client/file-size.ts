@@ -9,6 +9,7 @@ import {
   isLaterTime,
   type LeaseGrant,
   type RecallLease,
+  type ReportFile,
   type SettleResult,
   type Timestamp,
 } from "../meta/index.js";
@@ -41,6 +42,9 @@ export interface SizedFile {
   /** A write went on under a shared lease: others may have gone since. */
   readonly sharedWrite: () => void;
 }
+
+/** What is reported under a shared lease. */
+type Said = Omit<SizeReport, "mark"> & Pick<ReportFile, "zeroed">;
 
 /** Size and times that only this client knows are told to the MDS after this long. */
 const REPORT_MS = 3000;
@@ -128,18 +132,26 @@ export class FileSize {
    * truncated since. So the MDS is told of every such write, and of its time.
    */
   async noteWritten(end: number, signal: AbortSignal | undefined, writtenBytes = 0): Promise<void> {
+    await this.#note({ sizeBytes: end, writtenBytes }, signal);
+  }
+
+  /** The same of bytes that became zeros. They move no end: somebody may have truncated since it was looked for. */
+  async noteZeroed(signal: AbortSignal | undefined): Promise<void> {
+    await this.#note({ sizeBytes: 0, writtenBytes: 0, zeroed: true }, signal);
+  }
+
+  async #note(change: Omit<Said, "mtime">, signal: AbortSignal | undefined): Promise<void> {
     const { lease, sharedWrite } = this.#file;
     for (;;) {
       await lease.ready("write", signal);
       const { kind, sequence } = lease.grant;
       if (kind === "exclusive") {
-        this.wroteUpTo(end, writtenBytes);
+        this.wroteUpTo(change.sizeBytes, change.writtenBytes);
         return;
       }
       sharedWrite();
       // Also within the size as it is: others keep what they know of the file, and its data, until the MDS hears of it.
-      const report = { sizeBytes: end, mtime: this.#now(), writtenBytes };
-      if (await this.#send(sequence, report)) return;
+      if (await this.#send(sequence, { ...change, mtime: this.#now() })) return;
     }
   }
 
@@ -322,13 +334,11 @@ export class FileSize {
   }
 
   /** False if the lease of that sequence is not the present one any more: look how things are, and report again. */
-  async #send(
-    leaseSequence: number,
-    { sizeBytes, mtime, writtenBytes }: Omit<SizeReport, "mark">,
-  ): Promise<boolean> {
+  async #send(leaseSequence: number, { sizeBytes, mtime, writtenBytes, zeroed }: Said): Promise<boolean> {
     const { ino } = this.#file;
+    const said = { sizeBytes, mtime, writtenBytes, zeroed };
     const reporting = this.#world.session.mutate(
-      (id) => ({ type: "reportFile", body: { id, ino, leaseSequence, sizeBytes, mtime, writtenBytes } }),
+      (id) => ({ type: "reportFile", body: { id, ino, leaseSequence, ...said } }),
       { isBound: true },
     );
     const reply = await this.#underLease(leaseSequence, reporting);

@@ -215,8 +215,9 @@ export class OpenFile {
       const sizeBytes = await this.size(signal);
       const end = Math.min(offset + lengthBytes, sizeBytes);
       if (end > offset) await this.#content.zero(offset, end, signal);
-      const newEnd = keepSize ? end : offset + lengthBytes;
-      if (end > offset || newEnd > sizeBytes) await this.#size.noteWritten(newEnd, signal);
+      if (!keepSize && offset + lengthBytes > sizeBytes)
+        await this.#size.noteWritten(offset + lengthBytes, signal);
+      else if (end > offset) await this.#size.noteZeroed(signal);
     });
   }
 

@@ -256,6 +256,8 @@ export interface ReportFile {
   readonly ask?: number | undefined;
   /** So many bytes were written since the last report, those written twice counted twice. For the space it takes. */
   readonly writtenBytes?: number | undefined;
+  /** Bytes became zeros, which does not move the end, wherever it is: `sizeBytes` is 0. */
+  readonly zeroed?: boolean | undefined;
 }
 /**
  * Makes room for an append at the end of a file under a `shared` lease, where nobody else knows the end: the size grows

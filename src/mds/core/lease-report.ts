@@ -122,7 +122,7 @@ function takeOver(
 ): InodeRecord {
   if (lease !== "exclusive" && lease !== "shared") return inode;
   const sizeBytes = lease === "exclusive" ? report.sizeBytes : Math.max(inode.sizeBytes, report.sizeBytes);
-  const mtime = lease === "exclusive" ? report.mtime : sharedTime(inode.mtime, report);
+  const mtime = lease === "exclusive" ? report.mtime : sharedTime(context.tables, inode.mtime, report);
   const writtenBytes = writtenAfter(inode, sizeBytes, report.writtenBytes);
   const isNews = sizeBytes !== inode.sizeBytes || writtenBytes !== inode.writtenBytes;
   const isOfSameTime = isSameTime(mtime, inode.mtime);
@@ -132,8 +132,8 @@ function takeOver(
   return changeInode(context, inode, change, "nothing");
 }
 
-/** What a report says; `downgradeTo` as in `ReportFile`. */
-type Told = FileReport & Pick<ReportFile, "downgradeTo">;
+/** What a report says; the rest as in `ReportFile`. */
+type Told = FileReport & Pick<ReportFile, "downgradeTo" | "zeroed">;
 
 /**
  * A write sets both times to the same moment, and the holder has shown that already. What was changed since by others (mode,
@@ -201,11 +201,13 @@ export function checkSize(sizeBytes: number): void {
 
 /**
  * Under a shared lease time does not go back, whoever's clock it is from; and after a write, which says where it ended,
- * it is another one: so that nobody takes the data for unchanged.
+ * or that it was of zeros, it is another one: so that nobody takes the data for unchanged.
  */
-function sharedTime(before: Timestamp, { sizeBytes, mtime, downgradeTo }: Told): Timestamp {
+function sharedTime(tables: Tables, before: Timestamp, told: Told): Timestamp {
+  const { sizeBytes, mtime, downgradeTo } = told;
   const time = later(before, mtime);
-  if (time !== before || sizeBytes === 0 || downgradeTo !== undefined) return time;
+  const isZeroed = told.zeroed === true && levelOf(tables) >= LEVEL_OF.zeroed;
+  if (time !== before || (sizeBytes === 0 && !isZeroed) || downgradeTo !== undefined) return time;
   const isFull = before.nanos >= 999_999_999;
   return isFull ? { seconds: before.seconds + 1, nanos: 0 } : { ...before, nanos: before.nanos + 1 };
 }

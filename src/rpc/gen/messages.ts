@@ -12719,6 +12719,8 @@ export interface ReportFile {
   readonly ask?: number | undefined;
   /** So many bytes were written since the last report, those written twice counted twice. For the space it takes. */
   readonly writtenBytes?: number | undefined;
+  /** Bytes became zeros, wherever the end is. Below level 2 that is no news. */
+  readonly zeroed?: boolean | undefined;
 }
 
 function encodeReportFile(message: ReportFile, writer: wire.Writer): void {
@@ -12746,6 +12748,9 @@ function encodeReportFile(message: ReportFile, writer: wire.Writer): void {
   if (message.writtenBytes !== undefined) {
     writer.uint32(64).uint64(wire.safe(message.writtenBytes));
   }
+  if (message.zeroed !== undefined) {
+    writer.uint32(72).bool(message.zeroed);
+  }
 }
 
 function decodeReportFile(reader: wire.Reader): ReportFile {
@@ -12757,6 +12762,7 @@ function decodeReportFile(reader: wire.Reader): ReportFile {
   let $downgradeTo: string | undefined;
   let $ask: number | undefined;
   let $writtenBytes: number | undefined;
+  let $zeroed: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -12784,6 +12790,9 @@ function decodeReportFile(reader: wire.Reader): ReportFile {
       case 64:
         $writtenBytes = wire.uint64(reader);
         break;
+      case 72:
+        $zeroed = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -12797,6 +12806,7 @@ function decodeReportFile(reader: wire.Reader): ReportFile {
     downgradeTo: $downgradeTo,
     ask: $ask,
     writtenBytes: $writtenBytes,
+    zeroed: $zeroed,
   };
 }
 

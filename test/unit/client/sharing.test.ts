@@ -61,6 +61,19 @@ describe("two clients and one file", () => {
     expect(await world.run(bobHandle.read(0, 100))).toEqual(Uint8Array.of(1, 1, 1, 1, 1, 0, 0, 9));
   });
 
+  test("bytes that one zeroes while the other cuts the file off do not make it longer", async () => {
+    for (let delayMs = 0; delayMs < 4; delayMs += 0.25) {
+      const { world, ann, bob } = await twoClients();
+      const annHandle = await world.run(ann.fileSystem.open("/f", writing));
+      const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
+      await world.run(annHandle.write(new Uint8Array(8192).fill(1), 0));
+      const zeroing = bobHandle.punch(0, 4096);
+      await world.pass(delayMs);
+      await world.run(Promise.all([zeroing, annHandle.truncate(5)]));
+      expect(await world.run(annHandle.size()), `cut ${delayMs} ms later`).toBe(5);
+    }
+  });
+
   test("a write while the lease is being recalled is neither lost nor seen half", async () => {
     const { world, ann, bob } = await twoClients();
     const handle = await world.run(ann.fileSystem.open("/f", writing));

@@ -109,6 +109,16 @@ describe("reports", () => {
     assert.equal(world.stat(ino).changeCount, changeCount);
   });
 
+  test("that bytes became zeros is a change, and moves no end", () => {
+    world.open(ann, ino, "write");
+    world.report(ann, ino, 5000, "shared");
+    const { mtime } = world.stat(ino);
+    const body = { ino, leaseSequence: sequenceOf(ann), sizeBytes: 0, mtime: { seconds: 1, nanos: 0 } };
+    world.mutate(ann, "reportFile", { ...body, zeroed: true });
+    const next = { ...mtime, nanos: mtime.nanos + 1 };
+    assert.deepEqual([world.stat(ino).sizeBytes, world.stat(ino).mtime], [5000, next]);
+  });
+
   test("an old sequence, a closed file, and nonsense are refused", () => {
     const { sequence } = world.open(ann, ino, "read");
     world.open(ann, ino, "write");
