@@ -118,6 +118,8 @@ export class FreshWorkload implements Workload {
   }
 
   async #write(actor: Actor, register: Register, times: number): Promise<void> {
+    // Whoever writes next to it would take for safe what was lost.
+    if (register.isOver) return;
     register.isBeingWritten = true;
     // What a dying writer began may come late; nobody goes on from there.
     actor.node.host.onDeath(() => {
