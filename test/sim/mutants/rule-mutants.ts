@@ -195,4 +195,18 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     replace: "levelOf(context.tables) < 0 * LEVEL_OF.reportedCtime",
     test: "test/golden/log.test.ts",
   },
+  {
+    name: "a hole moves the end of a file to where it was",
+    file: "src/client/open-file.ts",
+    find: "      else if (end > offset) await this.#size.noteZeroed(signal);",
+    replace: "      else if (end > offset) await this.#size.noteWritten(end, signal);",
+    test: "test/unit/client/sharing.test.ts",
+  },
+  {
+    name: "that bytes became zeros is no change",
+    file: "src/mds/core/lease-report.ts",
+    find: "told.zeroed === true && levelOf",
+    replace: "told.zeroed === undefined && levelOf",
+    test: "test/unit/mds/core/lease-reports.test.ts",
+  },
 ];
