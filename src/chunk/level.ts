@@ -32,6 +32,8 @@ export const LEVEL_OF = {
   reportedCtime: 2,
   /** That bytes became zeros is told by itself, and is a change as a write is. */
   zeroed: 2,
+  /** A write that a truncation cut off does not make the file longer. */
+  cutVersions: 2,
   /** `mds.wd.inactive_tout` is refused if it leaves no time for a second heartbeat. */
   heartbeatsWithin: 2,
 } as const;

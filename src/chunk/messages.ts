@@ -162,7 +162,7 @@ export interface ChunkDescription {
 
 export type ChunkReply =
   /** Of write, zero, sync, forward. */
-  | { readonly type: "done"; readonly body: Record<string, never> }
+  | { readonly type: "done"; readonly body: ChunkDone }
   /** Of read, with payload. */
   | { readonly type: "data"; readonly body: { readonly checksums: Checksums } }
   | { readonly type: "description"; readonly body: ChunkDescription }
@@ -172,6 +172,11 @@ export type ChunkReply =
   | { readonly type: "place"; readonly body: { readonly offset: number } }
   /** Of locate. */
   | { readonly type: "location"; readonly body: ChunkLocation };
+
+export interface ChunkDone {
+  /** Of a repeated write: it was carried out before, under that version. Absent: under the one of the request. */
+  readonly carriedVersion?: ChunkVersion | undefined;
+}
 
 /**
  * Moves a replica to a new incarnation: from then on it refuses older requests. Repeating it changes nothing.

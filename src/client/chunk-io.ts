@@ -23,7 +23,7 @@ import type { FileLease } from "./file-lease.js";
 import { firstAnswer } from "./hedge.js";
 import type { LocalReads } from "./local-reads.js";
 import { throwIfAborted } from "./waiting.js";
-import { type WriteBatch, WriteBatches } from "./write-batches.js";
+import { type Sent, type WriteBatch, WriteBatches } from "./write-batches.js";
 import type { WriteNumbers } from "./write-numbers.js";
 
 export interface ChunkIoWorld {
@@ -163,16 +163,16 @@ export class ChunkIo {
     signal?: AbortSignal,
     use: WriteUse = "write",
     isDurable = false,
-  ): Promise<boolean> {
+  ): Promise<Sent> {
     const checksums = checksumsOf(bytes, slice.offsetInChunk);
-    const alone = (): Promise<boolean> =>
+    const alone = (): Promise<Sent> =>
       this.#change(slice.index, bytes, use, signal, (target, id) => ({
         type: "write",
         body: { offset: slice.offsetInChunk, checksums, isDurable, ...target, ...id },
       }));
     const mayJoin = this.#world.level.has("writeExtents") && WriteBatches.mayJoin(slice);
     if (signal !== undefined || isDurable || !mayJoin) return alone();
-    const together = ({ extents, payload, checksums: sums, name }: WriteBatch): Promise<boolean> =>
+    const together = ({ extents, payload, checksums: sums, name }: WriteBatch): Promise<Sent> =>
       this.#change(
         slice.index,
         payload,
@@ -227,7 +227,7 @@ export class ChunkIo {
     }
   }
 
-  /** Carries out a write at the head of the chain, under one name however often it must be sent. True if it was sent once. */
+  /** Carries out a write at the head of the chain, under one name however often it must be sent. */
   async #change(
     index: number,
     payload: Uint8Array,
@@ -235,7 +235,7 @@ export class ChunkIo {
     signal: AbortSignal | undefined,
     make: (target: Target, id: WriteId) => ChunkRequest,
     name = this.#world.numbers.begin(),
-  ): Promise<boolean> {
+  ): Promise<Sent> {
     const progress = newProgress();
     try {
       for (;;) {
@@ -255,8 +255,9 @@ export class ChunkIo {
           const { chunkId, version } = known.map;
           const request = make({ chunkId, version }, name.now());
           // Not given up while it is on its way: it might arrive when the lease is somebody else's.
-          await this.#server(head).call({ request, payload }, payload.length, IO_MS);
-          return progress.attempt === 0;
+          const { reply } = await this.#server(head).call({ request, payload }, payload.length, IO_MS);
+          const carried = reply.type === "done" ? (reply.body.carriedVersion ?? version) : version;
+          return { isFirstTry: progress.attempt === 0, chunkId, version: carried };
         } catch (error) {
           failure = error;
         } finally {

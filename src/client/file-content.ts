@@ -1,6 +1,6 @@
 import { type StorageError, storageError } from "../base/index.js";
 import { IO_BYTES_MAX, sliceRange, WRITE_BYTES_MAX } from "../chunk/index.js";
-import type { Attributes } from "../meta/index.js";
+import type { Attributes, WrittenChunk } from "../meta/index.js";
 import type { BlockCache } from "./block-cache.js";
 import type { CacheListener } from "./cache-listener.js";
 import { ChunkIo, type ChunkIoFile, type ChunkIoWorld } from "./chunk-io.js";
@@ -66,7 +66,7 @@ export class FileContent {
       {
         ino: file.chunks.ino,
         store: ({ offset, bytes }, isDurable) =>
-          this.#store(offset, bytes, undefined, "writeBack", isDurable),
+          this.#store(offset, bytes, undefined, "writeBack", isDurable).then(({ isFirstTry }) => isFirstTry),
         landed: (begin, end) => this.#changed(begin, end),
       },
     );
@@ -319,33 +319,35 @@ export class FileContent {
   async #writeThrough(offset: number, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     await this.drain(offset, offset + bytes.length, signal);
     const end = offset + bytes.length;
-    await this.#store(offset, bytes, signal, "write").finally(() => this.#changed(offset, end));
-    await this.#file.size.noteWritten(end, signal, bytes.length);
+    const stored = await this.#store(offset, bytes, signal, "write").finally(() =>
+      this.#changed(offset, end),
+    );
+    await this.#file.size.noteWritten(end, signal, bytes.length, stored.written);
   }
 
-  /** True if each message was sent once only: nobody will look at the bytes any more. */
+  /** `isFirstTry`: each message was sent once only, nobody will look at the bytes any more. */
   async #store(
     offset: number,
     bytes: Uint8Array,
     signal: AbortSignal | undefined,
     use: "write" | "writeBack",
     isDurable = false,
-  ): Promise<boolean> {
+  ): Promise<{ readonly isFirstTry: boolean; readonly written: readonly WrittenChunk[] }> {
     const { syncs } = this.#file;
     const messageBytesMax = this.#level.has("longWrites") ? WRITE_BYTES_MAX : IO_BYTES_MAX;
-    const firstTries = await allDone(
+    const all = await allDone(
       ioSlices(offset, bytes.length, this.#file.chunkBytes(), messageBytesMax).map(async (slice) => {
         const part = bytes.subarray(slice.offsetInRequest, slice.offsetInRequest + slice.lengthBytes);
         const mark = syncs.markOf(slice.index);
-        const isFirstTry = await this.#io.write(slice, part, signal, use, isDurable);
+        const sent = await this.#io.write(slice, part, signal, use, isDurable);
         // What was acknowledged meanwhile may have come to the servers later than this.
         const isCovered = isDurable && syncs.markOf(slice.index) === mark;
         if (!isCovered) syncs.wrote(slice.index);
         else if (mark !== undefined) syncs.synced({ index: slice.index, mark });
-        return isFirstTry;
+        return { ...sent, endBytes: offset + slice.offsetInRequest + slice.lengthBytes };
       }),
     ).catch((error) => this.#unclear(error));
-    return firstTries.every(Boolean);
+    return { isFirstTry: all.every(({ isFirstTry }) => isFirstTry), written: all };
   }
 
   /** The bytes of the range are others now. */

@@ -12,6 +12,8 @@ import {
   type ReportFile,
   type SettleResult,
   type Timestamp,
+  WRITTEN_CHUNKS_MAX,
+  type WrittenChunk,
 } from "../meta/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { checkRange } from "./core/file-range.js";
@@ -44,7 +46,14 @@ export interface SizedFile {
 }
 
 /** What is reported under a shared lease. */
-type Said = Omit<SizeReport, "mark"> & Pick<ReportFile, "zeroed">;
+type Said = Omit<SizeReport, "mark"> & Pick<ReportFile, "zeroed"> & Partial<Pick<ReportFile, "written">>;
+
+/** Those that decide about the end, if there are more than may be told. */
+const farthest = (reached: readonly WrittenChunk[]): WrittenChunk[] =>
+  reached
+    .map(({ chunkId, version, endBytes }) => ({ chunkId, version, endBytes }))
+    .sort((a, b) => b.endBytes - a.endBytes)
+    .slice(0, WRITTEN_CHUNKS_MAX);
 
 /** Size and times that only this client knows are told to the MDS after this long. */
 const REPORT_MS = 3000;
@@ -131,8 +140,13 @@ export class FileSize {
    * exclusive lease, at the MDS under a shared one. What the MDS said of the size before is no help: somebody may have
    * truncated since. So the MDS is told of every such write, and of its time.
    */
-  async noteWritten(end: number, signal: AbortSignal | undefined, writtenBytes = 0): Promise<void> {
-    await this.#note({ sizeBytes: end, writtenBytes }, signal);
+  async noteWritten(
+    end: number,
+    signal: AbortSignal | undefined,
+    writtenBytes = 0,
+    reached: readonly WrittenChunk[] = [],
+  ): Promise<void> {
+    await this.#note({ sizeBytes: end, writtenBytes, written: farthest(reached) }, signal);
   }
 
   /** The same of bytes that became zeros. They move no end: somebody may have truncated since it was looked for. */
@@ -230,7 +244,7 @@ export class FileSize {
       const reply = await this.#world.session.mutate(
         (id) => ({
           type: "reportFile",
-          body: { id, ino, leaseSequence, sizeBytes, mtime, writtenBytes, downgradeTo, ask },
+          body: { id, ino, leaseSequence, sizeBytes, mtime, writtenBytes, downgradeTo, ask, written: [] },
         }),
         { isBound: true, urgency: "urgent" },
       );
@@ -334,9 +348,12 @@ export class FileSize {
   }
 
   /** False if the lease of that sequence is not the present one any more: look how things are, and report again. */
-  async #send(leaseSequence: number, { sizeBytes, mtime, writtenBytes, zeroed }: Said): Promise<boolean> {
+  async #send(
+    leaseSequence: number,
+    { sizeBytes, mtime, writtenBytes, zeroed, written = [] }: Said,
+  ): Promise<boolean> {
     const { ino } = this.#file;
-    const said = { sizeBytes, mtime, writtenBytes, zeroed };
+    const said = { sizeBytes, mtime, writtenBytes, zeroed, written };
     const reporting = this.#world.session.mutate(
       (id) => ({ type: "reportFile", body: { id, ino, leaseSequence, ...said } }),
       { isBound: true },

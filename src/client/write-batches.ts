@@ -1,4 +1,12 @@
-import { BLOCK_BYTES, type ChunkSlice, type Extent, overlap, WRITE_BYTES_MAX } from "../chunk/index.js";
+import {
+  BLOCK_BYTES,
+  type ChunkId,
+  type ChunkSlice,
+  type ChunkVersion,
+  type Extent,
+  overlap,
+  WRITE_BYTES_MAX,
+} from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { WriteName, WriteNumbers } from "./write-numbers.js";
 
@@ -24,10 +32,18 @@ export interface SmallWrite extends Extent {
   readonly checksums: Uint8Array;
 }
 
-/** How writes of a lane are sent. True: each message was sent once. */
+/** How a write was carried out. */
+export interface Sent {
+  /** Its message was sent once only. */
+  readonly isFirstTry: boolean;
+  readonly chunkId: ChunkId;
+  readonly version: ChunkVersion;
+}
+
+/** How writes of a lane are sent. */
 export interface Senders {
-  readonly alone: () => Promise<boolean>;
-  readonly together: (batch: WriteBatch) => Promise<boolean>;
+  readonly alone: () => Promise<Sent>;
+  readonly together: (batch: WriteBatch) => Promise<Sent>;
 }
 
 /**
@@ -54,7 +70,7 @@ export class WriteBatches {
   }
 
   /** `laneName` names the chunk, and what else must be the same for all of a batch. */
-  async write(laneName: string, write: SmallWrite, { alone, together }: Senders): Promise<boolean> {
+  async write(laneName: string, write: SmallWrite, { alone, together }: Senders): Promise<Sent> {
     const known = this.#lanes.get(laneName);
     if (known !== undefined) return await known.join(write, together);
     const lane = new Lane(this.#clock, this.#numbers, () => this.#lanes.delete(laneName));
@@ -68,7 +84,7 @@ interface Waiting {
   /** It was accepted under this session, and is carried out under no other. */
   readonly name: WriteName;
   readonly together: Senders["together"];
-  readonly resolve: (isFirstTry: boolean) => void;
+  readonly resolve: (sent: Sent) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -88,7 +104,7 @@ class Lane {
   }
 
   /** Sends a message of so many writes. */
-  async fly(count: number, send: () => Promise<boolean>): Promise<boolean> {
+  async fly(count: number, send: () => Promise<Sent>): Promise<Sent> {
     this.#flights.push(count);
     try {
       return await send();
@@ -102,7 +118,7 @@ class Lane {
     }
   }
 
-  join(write: SmallWrite, together: Senders["together"]): Promise<boolean> {
+  join(write: SmallWrite, together: Senders["together"]): Promise<Sent> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ write, name: this.#numbers.begin(), together, resolve, reject });
       this.#sendCompany();
@@ -137,8 +153,8 @@ class Lane {
       members.map(({ write }) => write),
     );
     this.fly(members.length, () => first.together(batch)).then(
-      (isFirstTry) => {
-        for (const { resolve } of members) resolve(isFirstTry);
+      (sent) => {
+        for (const { resolve } of members) resolve(sent);
       },
       (error: unknown) => {
         for (const { reject } of members) reject(error);

@@ -244,7 +244,11 @@ export class Replica {
       if (!this.#chain.holds(changeId)) this.#cargoes.unload(changeId);
       return effects;
     });
-    return answer.then(replyOf);
+    return answer.then((ended) => {
+      const carriedVersion = this.#chain.writes.versionOf(submission.writeId);
+      if (ended.type !== "done" || carriedVersion === undefined) return replyOf(ended);
+      return { type: "done", body: { carriedVersion } };
+    });
   }
 
   #checkReadable(version: number): void {

@@ -258,7 +258,18 @@ export interface ReportFile {
   readonly writtenBytes?: number | undefined;
   /** Bytes became zeros, which does not move the end, wherever it is: `sizeBytes` is 0. */
   readonly zeroed?: boolean | undefined;
+  /** What a write reached under a shared lease, in each chunk that it was in; `sizeBytes` is the farthest. At most `WRITTEN_CHUNKS_MAX`. */
+  readonly written: readonly WrittenChunk[];
 }
+/** What a truncation has cut off since does not make the file longer: it carried the chunk to a later version. */
+export interface WrittenChunk {
+  readonly chunkId: ChunkId;
+  /** Under which the chunk servers carried it out. */
+  readonly version: ChunkVersion;
+  /** In the file. */
+  readonly endBytes: number;
+}
+export const WRITTEN_CHUNKS_MAX = 256;
 /**
  * Makes room for an append at the end of a file under a `shared` lease, where nobody else knows the end: the size grows
  * at once, and the answer says where the room begins. Rooms never overlap, whoever asks. Until the bytes are written

@@ -52,7 +52,8 @@ export class ReplicaChain {
   #link: ChainLink;
 
   readonly #gate = new RangeGate();
-  readonly #ids = new WriteIds();
+  /** Of clients. */
+  readonly writes = new WriteIds();
   /** Changes that the gate let pass before their regions were marked. */
   readonly #admitted = new Set<number>();
   /** Everything that is not released: waiting for its place, or in the log. */
@@ -115,13 +116,13 @@ export class ReplicaChain {
 
   /** A client's change arrives at the head. The id is a new one; `holds` says whether it became a change. */
   submit(changeId: number, submission: Submission, requestId: number): ChainEffect[] {
-    const known = this.#ids.find(submission.writeId);
+    const known = this.writes.find(submission.writeId);
     if (known !== undefined) return this.#repeat(known, requestId);
     if (this.#changes.size >= CHANGE_COUNT_MAX) {
       this.#out.fail(requestId, { code: "busy", detail: "too many writes of this chunk are on their way" });
       return this.#out.take();
     }
-    this.#ids.note(submission.writeId, changeId);
+    this.writes.note(submission.writeId, changeId);
     this.#admit(changeId, submission, requestId);
     return this.#out.take();
   }
@@ -241,6 +242,7 @@ export class ReplicaChain {
     const wasHead = this.isHead;
     this.#dropUnordered({ code: "stale_map", detail: `version ${install.version} was installed` });
     this.#endHandover();
+    this.writes.close(this.#version);
     this.#version = install.version;
     this.#chain = install.chain;
     this.#refusal = undefined;
@@ -327,7 +329,7 @@ export class ReplicaChain {
     const change = this.#newChange(changeId, { writeId, kind, offset, lengthBytes, extents });
     change.endBytes = forward.endBytes;
     this.#log.receive(change, forward.epoch, forward.order);
-    if (sessionId !== 0) this.#ids.note(writeId, change.id);
+    if (sessionId !== 0) this.writes.note(writeId, change.id);
     this.#join(change, requestId);
     this.#out.push({ type: "mark", change });
     if (this.#gate.enter(change.id, "change", change)) this.#admitted.add(change.id);
@@ -439,7 +441,7 @@ export class ReplicaChain {
   #drop(change: Change, answer: ChainAnswer): void {
     assert(change.order === 0, "what is in order cannot be dropped");
     this.#changes.delete(change.id);
-    this.#ids.forget(change.writeId);
+    this.writes.forget(change.writeId);
     for (const requestId of change.waiters) this.#out.answer(requestId, answer);
     this.#out.push({ type: "release", change });
     this.#begin(this.#gate.leave(change.id));

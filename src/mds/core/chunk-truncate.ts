@@ -1,9 +1,11 @@
-import type { ChunkId } from "../../chunk/index.js";
+import { type ChunkId, LEVEL_OF } from "../../chunk/index.js";
 import type { InodeNumber } from "../../meta/index.js";
+import { putChunk } from "./chunk-index.js";
 import { takeStep } from "./chunk-step.js";
 import { cutOff } from "./chunk-sweep.js";
 import { chunkAt, dropChunk } from "./chunks.js";
 import type { Context } from "./context.js";
+import { levelOf } from "./levels.js";
 import type { ChunkRecord, InodeRecord } from "./records.js";
 
 /** Point reads of one command, in either direction from the new end; beyond that the background goes on. */
@@ -32,8 +34,14 @@ export function truncateChunks(
   const isShared = hasSharers(context, ino);
   const whole = isShared ? cutShared(context, inode, firstIndex) : dropFrom(context, inode, firstIndex);
   if (boundary === undefined) return whole;
-  takeStep(context, boundary, { truncateBytes: offset });
+  cut(context, boundary, offset);
   return [boundary.chunkId, ...whole];
+}
+
+function cut(context: Context, record: ChunkRecord, truncateBytes: number): void {
+  const next = takeStep(context, record, { truncateBytes });
+  if (levelOf(context.tables) >= LEVEL_OF.cutVersions)
+    putChunk(context, { ...next, cutVersion: next.version });
 }
 
 /** Somebody besides the one who truncates may have maps: an exclusive lease has no others beside it. */
@@ -45,7 +53,7 @@ function hasSharers({ tables }: Context, ino: InodeNumber): boolean {
 function cutShared(context: Context, inode: InodeRecord, firstIndex: number): readonly ChunkId[] {
   const found = chunksFrom(context, inode, firstIndex);
   if (!isAll(context, inode, firstIndex, found)) cutOff(context, inode.ino, firstIndex + READS_MAX);
-  for (const record of found) takeStep(context, record, { truncateBytes: 0 });
+  for (const record of found) cut(context, record, 0);
   return found.map(({ chunkId }) => chunkId);
 }
 

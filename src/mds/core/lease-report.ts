@@ -14,6 +14,7 @@ import {
   type SessionId,
   type Timestamp,
   timestampOf,
+  WRITTEN_CHUNKS_MAX,
 } from "../../meta/index.js";
 import { allocateChunk as allocate } from "./chunks.js";
 import type { Outcome } from "./command.js";
@@ -34,6 +35,8 @@ export function reportFile(context: Context, sessionId: SessionId, body: ReportF
   checkTime(body.mtime);
   checkSize(body.sizeBytes);
   if (body.writtenBytes !== undefined) checkWritten(body.writtenBytes);
+  if (body.written.length > WRITTEN_CHUNKS_MAX) throw storageError("invalid", "too many chunks at once");
+  for (const { endBytes } of body.written) checkSize(endBytes);
   if (body.downgradeTo !== undefined) checkDowngrade(open, body.downgradeTo);
   const inode = fileOf(context.tables, body.ino);
   const after = takeOver(context, inode, open.lease, body, {});
@@ -121,7 +124,10 @@ function takeOver(
   inline: Pick<InodeRecord, "inlineBytes">,
 ): InodeRecord {
   if (lease !== "exclusive" && lease !== "shared") return inode;
-  const sizeBytes = lease === "exclusive" ? report.sizeBytes : Math.max(inode.sizeBytes, report.sizeBytes);
+  const sizeBytes =
+    lease === "exclusive"
+      ? report.sizeBytes
+      : Math.max(inode.sizeBytes, reachedBytes(context.tables, report));
   const mtime = lease === "exclusive" ? report.mtime : sharedTime(context.tables, inode.mtime, report);
   const writtenBytes = writtenAfter(inode, sizeBytes, report.writtenBytes);
   const isNews = sizeBytes !== inode.sizeBytes || writtenBytes !== inode.writtenBytes;
@@ -133,7 +139,18 @@ function takeOver(
 }
 
 /** What a report says; the rest as in `ReportFile`. */
-type Told = FileReport & Pick<ReportFile, "downgradeTo" | "zeroed">;
+type Told = FileReport & Partial<Pick<ReportFile, "downgradeTo" | "zeroed" | "written">>;
+
+/** How far a write reaches, without what a truncation has cut off before the metadata servers heard of it. */
+function reachedBytes(tables: Tables, { sizeBytes, written = [] }: Told): number {
+  if (written.length === 0 || levelOf(tables) < LEVEL_OF.cutVersions) return sizeBytes;
+  const ends = written.map(({ chunkId, version, endBytes }) => {
+    const chunk = tables.chunks.get(chunkId);
+    const isCutOff = chunk === undefined || version < (chunk.cutVersion ?? 0);
+    return isCutOff ? 0 : endBytes;
+  });
+  return Math.min(sizeBytes, Math.max(...ends));
+}
 
 /**
  * A write sets both times to the same moment, and the holder has shown that already. What was changed since by others (mode,

@@ -205,6 +205,8 @@ export interface ChunkRecord {
   readonly chain: readonly ReplicaRecord[];
   /** To be carried out with the installation under way. */
   readonly truncateBytes?: number | undefined;
+  /** The last version that cut bytes off: what was written under an earlier one came before that. */
+  readonly cutVersion?: ChunkVersion | undefined;
   /**
    * The record comes from before a recovery, and the servers may be further than it: the chain is empty until it is known what
    * they have (`doubted-chunks.ts`). `virgin`: nobody had ever written the chunk when the record was made.

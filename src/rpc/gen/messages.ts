@@ -1472,7 +1472,7 @@ export interface ChunkCallDown {
   /** The bytes of a read. */
   readonly payload: Uint8Array;
   readonly body?:
-    | { readonly type: "done"; readonly body: Empty }
+    | { readonly type: "done"; readonly body: ChunkDone }
     | { readonly type: "data"; readonly body: ChunkData }
     | { readonly type: "description"; readonly body: ChunkDescription }
     | { readonly type: "held"; readonly body: ForwardHeld }
@@ -1494,7 +1494,7 @@ function encodeChunkCallDown(message: ChunkCallDown, writer: wire.Writer): void 
   switch (body?.type) {
     case "done":
       writer.uint32(26).fork();
-      encodeEmpty(body.body, writer);
+      encodeChunkDone(body.body, writer);
       writer.ldelim();
       break;
     case "data":
@@ -1548,7 +1548,7 @@ function decodeChunkCallDown(reader: wire.Reader): ChunkCallDown {
         $payload = reader.bytes();
         break;
       case 26:
-        $body = { type: "done", body: wire.nested(reader, decodeEmpty) };
+        $body = { type: "done", body: wire.nested(reader, decodeChunkDone) };
         break;
       case 34:
         $body = { type: "data", body: wire.nested(reader, decodeChunkData) };
@@ -1980,6 +1980,42 @@ export const ChunkDescription: wire.MessageType<ChunkDescription> = {
   name: "ChunkDescription",
   encode: encodeChunkDescription,
   decode: decodeChunkDescription,
+};
+
+/** Of write, zero, extents, sync, forward. */
+export interface ChunkDone {
+  /** Of a repeated write: it was carried out before, under that version. Absent: under the one of the request. */
+  readonly carriedVersion?: number | undefined;
+}
+
+function encodeChunkDone(message: ChunkDone, writer: wire.Writer): void {
+  if (message.carriedVersion !== undefined) {
+    writer.uint32(8).uint64(wire.safe(message.carriedVersion));
+  }
+}
+
+function decodeChunkDone(reader: wire.Reader): ChunkDone {
+  let $carriedVersion: number | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $carriedVersion = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    carriedVersion: $carriedVersion,
+  };
+}
+
+/** How {@link ChunkDone} travels. */
+export const ChunkDone: wire.MessageType<ChunkDone> = {
+  name: "ChunkDone",
+  encode: encodeChunkDone,
+  decode: decodeChunkDone,
 };
 
 export interface ChunkInfo {
@@ -2481,6 +2517,8 @@ export interface ChunkRecord {
   readonly leftovers: readonly number[];
   /** The record comes from before a recovery: `written`, or `virgin` if nobody had ever written the chunk. */
   readonly doubt?: string | undefined;
+  /** The last version that cut bytes off. Absent: none did since the cluster knows that. */
+  readonly cutVersion?: number | undefined;
 }
 
 function encodeChunkRecord(message: ChunkRecord, writer: wire.Writer): void {
@@ -2526,6 +2564,9 @@ function encodeChunkRecord(message: ChunkRecord, writer: wire.Writer): void {
   if (message.doubt !== undefined) {
     writer.uint32(98).string(message.doubt);
   }
+  if (message.cutVersion !== undefined) {
+    writer.uint32(104).uint64(wire.safe(message.cutVersion));
+  }
 }
 
 function decodeChunkRecord(reader: wire.Reader): ChunkRecord {
@@ -2541,6 +2582,7 @@ function decodeChunkRecord(reader: wire.Reader): ChunkRecord {
   const $lost: LostReplica[] = [];
   const $leftovers: number[] = [];
   let $doubt: string | undefined;
+  let $cutVersion: number | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -2583,6 +2625,9 @@ function decodeChunkRecord(reader: wire.Reader): ChunkRecord {
       case 98:
         $doubt = wire.text(reader);
         break;
+      case 104:
+        $cutVersion = wire.uint64(reader);
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -2600,6 +2645,7 @@ function decodeChunkRecord(reader: wire.Reader): ChunkRecord {
     lost: $lost,
     leftovers: $leftovers,
     doubt: $doubt,
+    cutVersion: $cutVersion,
   };
 }
 
@@ -12721,6 +12767,8 @@ export interface ReportFile {
   readonly writtenBytes?: number | undefined;
   /** Bytes became zeros, wherever the end is. Below level 2 that is no news. */
   readonly zeroed?: boolean | undefined;
+  /** What a write reached, in each chunk that it was in; `size_bytes` is the farthest. Below level 2 only that counts. */
+  readonly written: readonly WrittenChunk[];
 }
 
 function encodeReportFile(message: ReportFile, writer: wire.Writer): void {
@@ -12751,6 +12799,11 @@ function encodeReportFile(message: ReportFile, writer: wire.Writer): void {
   if (message.zeroed !== undefined) {
     writer.uint32(72).bool(message.zeroed);
   }
+  for (const item of message.written) {
+    writer.uint32(82).fork();
+    encodeWrittenChunk(item, writer);
+    writer.ldelim();
+  }
 }
 
 function decodeReportFile(reader: wire.Reader): ReportFile {
@@ -12763,6 +12816,7 @@ function decodeReportFile(reader: wire.Reader): ReportFile {
   let $ask: number | undefined;
   let $writtenBytes: number | undefined;
   let $zeroed: boolean | undefined;
+  const $written: WrittenChunk[] = [];
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -12793,6 +12847,9 @@ function decodeReportFile(reader: wire.Reader): ReportFile {
       case 72:
         $zeroed = reader.bool();
         break;
+      case 82:
+        wire.push($written, wire.nested(reader, decodeWrittenChunk));
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -12807,6 +12864,7 @@ function decodeReportFile(reader: wire.Reader): ReportFile {
     ask: $ask,
     writtenBytes: $writtenBytes,
     zeroed: $zeroed,
+    written: $written,
   };
 }
 
@@ -16548,6 +16606,60 @@ export const WriterRecord: wire.MessageType<WriterRecord> = {
   name: "WriterRecord",
   encode: encodeWriterRecord,
   decode: decodeWriterRecord,
+};
+
+export interface WrittenChunk {
+  readonly chunkId: number;
+  /** Under which the chunk servers carried it out. */
+  readonly version: number;
+  /** In the file. */
+  readonly endBytes: number;
+}
+
+function encodeWrittenChunk(message: WrittenChunk, writer: wire.Writer): void {
+  if (message.chunkId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.chunkId));
+  }
+  if (message.version !== 0) {
+    writer.uint32(16).uint64(wire.safe(message.version));
+  }
+  if (message.endBytes !== 0) {
+    writer.uint32(24).uint64(wire.safe(message.endBytes));
+  }
+}
+
+function decodeWrittenChunk(reader: wire.Reader): WrittenChunk {
+  let $chunkId = 0;
+  let $version = 0;
+  let $endBytes = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $chunkId = wire.uint64(reader);
+        break;
+      case 16:
+        $version = wire.uint64(reader);
+        break;
+      case 24:
+        $endBytes = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    chunkId: $chunkId,
+    version: $version,
+    endBytes: $endBytes,
+  };
+}
+
+/** How {@link WrittenChunk} travels. */
+export const WrittenChunk: wire.MessageType<WrittenChunk> = {
+  name: "WrittenChunk",
+  encode: encodeWrittenChunk,
+  decode: decodeWrittenChunk,
 };
 
 export interface XattrNames {

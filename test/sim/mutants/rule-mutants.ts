@@ -209,4 +209,18 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     replace: "told.zeroed === undefined && levelOf",
     test: "test/unit/mds/core/lease-reports.test.ts",
   },
+  {
+    name: "a write that was cut off makes the file longer",
+    file: "src/mds/core/lease-report.ts",
+    find: "return isCutOff ? 0 : endBytes;",
+    replace: "return isCutOff ? endBytes : endBytes;",
+    test: "test/unit/client/sharing.test.ts",
+  },
+  {
+    name: "a repeated write is taken for one of the present version",
+    file: "src/cs/core/replica-chain.ts",
+    find: "    this.writes.close(this.#version);\n",
+    replace: "",
+    test: "test/unit/cs/core/replica-chain.test.ts",
+  },
 ];

@@ -74,6 +74,27 @@ describe("two clients and one file", () => {
     }
   });
 
+  test("of a write beside a cut there is all or nothing", async () => {
+    const seen = new Set<string>();
+    for (let delayMs = 0; delayMs < 5; delayMs += 0.25) {
+      const { world, ann, bob } = await twoClients();
+      const annHandle = await world.run(ann.fileSystem.open("/f", writing));
+      const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
+      await world.run(annHandle.write(new Uint8Array(8192).fill(1), 0));
+      const written = bobHandle.write(new Uint8Array(4096).fill(2), 0);
+      await world.pass(delayMs);
+      await world.run(Promise.all([written, annHandle.truncate(5)]));
+      const bytes = await world.run(annHandle.read(0, 9000));
+      expect([5, 4096], `cut ${delayMs} ms later`).toContain(bytes.length);
+      expect(
+        bytes.subarray(5).every((byte) => byte === 2),
+        `cut ${delayMs} ms later`,
+      ).toBe(true);
+      seen.add(String(bytes.length));
+    }
+    expect(seen.size).toBe(2);
+  });
+
   test("a write while the lease is being recalled is neither lost nor seen half", async () => {
     const { world, ann, bob } = await twoClients();
     const handle = await world.run(ann.fileSystem.open("/f", writing));

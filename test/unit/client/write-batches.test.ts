@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
-import { BLOCK_BYTES } from "../../../src/chunk/index.js";
+import { BLOCK_BYTES, chunkId, chunkVersion } from "../../../src/chunk/index.js";
 import {
   type Senders,
+  type Sent,
   type SmallWrite,
   type WriteBatch,
   WriteBatches,
@@ -33,7 +34,7 @@ class Writer {
     this.#batches = new WriteBatches(clock, new WriteNumbers(() => this.session));
   }
 
-  write(block: number, byte = block, count = 1): Promise<boolean> {
+  async write(block: number, byte = block, count = 1): Promise<boolean> {
     const lengthBytes = count * BLOCK_BYTES;
     const small: SmallWrite = {
       offset: block * BLOCK_BYTES,
@@ -41,11 +42,16 @@ class Writer {
       bytes: new Uint8Array(lengthBytes).fill(byte),
       checksums: new Uint8Array(4 * count).fill(byte),
     };
+    const sent = (isFirstTry: boolean): Sent => ({
+      isFirstTry,
+      chunkId: chunkId(1),
+      version: chunkVersion(1),
+    });
     const senders: Senders = {
-      alone: () => this.#send(undefined),
-      together: (batch) => this.#send(batch),
+      alone: () => this.#send(undefined).then(sent),
+      together: (batch) => this.#send(batch).then(sent),
     };
-    return this.#batches.write("lane", small, senders);
+    return (await this.#batches.write("lane", small, senders)).isFirstTry;
   }
 
   /** What has arrived was dealt with. */

@@ -53,7 +53,7 @@ export class FakeChunkServer {
   /** Answers to reads and writes leave the server so much later, ms. */
   answerDelayMs = 0;
   readonly #peers: () => ReadonlyMap<CsId, FakeChunkServer>;
-  readonly #applied = new Set<string>();
+  readonly #applied = new Map<string, ChunkVersion>();
   readonly #settledBelow = new Map<number, number>();
 
   constructor(csId: CsId, host: SimHost, peers: () => ReadonlyMap<CsId, FakeChunkServer>) {
@@ -170,7 +170,7 @@ export class FakeChunkServer {
       const settledBelow = Math.max(member.#settledBelow.get(sessionId) ?? 0, acknowledgedBelow);
       member.#settledBelow.set(sessionId, settledBelow);
       if (member.#applied.has(name) || sequence < settledBelow) continue;
-      member.#applied.add(name);
+      member.#applied.set(name, version);
       const replica = member.#replica(chunkId, version);
       replica.writes++;
       change(replica);
@@ -178,7 +178,11 @@ export class FakeChunkServer {
     await this.host.clock.sleep("fake.chain", STORE_MS * members.length);
     // A member that went away meanwhile has not acknowledged.
     this.#members(chunkId, version);
-    return await this.#delayed(DONE);
+    const carriedVersion = this.#applied.get(name);
+    const isRepeated = carriedVersion !== undefined && carriedVersion !== version;
+    return await this.#delayed(
+      isRepeated ? { ...DONE, reply: { type: "done", body: { carriedVersion } } } : DONE,
+    );
   }
 
   /** Everybody in the chain, if all of them are up and under that version. */

@@ -177,6 +177,22 @@ test("an acknowledgement of the older chain says nothing about the newer one", (
   expect(types(chain.forwarded(1, 1, { type: "done" }))).toEqual([]);
 });
 
+test("a repeated write is known to have been carried out under the version that it came with first", () => {
+  const chain = replica(1, 2);
+  chain.submit(chain.newOperationId(), submission(1), 1);
+  chain.prepared(1, BLOCK_BYTES);
+  chain.submit(chain.newOperationId(), submission(2, 1), 2);
+  chain.install({ version: chunkVersion(2), chain: [member(1)], truncate: undefined }, 3);
+  chain.install({ version: chunkVersion(3), chain: [member(1)], truncate: undefined }, 4);
+  chain.submit(chain.newOperationId(), submission(3, 2), 5);
+
+  const carried = (sequence: number) => chain.writes.versionOf(submission(sequence).writeId);
+  expect(carried(1)).toBe(1);
+  // It was not in order yet: it never happened.
+  expect(carried(2)).toBeUndefined();
+  expect(carried(3)).toBeUndefined();
+});
+
 test("a write that was not in order when a newer version came never happened", () => {
   const chain = replica(1, 2);
   chain.submit(1, submission(1), 100);

@@ -15,6 +15,7 @@ import {
   type MetadataMutation,
   MODE_DIRECTORY,
   MODE_FILE,
+  type ReportFile,
   ROOT_INODE,
   type SessionId,
 } from "../../../../src/meta/index.js";
@@ -22,8 +23,9 @@ import { MemoryTables } from "./memory-tables.js";
 
 type BodyOf<Type extends MetadataMutation["type"]> = Omit<
   Extract<MetadataMutation, { readonly type: Type }>["body"],
-  "id"
->;
+  "id" | "written"
+> &
+  Partial<Pick<ReportFile, "written">>;
 
 /** A cluster as the state machine sees it, with a clock that advances one second a command. */
 export class CoreWorld {
@@ -78,7 +80,8 @@ export class CoreWorld {
     const sequence = (this.#sequences.get(sessionId) ?? 0) + 1;
     this.#sequences.set(sessionId, sequence);
     const id = { sequence, answeredBelow: sequence, unanswered: [] };
-    const mutation = { type, body: { ...body, id } } as unknown as MetadataMutation;
+    const whole = type === "reportFile" ? { written: [], ...body } : body;
+    const mutation = { type, body: { ...whole, id } } as unknown as MetadataMutation;
     return { type: "mutate", body: { sessionId, mutation } };
   }
 
