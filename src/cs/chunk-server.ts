@@ -227,7 +227,7 @@ export class ChunkServer {
       report: (chunkId, version, csId, code) => this.#report(chunkId, version, csId, code),
       damageFound: (chunkId, offset, outcome) => this.#damage.found(chunkId, offset, outcome),
       filled: (bytes) => load.filled(bytes),
-      courtesy: new Courtesy(() => load.unusedForMs),
+      courtesy: new Courtesy(this.#world.clock, () => load.unusedForMs),
       diskFailed: (code) => this.#diskFailed(code),
       takeRoom: (lengthBytes) => room.take(lengthBytes),
     };

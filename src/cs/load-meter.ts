@@ -1,4 +1,4 @@
-import type { CsLoad, CsTotals } from "../chunk/index.js";
+import type { ChunkRequest, CsLoad, CsTotals } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import { type BusyTime, RequestTimes } from "../telemetry/index.js";
 import { CS_REQUESTS } from "./metrics.js";
@@ -156,6 +156,11 @@ export class LoadMeter {
       totals.writeBytes += bytes;
     } else if (type === "sync") totals.syncCount++;
   }
+}
+
+/** What a server asks that makes a replica anew, of one that has it. */
+export function isForCopy(request: ChunkRequest): boolean {
+  return request.type === "describe" || (request.type === "read" && request.body.background);
 }
 
 /** As `kind` of the metrics has it. */

@@ -8,7 +8,7 @@ import { Bitmap } from "./core/bitmap.js";
 import type { ServiceLease } from "./core/service-lease.js";
 import { Courtesy } from "./courtesy.js";
 import type { CsLimits, ReplicaEnvironment } from "./environment.js";
-import type { LoadMeter } from "./load-meter.js";
+import { isForCopy, type LoadMeter } from "./load-meter.js";
 import { answerOfRead, withoutHoles } from "./merge-blocks.js";
 import type { Replica } from "./replica.js";
 import type { ReplicaTable } from "./replica-table.js";
@@ -47,7 +47,7 @@ export class ChunkRequests {
     this.#store = store;
     this.#load = load;
     this.#backgroundReads = new Slots(env.limits.backgroundReadsMax);
-    this.#courtesy = new Courtesy(() => load.unusedForMs);
+    this.#courtesy = new Courtesy(env.clock, () => load.unusedForMs);
     this.#takeRoom = env.takeRoom;
   }
 
@@ -61,7 +61,7 @@ export class ChunkRequests {
     return this.#load.measure(
       {
         type,
-        isFill: type === "read" && body.background,
+        isFill: isForCopy(call.request),
         placeCount: type === "extents" || type === "forward" ? body.extents?.length || 1 : 1,
       },
       (answer) => call.payload.length + answer.payload.length,

@@ -181,7 +181,7 @@ async function copyAnew(harness: ClusterHarness, { fileSystem }: Cluster, gib: n
   await loseOne(harness, CS_COUNT, `${gib} GiB`);
 }
 
-/** A chunk server is lost, and comes back when all was copied. */
+/** A chunk server is lost. Resolves when what it had was copied. */
 async function loseOne(harness: ClusterHarness, host: number, what: string): Promise<void> {
   const { id } = await harness.lab.service("cs", host);
   await harness.lab.kill("cs", host);

@@ -52,7 +52,7 @@ export class ReplicaChain {
   #link: ChainLink;
 
   readonly #gate = new RangeGate();
-  /** Of clients. */
+  /** Which writes of clients it has seen, and under which versions. */
   readonly writes = new WriteIds();
   /** Changes that the gate let pass before their regions were marked. */
   readonly #admitted = new Set<number>();
