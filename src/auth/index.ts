@@ -46,7 +46,7 @@ export {
 } from "./host-credential.js";
 export { ensureHostId } from "./host-id.js";
 export { generateHostKey, type HostKey, provePossession } from "./host-key.js";
-export { deriveKey, equalSecrets, keyedHash, sha256 } from "./keyed-hash.js";
+export { deriveKey, equalSecrets, keyedHash, sha256, shortKeyedHash } from "./keyed-hash.js";
 export { type PeerCertificate, PeerVerifier } from "./peer-verifier.js";
 export { DEFAULT_RATE_LIMITS, RateLimiter, type RateLimits } from "./rate-limiter.js";
 export { isRole, ROLES, type Role } from "./role.js";

@@ -13,6 +13,11 @@ export function keyedHash(key: Uint8Array, bytes: Uint8Array): Uint8Array {
   return new Uint8Array(createHmac("sha256", key).update(bytes).digest());
 }
 
+/** The first 16 bytes of HMAC-SHA-256 (RFC 2104, 5): a seal that is looked at often. */
+export function shortKeyedHash(key: Uint8Array, bytes: Uint8Array): Uint8Array {
+  return keyedHash(key, bytes).subarray(0, 16);
+}
+
 /** HKDF-SHA-256: an independent 32-byte key for each purpose. */
 export function deriveKey(secret: Uint8Array, salt: Uint8Array, purpose: string): Uint8Array {
   return new Uint8Array(hkdfSync("sha256", secret, salt, purpose, 32));

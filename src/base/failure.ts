@@ -81,6 +81,7 @@ export const FAILURES = {
   session_lost: { grpc: "FAILED_PRECONDITION", errno: "ESTALE", retry: "refresh" },
   lease_lost: { grpc: "FAILED_PRECONDITION", errno: "ESTALE", retry: "refresh" },
   stale_map: { grpc: "ABORTED", errno: "EAGAIN", retry: "refresh" },
+  ticket_refused: { grpc: "PERMISSION_DENIED", errno: "EACCES", retry: "refresh" },
   // Storage.
   chunk_corrupt: { grpc: "DATA_LOSS", errno: "EIO", retry: "elsewhere" },
   io_error: { grpc: "DATA_LOSS", errno: "EIO", retry: "elsewhere" },

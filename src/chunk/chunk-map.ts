@@ -20,4 +20,6 @@ export interface ChunkMap {
   readonly chain: readonly ChainMember[];
   /** False below the minimum number of replicas: writes wait, reads go on. */
   readonly writable: boolean;
+  /** For the requests of the session that asked (`ticket.ts`). Absent: it has no lease on the file, or the cluster uses none yet. */
+  readonly ticket?: Uint8Array | undefined;
 }

@@ -71,6 +71,7 @@ export type {
   NumberedCsCommand,
   RegisterCs,
   Registered,
+  RegistryOk,
   RegistryReply,
   RegistryRequest,
   ReplicaReport,
@@ -81,3 +82,11 @@ export type {
   ScrubOrders,
   ScrubReport,
 } from "./registry-messages.js";
+export {
+  decodeTicket,
+  encodeTicket,
+  isLaterTicket,
+  type Ticket,
+  type TicketPlace,
+  ticketSession,
+} from "./ticket.js";

@@ -36,6 +36,8 @@ export const LEVEL_OF = {
   cutVersions: 2,
   /** `mds.wd.inactive_tout` is refused if it leaves no time for a second heartbeat. */
   heartbeatsWithin: 2,
+  /** Clients show tickets to chunk servers, which refuse who has none. */
+  tickets: 2,
 } as const;
 
 /** What was told, by a program that may know nothing of levels. */

@@ -181,11 +181,20 @@ export interface Registered {
   readonly leaseMs: number;
   /** Of the metadata: grows when they are recovered from a backup or a survivor. A server that met a higher one obeys no lower one. */
   readonly epoch: number;
+  /** As in the answer to a heartbeat. */
+  readonly ticketKey?: Uint8Array | undefined;
+}
+
+/** Of what is not answered by more. To a heartbeat it says what the cluster wants at present. */
+export interface RegistryOk {
+  readonly scrub?: ScrubOrders | undefined;
+  /** What tickets of clients are sealed with. Absent: none are asked for. */
+  readonly ticketKey?: Uint8Array | undefined;
 }
 
 export type RegistryReply =
   | { readonly type: "registered"; readonly body: Registered }
-  | { readonly type: "ok"; readonly body: { readonly scrub?: ScrubOrders | undefined } };
+  | { readonly type: "ok"; readonly body: RegistryOk };
 
 /** Pushed by the MDS; answered by `commandDone` with the same number. */
 export interface NumberedCsCommand {

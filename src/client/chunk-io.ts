@@ -98,9 +98,10 @@ export class ChunkIo {
       index,
       signal,
       (inline) => seekInline(inline, what, offset),
-      async (member, { map: { chunkId, version } }) => {
+      async (member, { map: { chunkId, version, ticket } }) => {
         const request: ChunkRequest = { type: "seek", body: { chunkId, version, offset, isHole } };
-        const { reply } = await this.#server(member).call({ request, payload: NOTHING }, 0, IO_MS, signal);
+        const call = { request, payload: NOTHING, ticket };
+        const { reply } = await this.#server(member).call(call, 0, IO_MS, signal);
         if (reply.type !== "place") throw storageError("io_error", "a seek was answered by something else");
         return reply.body.offset;
       },
@@ -216,10 +217,10 @@ export class ChunkIo {
         await this.#follow({ type: "refresh", delayMs: 200 }, known, undefined, undefined, signal);
         continue;
       }
-      const { chunkId, version } = known.map;
+      const { chunkId, version, ticket } = known.map;
       try {
         const request: ChunkRequest = { type: "sync", body: { chunkId, version } };
-        await this.#server(head).call({ request, payload: NOTHING }, 0, SYNC_MS, signal);
+        await this.#server(head).call({ request, payload: NOTHING, ticket }, 0, SYNC_MS, signal);
         return;
       } catch (error) {
         await this.#follow(this.#stepAfter(error, known, head, progress), known, head, error, signal);
@@ -252,10 +253,14 @@ export class ChunkIo {
         if (!this.#file.lease.tryEnterWrite(use)) continue;
         let failure: unknown;
         try {
-          const { chunkId, version } = known.map;
+          const { chunkId, version, ticket } = known.map;
           const request = make({ chunkId, version }, name.now());
           // Not given up while it is on its way: it might arrive when the lease is somebody else's.
-          const { reply } = await this.#server(head).call({ request, payload }, payload.length, IO_MS);
+          const { reply } = await this.#server(head).call(
+            { request, payload, ticket },
+            payload.length,
+            IO_MS,
+          );
           const carried = reply.type === "done" ? (reply.body.carriedVersion ?? version) : version;
           return { isFirstTry: progress.attempt === 0, chunkId, version: carried };
         } catch (error) {
@@ -285,7 +290,7 @@ export class ChunkIo {
 
   async #readByServer(
     member: ChainMember,
-    { map: { chunkId, version } }: MappedChunk,
+    { map: { chunkId, version, ticket } }: MappedChunk,
     { offsetInChunk, lengthBytes }: ChunkSlice,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
@@ -294,7 +299,7 @@ export class ChunkIo {
       body: { chunkId, version, offset: offsetInChunk, lengthBytes, background: false },
     };
     const answer: ChunkAnswer = await this.#server(member).call(
-      { request, payload: NOTHING },
+      { request, payload: NOTHING, ticket },
       lengthBytes,
       IO_MS,
       signal,

@@ -169,7 +169,7 @@ export class FileContent {
 
   /** Everything accepted before the call survives the loss of power everywhere. */
   async sync(signal?: AbortSignal): Promise<void> {
-    if (!this.#behind.isEmpty) await this.#behind.drainDurably(signal);
+    await this.#behind.drainDurably(signal);
     const { syncs } = this.#file;
     await allDone(
       syncs.pending().map(async (unsynced) => {

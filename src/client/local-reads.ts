@@ -130,13 +130,13 @@ export class LocalReads {
     const chunkBytes = this.#file.chunkBytes();
     const region = Math.floor(offset / REGION_BYTES);
     const begin = region * REGION_BYTES;
-    const { chunkId, version } = known.map;
+    const { chunkId, version, ticket } = known.map;
     const range = { offset: begin, lengthBytes: Math.min(REGION_BYTES, chunkBytes - begin) };
     const request: ChunkRequest = { type: "locate", body: { chunkId, version, ...range } };
     const question = this.#sums.ask(known.index, region, chunkBytes);
     try {
       const server = this.#world.servers.at(member.address);
-      const { reply } = await server.call({ request, payload: NOTHING }, 0, LOCATE_MS, signal);
+      const { reply } = await server.call({ request, payload: NOTHING, ticket }, 0, LOCATE_MS, signal);
       if (reply.type !== "location" || 4 * range.lengthBytes !== reply.body.checksums.length * BLOCK_BYTES)
         throw storageError("unsupported", "checksums were asked for, and something else was answered");
       if (known.isCurrent && this.#mayKeep) this.#sums.answered(question, version, reply.body);

@@ -57,6 +57,9 @@ const AGE_MS = 1000;
 const FLIGHT_BYTES_MAX = 16 << 20;
 const FLIGHT_COUNT_MAX = 64;
 const SPARE_COUNT_MAX = 4;
+/** Who has synced so many small pieces in a row, each by itself, will sync the next one, too. */
+const HABIT_COUNT = 4;
+const HABIT_BYTES_MAX = 64 << 10;
 
 /**
  * Writes of one file that were accepted here and are on their way to the cluster, or will be soon.
@@ -78,6 +81,11 @@ export class WriteBehind {
   #flightCount = 0;
   /** A slot that somebody waits to see synced. */
   #durable: number | undefined;
+  #putCount = 0;
+  /** What was put since the last sync is one small piece. */
+  #isLone = false;
+  /** How many syncs in a row were of such a one. */
+  #loneSyncCount = 0;
   #timer: Timer | undefined;
   #failureCount = 0;
   #lastFailure: StorageError | undefined;
@@ -124,10 +132,16 @@ export class WriteBehind {
   /** Takes a copy of one piece, for which there is room. */
   put(offset: number, bytes: Uint8Array): void {
     const { clock, limits } = this.#world;
+    const wasEmpty = this.#extents.isEmpty;
     const grown = this.#extents.write(offset, bytes, clock.monotonicMs());
     this.#giveBack(costMax(bytes.length) - grown);
     const index = Math.floor(offset / SLOT_BYTES);
-    if (this.#extents.isComplete(index)) this.#due.add(index);
+    this.#isLone = this.#putCount++ === 0 && bytes.length <= HABIT_BYTES_MAX;
+    if (!this.#isLone) this.#loneSyncCount = 0;
+    if (wasEmpty && this.#loneSyncCount >= HABIT_COUNT) {
+      this.#durable = index;
+      this.#due.add(index);
+    } else if (this.#extents.isComplete(index)) this.#due.add(index);
     else if (this.#extents.dirtyCost > limits.fileBytesMax / 2) this.#sendOldest();
     this.#pump();
     this.#wind();
@@ -183,9 +197,13 @@ export class WriteBehind {
 
   /**
    * The same for everything. If it is a single piece it is made durable on its way: a program that syncs what it
-   * has just written waits for one message down the chain instead of two.
+   * has just written waits for one message down the chain instead of two. Of one that does so all the time the next piece is
+   * on its way, durable, before the sync comes.
    */
   async drainDurably(signal?: AbortSignal): Promise<void> {
+    this.#loneSyncCount = this.#isLone ? this.#loneSyncCount + 1 : 0;
+    this.#isLone = false;
+    this.#putCount = 0;
     const [only, other] = this.#extents.slots();
     if (only?.runs.length === 1 && only.flying === undefined && other === undefined)
       this.#durable = only.index;

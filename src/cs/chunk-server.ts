@@ -28,6 +28,7 @@ import { Scrubber } from "./scrubber.js";
 import { ChunkRequests } from "./server.js";
 import { ChunkStore } from "./store/chunk-store.js";
 import { SuccessorLinks } from "./successor-links.js";
+import { TicketGate } from "./ticket-gate.js";
 
 /** Of the messages between chunk servers, clients and the MDS. */
 const PROTOCOL_VERSION = 2;
@@ -97,7 +98,8 @@ export class ChunkServer {
     );
     const { csId } = store.identity;
     const scrubber = new Scrubber({ clock, log, csId, store, table, load });
-    const requests = new ChunkRequests(env, this.#lease, table, store, load);
+    const tickets = new TicketGate();
+    const requests = new ChunkRequests(env, this.#lease, table, store, load, tickets);
     const listener = await this.#listen(bindAddress, requests).catch(async (error: unknown) => {
       await store.close(true);
       throw error;
@@ -108,6 +110,7 @@ export class ChunkServer {
       heartbeat: () => this.#heartbeat(store, table, load),
       obey: (command) => obey(table, scrubber, command),
       ordered: (orders) => scrubber.obey(orders),
+      admitByTickets: (key) => tickets.learn(key),
       get epoch() {
         return store.epoch;
       },
@@ -206,7 +209,7 @@ export class ChunkServer {
   #listen(bindAddress: string, requests: ChunkRequests): Promise<RpcListener> {
     return this.#world.rpc.serve(bindAddress, (service) => {
       service.stream(CHUNK_CHANNEL, (channel) => {
-        serveCalls(channel, (call, { deadlineMs }) => requests.handle(call, deadlineMs), {
+        serveCalls(channel, (call, context) => requests.handle(call, context), {
           concurrencyMax: UNBOUNDED,
         });
       });

@@ -5,6 +5,7 @@ import type {
   CsHeartbeat,
   NumberedCsCommand,
   RegisterCs,
+  RegistryOk,
   RegistryReply,
   RegistryRequest,
   ReplicaReport,
@@ -28,6 +29,8 @@ export interface Registrant {
   obey(command: CsCommand): Promise<number>;
   /** The leader said how everything is to be read again. */
   ordered(orders: ScrubOrders): void;
+  /** What tickets of clients are sealed with. */
+  admitByTickets(key: Uint8Array): void;
   /** The highest epoch of the metadata that was ever met. */
   readonly epoch: number;
   /** Remembers a higher one, safe from loss of power. */
@@ -205,6 +208,7 @@ export class Registration {
     const reply = await this.#ask(client, { type: "register", body }, ATTACH_TIMEOUT_MS);
     if (reply.type !== "registered") throw storageError("malformed", "not an answer to a registration");
     await this.#checkEpoch(reply.body.epoch);
+    if (reply.body.ticketKey !== undefined) this.#registrant.admitByTickets(reply.body.ticketKey);
     await this.#registrant.accepted();
     const replicas = this.#registrant.inventory();
     // The MDS counts from the moment it has everything.
@@ -252,12 +256,18 @@ export class Registration {
       const sentAtMs = this.#clock.monotonicMs();
       const body = await this.#registrant.heartbeat();
       const reply = await this.#ask(client, { type: "heartbeat", body }, Math.max(1_000, 2 * heartbeatMs));
-      if (reply.type === "ok" && reply.body.scrub !== undefined) this.#registrant.ordered(reply.body.scrub);
+      if (reply.type === "ok") this.#told(reply.body);
       // Heartbeats do not bring a lease back that was over: it begins with a registration, or this server never serves again.
       if (!this.#lease.mayServe(this.#clock.monotonicMs()))
         return storageError("timed_out", "the lease was over");
       this.#lease.renew(sentAtMs);
     }
+  }
+
+  /** What the cluster wants at present. */
+  #told({ scrub, ticketKey }: RegistryOk): void {
+    if (scrub !== undefined) this.#registrant.ordered(scrub);
+    if (ticketKey !== undefined) this.#registrant.admitByTickets(ticketKey);
   }
 
   async #obey(client: Client, { commandId, command }: NumberedCsCommand): Promise<void> {

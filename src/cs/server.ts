@@ -1,7 +1,7 @@
 import { storageError } from "../base/index.js";
 import type { ChunkReply, DescribeChunk, LocateChunk, ReadChunk } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
-import type { ChunkAnswer, ChunkCall } from "../rpc/index.js";
+import type { CallContext, ChunkAnswer, ChunkCall } from "../rpc/index.js";
 import type { CargoMeter } from "./cargo.js";
 import { checkRequest } from "./check-request.js";
 import { Bitmap } from "./core/bitmap.js";
@@ -14,6 +14,7 @@ import type { Replica } from "./replica.js";
 import type { ReplicaTable } from "./replica-table.js";
 import { Slots } from "./slots.js";
 import type { ChunkStore } from "./store/chunk-store.js";
+import type { TicketGate } from "./ticket-gate.js";
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -30,6 +31,7 @@ export class ChunkRequests {
   /** Of what is copied from here. */
   readonly #courtesy: Courtesy;
   readonly #takeRoom: (lengthBytes: number) => boolean;
+  readonly #tickets: TicketGate;
   #isDraining = false;
 
   constructor(
@@ -38,6 +40,7 @@ export class ChunkRequests {
     table: ReplicaTable,
     store: ChunkStore,
     load: LoadMeter,
+    tickets: TicketGate,
   ) {
     this.#clock = env.clock;
     this.#limits = env.limits;
@@ -49,6 +52,7 @@ export class ChunkRequests {
     this.#backgroundReads = new Slots(env.limits.backgroundReadsMax);
     this.#courtesy = new Courtesy(env.clock, () => load.unusedForMs);
     this.#takeRoom = env.takeRoom;
+    this.#tickets = tickets;
   }
 
   /** From now on clients' requests are refused; what is on its way down a chain is still taken. */
@@ -56,7 +60,7 @@ export class ChunkRequests {
     this.#isDraining = true;
   }
 
-  handle(call: ChunkCall, deadlineMs: number): Promise<ChunkAnswer> {
+  handle(call: ChunkCall, context: CallContext): Promise<ChunkAnswer> {
     const { type, body } = call.request;
     return this.#load.measure(
       {
@@ -65,16 +69,18 @@ export class ChunkRequests {
         placeCount: type === "extents" || type === "forward" ? body.extents?.length || 1 : 1,
       },
       (answer) => call.payload.length + answer.payload.length,
-      () => this.#handle(call, deadlineMs),
+      () => this.#handle(call, context),
     );
   }
 
-  async #handle({ request, payload }: ChunkCall, deadlineMs: number): Promise<ChunkAnswer> {
+  async #handle(call: ChunkCall, { peer, deadlineMs }: CallContext): Promise<ChunkAnswer> {
+    const { request, payload } = call;
     if (!this.#lease.mayServe(this.#clock.monotonicMs())) {
       throw storageError("unavailable", "this server has lost touch with the MDS");
     }
     const replica = this.#table.find(request.body.chunkId);
     if (replica === undefined) return unknownChunk(request.type === "forward" || isForwardedSync(request));
+    this.#tickets.check(replica, call, peer);
     this.#store.use(replica.stored);
     checkRequest(request, payload, replica.stored.chunkBytes);
     switch (request.type) {

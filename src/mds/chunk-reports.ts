@@ -64,7 +64,7 @@ export async function reportedChunk(
     const record = leadership.tables.chunks.get(report.chunkId);
     if (record === undefined || record.ino !== report.ino)
       throw storageError("not_found", "the chunk is gone");
-    const isNews = record.version > report.version || report.csId !== 0;
+    const isNews = record.version > report.version || report.csId !== 0 || report.code === "ticket_refused";
     if (record.installed && isNews) {
       return { type: "chunkMaps", body: { maps: [chunkMapOf(leadership.tables, record)] } };
     }

@@ -135,15 +135,19 @@ class Conversation {
         leadership.locks.forget(session, request.body.waitId);
         return OK;
       case "reportChunk":
-        return await reportedChunk(leadership, request.body, context);
+        return ticketed(leadership, session, request, await reportedChunk(leadership, request.body, context));
       default:
-        if (isQuery(request)) {
-          return await coherentQuery(leadership.coherence, session, request, context, (seen) =>
-            answerQuery(leadership, session, request, context, seen),
-          );
-        }
-        return await coherentMutation(leadership.coherence, session, request, context, () =>
-          this.#mutate(leadership, session, request, context),
+        return ticketed(
+          leadership,
+          session,
+          request,
+          isQuery(request)
+            ? await coherentQuery(leadership.coherence, session, request, context, (seen) =>
+                answerQuery(leadership, session, request, context, seen),
+              )
+            : await coherentMutation(leadership.coherence, session, request, context, () =>
+                this.#mutate(leadership, session, request, context),
+              ),
         );
     }
   }
@@ -242,6 +246,17 @@ class Conversation {
       leadership.requireLeading();
     }
   }
+}
+
+/** With what the session shows to chunk servers, if it was given maps. */
+function ticketed(
+  { tickets }: Leadership,
+  session: SessionId,
+  { body }: MetadataRequest,
+  reply: MetadataReply,
+): MetadataReply {
+  if (reply.type !== "chunkMaps" || !("ino" in body) || body.ino === undefined) return reply;
+  return { ...reply, body: { ...reply.body, maps: tickets.withTickets(session, body.ino, reply.body.maps) } };
 }
 
 /** With the contents of a small file, where they belong to the answer. */

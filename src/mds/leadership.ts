@@ -24,6 +24,7 @@ import type { Replica } from "./replica.js";
 import { SessionHub } from "./session-hub.js";
 import { ChunkCensus } from "./status-report.js";
 import type { MetadataStore } from "./store/metadata-store.js";
+import { Tickets } from "./tickets.js";
 import { Upkeep } from "./upkeep.js";
 import { Waiters } from "./waiters.js";
 
@@ -56,6 +57,7 @@ export class Leadership {
   readonly coherence: CacheCoherence;
   readonly locks: LockDesk;
   readonly census: ChunkCensus;
+  readonly tickets: Tickets;
   /** What this process costs, for `stat`. */
   readonly load: () => MdsLoad;
   /** What the others cost. */
@@ -78,6 +80,7 @@ export class Leadership {
     this.load = world.load;
     this.loads = new MdsLoads({ clock: world.clock, ask: world.loadOf });
     this.census = new ChunkCensus(this);
+    this.tickets = new Tickets(this.store);
     const sessions = [...this.tables.sessions.values()].map(({ sessionId }) => sessionId);
     this.sessions = new SessionHub(this.clock, sessions);
     this.locks = new LockDesk(this.tables, (session, push) => this.sessions.push(session, push));

@@ -93,7 +93,10 @@ class Attachment {
       case "heartbeat":
         await leadership.readBarrier();
         await this.#heartbeat(leadership, csId, request.body);
-        return { type: "ok", body: { scrub: scrubOrders(leadership.tables) } };
+        return {
+          type: "ok",
+          body: { scrub: scrubOrders(leadership.tables), ticketKey: leadership.tickets.key },
+        };
       case "commandDone":
         leadership.links.commandDone(csId, request.body);
         return OK;
@@ -150,7 +153,11 @@ class Attachment {
     leadership.links.expect(csId, connection);
     const heartbeatMs = configNumber(leadership.tables, "mds.wd.heartbeat_period");
     const leaseMs = configNumber(leadership.tables, "mds.wd.inactive_tout");
-    return { type: "registered", body: { heartbeatMs, leaseMs, epoch: epochOf(leadership.tables) } };
+    const epoch = epochOf(leadership.tables);
+    return {
+      type: "registered",
+      body: { heartbeatMs, leaseMs, epoch, ticketKey: leadership.tickets.key },
+    };
   }
 
   async #heartbeat(leadership: Leadership, csId: CsId, heartbeat: CsHeartbeat): Promise<void> {

@@ -13,6 +13,8 @@ import type { StreamMethod } from "./transport.js";
 export interface ChunkCall {
   readonly request: ChunkRequest;
   readonly payload: Uint8Array;
+  /** Of a client: shows that it may (`ticket.ts` of chunk). */
+  readonly ticket?: Uint8Array | undefined;
 }
 
 /** A chunk server's answer: the header, and the payload beside it (empty where there is none). */
@@ -38,9 +40,10 @@ export const CHUNK_CHANNEL: StreamMethod<CallUp<ChunkCall>, CallDown<ChunkAnswer
       id,
       deadlineMs,
       payload: NOTHING,
+      ticket: call?.ticket,
       body: call && requestToWire(call.request),
     }),
-    ({ body, payload }) => body && { request: requestFromWire(body), payload },
+    ({ body, payload, ticket }) => body && { request: requestFromWire(body), payload, ticket },
     { bytesMax: UP_BYTES_MAX },
     { fieldNumber: PAYLOAD_FIELD, of: ({ body }) => body?.payload },
   ),

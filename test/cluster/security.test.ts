@@ -409,23 +409,6 @@ test(
 );
 
 test(
-  "a chunk server refuses ranges and chunks that there are not",
-  async () => {
-    const calls = new CallClient(rpcWith(own).open(CHUNK_CHANNEL, chunkServer), clock);
-    const ask = (id: number, offset: number, lengthBytes: number) => {
-      const body = { chunkId: chunkId(id), version: chunkVersion(1), offset, lengthBytes, background: false };
-      return codeOf(calls.request({ request: { type: "read", body }, payload: new Uint8Array() }, CALL));
-    };
-    const far = Number.MAX_SAFE_INTEGER;
-    expect(await ask(far, 0, 4096)).toBe("stale_map");
-    expect(await ask(1, 0, 4_000_000_000)).toBe("invalid");
-    expect(await ask(1, far, 1)).toBe("invalid");
-    await expectNothingChanged();
-  },
-  TEST_MS,
-);
-
-test(
   "what was heard on the wire is of no use to say again",
   async () => {
     for (const address of [leader.client, chunkServer]) {

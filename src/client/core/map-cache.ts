@@ -1,4 +1,4 @@
-import type { ChunkId, ChunkMap, ChunkVersion } from "../../chunk/index.js";
+import { type ChunkId, type ChunkMap, type ChunkVersion, isLaterTicket } from "../../chunk/index.js";
 
 /** What is known of one chunk of a file. `isCurrent` turns false, for whoever still holds it, when it is forgotten. */
 export interface KnownChunk {
@@ -11,6 +11,7 @@ export interface KnownChunk {
 }
 
 interface Entry extends KnownChunk {
+  map: ChunkMap | undefined;
   isCurrent: boolean;
 }
 
@@ -51,7 +52,10 @@ export class MapCache {
     if (announced !== undefined && map.version < announced) return undefined;
     this.#announced.delete(map.chunkId);
     const known = this.#entries.get(map.index);
-    if (known?.map?.chunkId === map.chunkId && !isNews(map, known.map)) return known;
+    if (known?.map?.chunkId === map.chunkId && !isNews(map, known.map)) {
+      if (hasLaterTicket(map, known.map)) known.map = map;
+      return known;
+    }
     return this.#enter(map.index, map);
   }
 
@@ -143,6 +147,12 @@ export class MapCache {
 function isNews(map: ChunkMap, known: ChunkMap): boolean {
   if (map.version !== known.version) return map.version > known.version;
   return map.writable !== known.writable || readableCount(map) > readableCount(known);
+}
+
+/** What was read under the earlier one stays good. */
+function hasLaterTicket({ version, ticket }: ChunkMap, known: ChunkMap): boolean {
+  if (version !== known.version || ticket === undefined) return false;
+  return known.ticket === undefined || isLaterTicket(ticket, known.ticket);
 }
 
 const readableCount = ({ chain }: ChunkMap): number => chain.filter(({ syncing }) => !syncing).length;

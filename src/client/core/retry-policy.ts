@@ -93,6 +93,8 @@ export function afterChunkFailure(
     case "stale_map":
       if (staleCount > STALE_COUNT_MAX) return { type: "report", delayMs };
       return { type: "refresh", delayMs: staleCount <= 1 ? 0 : delayMs };
+    case "ticket_refused":
+      return { type: "refresh", delayMs: attempt === 0 ? 0 : delayMs };
     case "too_few_replicas":
     case "not_leader":
     case "session_lost":

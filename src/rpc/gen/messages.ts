@@ -1589,6 +1589,8 @@ export interface ChunkCallUp {
   readonly id: number;
   /** The caller gives up after this long. */
   readonly deadlineMs: number;
+  /** Of a client: with the map that it asked for the metadata server gave it this (ChunkMap.ticket). */
+  readonly ticket?: Uint8Array | undefined;
   /** The bytes of a write. */
   readonly payload: Uint8Array;
   readonly body?:
@@ -1661,6 +1663,9 @@ function encodeChunkCallUp(message: ChunkCallUp, writer: wire.Writer): void {
     case undefined:
       break;
   }
+  if (message.ticket !== undefined) {
+    writer.uint32(98).bytes(message.ticket);
+  }
   if (message.payload.length !== 0) {
     writer.uint32(122).bytes(message.payload);
   }
@@ -1669,6 +1674,7 @@ function encodeChunkCallUp(message: ChunkCallUp, writer: wire.Writer): void {
 function decodeChunkCallUp(reader: wire.Reader): ChunkCallUp {
   let $id = 0;
   let $deadlineMs = 0;
+  let $ticket: Uint8Array | undefined;
   let $payload: Uint8Array = wire.EMPTY;
   let $body: ChunkCallUp["body"] | undefined;
   while (reader.pos < reader.len) {
@@ -1679,6 +1685,9 @@ function decodeChunkCallUp(reader: wire.Reader): ChunkCallUp {
         break;
       case 16:
         $deadlineMs = reader.uint32();
+        break;
+      case 98:
+        $ticket = reader.bytes();
         break;
       case 122:
         $payload = reader.bytes();
@@ -1717,6 +1726,7 @@ function decodeChunkCallUp(reader: wire.Reader): ChunkCallUp {
   return {
     id: $id,
     deadlineMs: $deadlineMs,
+    ticket: $ticket,
     payload: $payload,
     body: $body,
   };
@@ -2293,6 +2303,8 @@ export interface ChunkMap {
   readonly chain: readonly ChainMember[];
   /** False below the minimum number of replicas: writes wait, reads go on. */
   readonly writable: boolean;
+  /** For the requests of the session that asked: it has a lease on the file. docs/security.md */
+  readonly ticket?: Uint8Array | undefined;
 }
 
 function encodeChunkMap(message: ChunkMap, writer: wire.Writer): void {
@@ -2313,6 +2325,9 @@ function encodeChunkMap(message: ChunkMap, writer: wire.Writer): void {
   if (message.writable) {
     writer.uint32(40).bool(message.writable);
   }
+  if (message.ticket !== undefined) {
+    writer.uint32(50).bytes(message.ticket);
+  }
 }
 
 function decodeChunkMap(reader: wire.Reader): ChunkMap {
@@ -2321,6 +2336,7 @@ function decodeChunkMap(reader: wire.Reader): ChunkMap {
   let $version = 0;
   const $chain: ChainMember[] = [];
   let $writable = false;
+  let $ticket: Uint8Array | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -2339,6 +2355,9 @@ function decodeChunkMap(reader: wire.Reader): ChunkMap {
       case 40:
         $writable = reader.bool();
         break;
+      case 50:
+        $ticket = reader.bytes();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -2349,6 +2368,7 @@ function decodeChunkMap(reader: wire.Reader): ChunkMap {
     version: $version,
     chain: $chain,
     writable: $writable,
+    ticket: $ticket,
   };
 }
 
@@ -9732,6 +9752,8 @@ export const Numbers: wire.MessageType<Numbers> = {
 /** Of what is not answered by more. To a heartbeat it says what the cluster wants at present. */
 export interface Ok {
   readonly scrub?: ScrubOrders | undefined;
+  /** As in Registered. */
+  readonly ticketKey?: Uint8Array | undefined;
 }
 
 function encodeOk(message: Ok, writer: wire.Writer): void {
@@ -9740,15 +9762,22 @@ function encodeOk(message: Ok, writer: wire.Writer): void {
     encodeScrubOrders(message.scrub, writer);
     writer.ldelim();
   }
+  if (message.ticketKey !== undefined) {
+    writer.uint32(18).bytes(message.ticketKey);
+  }
 }
 
 function decodeOk(reader: wire.Reader): Ok {
   let $scrub: ScrubOrders | undefined;
+  let $ticketKey: Uint8Array | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
       case 10:
         $scrub = wire.nested(reader, decodeScrubOrders);
+        break;
+      case 18:
+        $ticketKey = reader.bytes();
         break;
       default:
         wire.skip(reader, tag);
@@ -9756,6 +9785,7 @@ function decodeOk(reader: wire.Reader): Ok {
   }
   return {
     scrub: $scrub,
+    ticketKey: $ticketKey,
   };
 }
 
@@ -11405,6 +11435,8 @@ export interface Registered {
   readonly leaseMs: number;
   /** Of the MDS's metadata: see ClusterRecord. */
   readonly epoch: number;
+  /** What tickets of clients are sealed with. Absent: none are asked for. */
+  readonly ticketKey?: Uint8Array | undefined;
 }
 
 function encodeRegistered(message: Registered, writer: wire.Writer): void {
@@ -11417,12 +11449,16 @@ function encodeRegistered(message: Registered, writer: wire.Writer): void {
   if (message.epoch !== 0) {
     writer.uint32(24).uint64(wire.safe(message.epoch));
   }
+  if (message.ticketKey !== undefined) {
+    writer.uint32(34).bytes(message.ticketKey);
+  }
 }
 
 function decodeRegistered(reader: wire.Reader): Registered {
   let $heartbeatMs = 0;
   let $leaseMs = 0;
   let $epoch = 0;
+  let $ticketKey: Uint8Array | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -11435,6 +11471,9 @@ function decodeRegistered(reader: wire.Reader): Registered {
       case 24:
         $epoch = wire.uint64(reader);
         break;
+      case 34:
+        $ticketKey = reader.bytes();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -11443,6 +11482,7 @@ function decodeRegistered(reader: wire.Reader): Registered {
     heartbeatMs: $heartbeatMs,
     leaseMs: $leaseMs,
     epoch: $epoch,
+    ticketKey: $ticketKey,
   };
 }
 

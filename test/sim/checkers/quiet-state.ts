@@ -1,6 +1,8 @@
+import { shortKeyedHash } from "../../../src/auth/index.js";
 import { failureOf } from "../../../src/base/index.js";
-import type { CsId } from "../../../src/chunk/index.js";
+import { type CsId, encodeTicket } from "../../../src/chunk/index.js";
 import type { ChunkRecord } from "../../../src/mds/core/records.js";
+import { Tickets } from "../../../src/mds/tickets.js";
 import { CallClient, CHUNK_CHANNEL, type ChunkAnswer, type ChunkCall } from "../../../src/rpc/index.js";
 import type { CsNode } from "../cluster/cs-node.js";
 import type { SimCluster } from "../cluster/sim-cluster.js";
@@ -20,7 +22,7 @@ async function checkSameReplicas(cluster: SimCluster): Promise<void> {
     let difference: string | undefined;
     for (let attempt = 0; attempt < LOOKS_MAX; attempt++) {
       const chunk = (await allChunks(cluster)).find((one) => one.chunkId === chunkId);
-      difference = chunk && (await differenceIn(links, chunk));
+      difference = chunk && (await differenceIn(links, chunk, readingTicket(cluster, chunk)));
       if (difference === undefined || !difference.includes("cannot be read")) break;
       // A replica that its server distrusted since its last death is only now being replaced.
       await cluster.operatorNode.host.clock.sleep("sim.look-again", LOOK_AGAIN_MS);
@@ -87,7 +89,11 @@ async function checkDerivedTables(cluster: SimCluster, chunks: readonly ChunkRec
 const READ_BYTES = 1 << 20;
 const DEADLINE_MS = 30_000;
 
-async function differenceIn(links: Links, chunk: ChunkRecord): Promise<string | undefined> {
+async function differenceIn(
+  links: Links,
+  chunk: ChunkRecord,
+  ticket: Uint8Array | undefined,
+): Promise<string | undefined> {
   const { chunkId, version, chain, policy, ino, index } = chunk;
   const where = `chunk ${chunkId} (${ino}/${index}) at version ${version}`;
   for (let offset = 0; offset < policy.chunkBytes; offset += READ_BYTES) {
@@ -98,7 +104,10 @@ async function differenceIn(links: Links, chunk: ChunkRecord): Promise<string | 
       try {
         const { payload } = await links
           .to(csId)
-          .request({ request: { type: "read", body }, payload: NOTHING }, { deadlineMs: DEADLINE_MS });
+          .request(
+            { request: { type: "read", body }, payload: NOTHING, ticket },
+            { deadlineMs: DEADLINE_MS },
+          );
         const difference = first === undefined ? -1 : firstDifference(first, payload);
         if (difference >= 0) {
           return `${where} differs on CS#${csId} from the head at byte ${offset + difference} of ${lengthBytes}`;
@@ -114,6 +123,14 @@ async function differenceIn(links: Links, chunk: ChunkRecord): Promise<string | 
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** As a client with a lease would have it. */
+function readingTicket({ leader }: SimCluster, chunk: ChunkRecord): Uint8Array | undefined {
+  const store = leader?.server?.store;
+  const key = store && new Tickets(store).key;
+  const ticket = { sessionId: 0, issuedAt: 0, mayChange: false, excludesOthers: false };
+  return key && encodeTicket(chunk, ticket, (bytes) => shortKeyedHash(key, bytes));
+}
 
 function firstDifference(a: Uint8Array, b: Uint8Array): number {
   if (a.length === b.length && Buffer.compare(a, b) === 0) return -1;

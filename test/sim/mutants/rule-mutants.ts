@@ -223,4 +223,32 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     replace: "",
     test: "test/unit/cs/core/replica-chain.test.ts",
   },
+  {
+    name: "a ticket for reading is good for changes",
+    file: "src/cs/ticket-gate.ts",
+    find: "if (!shown.mayChange || shown.sessionId !== sessionId)",
+    replace: "if (shown.sessionId !== sessionId)",
+    test: "test/unit/cs/ticket-gate.test.ts",
+  },
+  {
+    name: "a lease that was given back changes what a later one has to itself",
+    file: "src/cs/ticket-gate.ts",
+    find: "shown.issuedAt < barrier.issuedAt)",
+    replace: "shown.issuedAt < 0)",
+    test: "test/unit/cs/ticket-gate.test.ts",
+  },
+  {
+    name: "who has lost the lease is given tickets",
+    file: "src/mds/tickets.ts",
+    find: 'open === undefined || open.lease === "none"',
+    replace: "open === undefined",
+    test: "test/unit/mds/tickets.test.ts",
+  },
+  {
+    name: "a piece on its way is taken for synced when another one came since",
+    file: "src/client/write-behind.ts",
+    find: "    if (!this.#isLone) this.#loneSyncCount = 0;\n",
+    replace: "",
+    test: "test/unit/client/buffered.test.ts",
+  },
 ];

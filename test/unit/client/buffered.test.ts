@@ -80,6 +80,40 @@ describe("a buffered handle", () => {
     expect([before, world.servers[0]?.unsyncedCount, syncRequests(world)]).toEqual([1, 0, 0]);
   });
 
+  test("of a program that syncs each small piece the next one is on its way, durable, before the sync", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", writing));
+    let count = 0;
+    const write = async (): Promise<void> => world.run(handle.write(world.bytes(4096), 8192 * count++));
+    const storedBy = async (ms: number): Promise<number> => {
+      const before = storedWrites(world);
+      await write();
+      await world.pass(ms);
+      return storedWrites(world) - before;
+    };
+    await world.run(handle.write(new Uint8Array(100_000), 0));
+    await world.run(handle.sync());
+    for (let i = 0; i < 4; i++) {
+      expect(await storedBy(20)).toBe(0);
+      await world.run(handle.sync());
+    }
+    const syncsBefore = syncRequests(world);
+    for (let i = 0; i < 3; i++) {
+      expect(await storedBy(20)).toBe(3);
+      expect(world.servers[0]?.unsyncedCount).toBe(0);
+      await world.run(handle.sync());
+    }
+    expect(syncRequests(world)).toBe(syncsBefore);
+
+    // Two pieces without a sync between them: the habit is over, and what was not synced yet is synced when it is asked for.
+    expect([await storedBy(20), await storedBy(20)]).toEqual([3, 0]);
+    await world.run(handle.sync());
+    expect(world.servers[0]?.unsyncedCount).toBe(0);
+    expect(await storedBy(20)).toBe(0);
+    await world.run(handle.close());
+  });
+
   test("several pieces are synced when all of them are there", async () => {
     const world = await ClientWorld.start();
     const { fileSystem } = await world.client("client");

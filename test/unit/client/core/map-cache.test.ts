@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { type ChainMember, type ChunkMap, chunkId, chunkVersion, csId } from "../../../../src/chunk/index.js";
+import {
+  type ChainMember,
+  type ChunkMap,
+  chunkId,
+  chunkVersion,
+  csId,
+  encodeTicket,
+} from "../../../../src/chunk/index.js";
 import { MapCache } from "../../../../src/client/core/map-cache.js";
 
 function mapOf(index: number, version: number, id = index + 100): ChunkMap {
@@ -45,6 +52,22 @@ describe("the maps of a file", () => {
     expect(cache.put(filled, cache.epoch)?.map).toBe(filled);
     expect(held?.isCurrent).toBe(false);
     expect(cache.put(filling, cache.epoch)?.map).toBe(filled);
+  });
+
+  test("a later ticket is used, and what was read with the earlier one is kept", () => {
+    const ticket = (issuedAt: number): Uint8Array =>
+      encodeTicket(
+        mapOf(0, 5),
+        { sessionId: 1, issuedAt, mayChange: false, excludesOthers: false },
+        () => new Uint8Array(16),
+      );
+    const cache = new MapCache();
+    const held = cache.put(mapOf(0, 5), cache.epoch);
+    for (const issuedAt of [7, 9, 8]) cache.put({ ...mapOf(0, 5), ticket: ticket(issuedAt) }, cache.epoch);
+    cache.put(mapOf(0, 5), cache.epoch);
+    expect(held?.isCurrent).toBe(true);
+    expect(held?.map?.ticket).toEqual(ticket(9));
+    expect(cache.get(0)).toBe(held);
   });
 
   test("an announcement of what is known already changes nothing", () => {
