@@ -124,7 +124,8 @@ export class Replica {
   /** The same of several places: one change, in one place of the order. */
   writeExtents(body: WriteExtents, bytes: Uint8Array): Promise<ChunkReply> {
     const { extents, checksums } = body;
-    const cargo = { ...rangeAround(extents), payload: { bytes, checksums }, isDurable: false };
+    const { offset, lengthBytes } = rangeAround(extents);
+    const cargo = { offset, lengthBytes, payload: { bytes, checksums }, isDurable: false };
     return this.#submit("extents", body, cargo, extents);
   }
 
@@ -231,12 +232,9 @@ export class Replica {
     const refusal = this.#chain.refusalOf(version);
     if (refusal !== undefined) throw new StorageError(refusal);
     if (!this.#chain.isHead) throw storageError("invalid", "writes go to the head of the chain");
-    const submission = {
-      writeId: { sessionId, sequence, acknowledgedBelow },
-      kind,
-      ...blockRange(cargo.offset, cargo.lengthBytes),
-      extents,
-    };
+    const writeId = { sessionId, sequence, acknowledgedBelow };
+    const { offset, lengthBytes } = blockRange(cargo.offset, cargo.lengthBytes);
+    const submission = { writeId, kind, offset, lengthBytes, extents };
     const changeId = this.#chain.newOperationId();
     const answer = this.#request((requestId) => {
       this.#cargoes.load(changeId, cargo);

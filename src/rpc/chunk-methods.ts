@@ -1,4 +1,4 @@
-import type { ChunkReply, ChunkRequest, ForwardWrite } from "../chunk/index.js";
+import type { ChunkReply, ChunkRequest, Extent, ForwardWrite } from "../chunk/index.js";
 import { chunkId, chunkVersion, WRITE_BYTES_MAX } from "../chunk/index.js";
 import { callDownCodec, callUpCodec } from "./call-codecs.js";
 import type { CallDown, CallUp } from "./calls.js";
@@ -71,16 +71,46 @@ function requestFromWire(request: WireRequest): ChunkRequest {
   return request as ChunkRequest;
 }
 
-function forwardToWire({ epoch, extents = [], ...rest }: ForwardWrite): WireForward {
-  return { epochVersion: epoch.version, epochIncarnation: epoch.incarnation, extents, ...rest };
-}
-
-function forwardFromWire({ epochVersion, epochIncarnation, extents, ...rest }: WireForward): ForwardWrite {
+// Written out: copied by rest and spread it was a fourteenth of what a server in the middle of a chain does for a small write.
+function forwardToWire(forward: ForwardWrite): WireForward {
   return {
-    ...rest,
-    extents: extents.length > 0 ? extents : undefined,
-    chunkId: chunkId(rest.chunkId),
-    version: chunkVersion(rest.version),
-    epoch: { version: chunkVersion(epochVersion), incarnation: epochIncarnation },
+    chunkId: forward.chunkId,
+    version: forward.version,
+    epochVersion: forward.epoch.version,
+    epochIncarnation: forward.epoch.incarnation,
+    order: forward.order,
+    floor: forward.floor,
+    sessionId: forward.sessionId,
+    sequence: forward.sequence,
+    acknowledgedBelow: forward.acknowledgedBelow,
+    kind: forward.kind,
+    offset: forward.offset,
+    lengthBytes: forward.lengthBytes,
+    endBytes: forward.endBytes,
+    checksums: forward.checksums,
+    isDurable: forward.isDurable,
+    extents: forward.extents ?? NO_EXTENTS,
   };
 }
+
+function forwardFromWire(wire: WireForward): ForwardWrite {
+  return {
+    chunkId: chunkId(wire.chunkId),
+    version: chunkVersion(wire.version),
+    epoch: { version: chunkVersion(wire.epochVersion), incarnation: wire.epochIncarnation },
+    order: wire.order,
+    floor: wire.floor,
+    sessionId: wire.sessionId,
+    sequence: wire.sequence,
+    acknowledgedBelow: wire.acknowledgedBelow,
+    kind: wire.kind,
+    offset: wire.offset,
+    lengthBytes: wire.lengthBytes,
+    endBytes: wire.endBytes,
+    checksums: wire.checksums,
+    isDurable: wire.isDurable,
+    extents: wire.extents.length > 0 ? wire.extents : undefined,
+  };
+}
+
+const NO_EXTENTS: readonly Extent[] = [];
