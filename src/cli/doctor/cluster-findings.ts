@@ -18,7 +18,7 @@ export function clusterFindings(status: ClusterStatus): Finding[] {
     ...levelFindings(status),
     ...servers.flatMap((server) => csFindings(status, server)),
     ...copyFindings(status, servers),
-    ...hostFindings(servers),
+    ...hostFindings(status.clusterName, servers),
     ...spaceFindings(status, servers),
     ...chunkFindings(status),
   ];
@@ -26,7 +26,9 @@ export function clusterFindings(status: ClusterStatus): Finding[] {
 
 function mdsFindings({ clusterName, mdsServers }: ClusterStatus): Finding[] {
   const count = mdsServers.length;
-  const findings = mdsServers.filter(({ status }) => status !== "avail").map(silentMds);
+  const findings = mdsServers
+    .filter(({ status }) => status !== "avail")
+    .map((server) => silentMds(clusterName, server));
   const makeMore = `pstorage -c ${clusterName} make-mds -a IP -r DIR on another host`;
   if (count === 1)
     findings.push(warn("MDS", "there is one metadata server: without it nothing works", makeMore));
@@ -37,9 +39,22 @@ function mdsFindings({ clusterName, mdsServers }: ClusterStatus): Finding[] {
   const hosts = new Set(mdsServers.map(({ address }) => hostOf(address)));
   if (hosts.size < count && !mdsServers.every(({ address }) => address.startsWith("127.")))
     findings.push(
-      warn("MDS", `${count} metadata servers on ${hosts.size} hosts: one host's loss takes several`),
+      warn(
+        "MDS",
+        `${count} metadata servers on ${hosts.size} hosts: one host's loss takes several`,
+        `${makeMore}, then pstorage -c ${clusterName} rm-mds ${doubledMds(mdsServers)}`,
+      ),
     );
   return findings.length > 0 ? findings : [ok("MDS", `${count} metadata servers, all available`)];
+}
+
+/** One that shares its host with another; rather not the one that leads. */
+function doubledMds(servers: readonly MdsStatus[]): number | undefined {
+  const shares = servers.filter(({ address }) => {
+    const host = hostOf(address);
+    return servers.filter((other) => hostOf(other.address) === host).length > 1;
+  });
+  return (shares.find(({ isLeader }) => !isLeader) ?? shares[0])?.mdsId;
 }
 
 /** An earlier MDS does not say anything about levels. */
@@ -48,13 +63,19 @@ function levelFindings({ level, levelHeldBy }: ClusterStatus): Finding[] {
   const shown = levelHeldBy.slice(0, HOLDERS_SHOWN).join("; ");
   const more = levelHeldBy.length - HOLDERS_SHOWN;
   const text = `the cluster works at level ${level}; a higher one waits for: ${shown}${more > 0 ? `; and ${more} more` : ""}`;
-  return [warn("level", text, "update them (docs/operating/upgrade.md)")];
+  const update =
+    "npm install -g pstorage there, then restart its servers and mounts (docs/operating/upgrade.md)";
+  return [warn("level", text, update)];
 }
 
-function silentMds({ mdsId, address, status }: MdsStatus): Finding {
+function silentMds(clusterName: string, { mdsId, address, status }: MdsStatus): Finding {
   const subject = `MDS#${mdsId}`;
   if (status === "learner" || status === "stale")
-    return warn(subject, `it is ${status}: it has not caught up with the others yet`);
+    return warn(
+      subject,
+      `it is ${status}: it has not caught up with the others yet`,
+      `pstorage -c ${clusterName} get-event tells when it has; if it does not: look at its disk and its load`,
+    );
   const start = `pstorage-mdsd start on ${hostOf(address)}; if it is lost: make-mds --replace ${mdsId} (docs/operating/replace-an-mds.md)`;
   return fail(subject, `it does not answer at ${address}`, start);
 }
@@ -95,7 +116,7 @@ function copyFindings(
     return [warn("copies", "new files are kept once: the loss of a disk loses data", setThree)];
   if (servers.length < replicas) {
     const text = `${servers.length} chunk servers for ${replicas} copies: writers get fewer, or wait`;
-    return [fail("copies", text, "make-cs on more disks, or set-attr with fewer replicas")];
+    return [fail("copies", text, `${moreDisks(clusterName)}, or set-attr with fewer replicas`)];
   }
   if (hosts < replicas) {
     const text = `${hosts} hosts for ${replicas} copies: with failure-domain=host, the default, writers get fewer, or wait`;
@@ -108,6 +129,7 @@ function copyFindings(
       warn(
         "copies",
         `replicas=${replicas}:${replicasMinimum}: the loss of one server stops writers until it is repaired`,
+        `pstorage -c ${clusterName} set-attr -p -R / replicas=${replicas}:${replicas - 1}`,
       ),
     ];
   if (hosts === replicas)
@@ -115,14 +137,14 @@ function copyFindings(
       warn(
         "copies",
         `${hosts} hosts for ${replicas} copies: when one is lost there is none to copy to`,
-        "another host",
+        `pstorage -c ${clusterName} make-cs -r DIR on another host`,
       ),
     ];
   return [ok("copies", `replicas=${replicas}:${replicasMinimum} on ${hosts} hosts`)];
 }
 
 /** Images of machines that were copied with their identity. */
-function hostFindings(servers: readonly CsStatus[]): Finding[] {
+function hostFindings(clusterName: string, servers: readonly CsStatus[]): Finding[] {
   const addresses = new Map<string, Set<string>>();
   for (const { hostId, address } of servers) {
     const known = addresses.get(hostId) ?? new Set();
@@ -134,16 +156,19 @@ function hostFindings(servers: readonly CsStatus[]): Finding[] {
       fail(
         `host ${hostId}`,
         `several hosts have this id (${[...names].sort().join(", ")}): copies may all lie on one of them, or none where they should`,
-        "on the copied host: stop its servers, delete etc/pstorage/host_id and run auth-node again",
+        `rm /etc/pstorage/host_id on the copied host, with its servers stopped; then pstorage -c ${clusterName} auth-node`,
       ),
     );
 }
 
-function spaceFindings({ space, replicas }: ClusterStatus, servers: readonly CsStatus[]): Finding[] {
+function spaceFindings(
+  { clusterName, space, replicas }: ClusterStatus,
+  servers: readonly CsStatus[],
+): Finding[] {
   const { totalBytes, freeBytes, allocatableBytes } = space;
   if (totalBytes === 0) return [];
   const free = `${formatSize(freeBytes)} of ${formatSize(totalBytes)} are free`;
-  const more = "make-cs on more disks, or delete files";
+  const more = `${moreDisks(clusterName)}, or delete files`;
   const findings: Finding[] = [];
   if (freeBytes < FREE_PART_FAIL * totalBytes) findings.push(fail("space", free, more));
   else if (freeBytes < FREE_PART_WARN * totalBytes) findings.push(warn("space", free, more));
@@ -156,10 +181,18 @@ function spaceFindings({ space, replicas }: ClusterStatus, servers: readonly CsS
   const unusable = totalBytes - allocatableBytes * replicas;
   if (replicas > 1 && unusable > UNUSABLE_PART_WARN * totalBytes) {
     const text = `${formatSize(unusable)} of ${formatSize(totalBytes)} cannot be used: copies go to different hosts, and these are too unequal`;
-    findings.push(warn("balance", text, "more disks for the smaller hosts, or another host"));
+    findings.push(
+      warn(
+        "balance",
+        text,
+        `pstorage -c ${clusterName} make-cs -r DIR on the smaller hosts, or on another one`,
+      ),
+    );
   }
   return findings.length > 0 ? findings : [ok("space", free)];
 }
+
+const moreDisks = (clusterName: string): string => `pstorage -c ${clusterName} make-cs -r DIR on more disks`;
 
 function chunkFindings({ clusterName, chunks }: ClusterStatus): Finding[] {
   const { offline, blocked, pending, urgent, degraded, standby } = chunks;
@@ -170,7 +203,7 @@ function chunkFindings({ clusterName, chunks }: ClusterStatus): Finding[] {
       fail(
         "chunks",
         `${offline} have no server that is there: their files wait`,
-        "start the chunk servers that are missing (stat)",
+        "pstorage-csd start on the hosts of the chunk servers that are missing (stat)",
       ),
     );
   if (blocked + pending > 0)
@@ -182,7 +215,13 @@ function chunkFindings({ clusterName, chunks }: ClusterStatus): Finding[] {
       warn("chunks", `${urgent + degraded} have fewer copies than they should; they are being copied`, look),
     );
   if (standby > 0)
-    findings.push(warn("chunks", `${standby} wait for a server that has been silent for a short time`));
+    findings.push(
+      warn(
+        "chunks",
+        `${standby} wait for a server that has been silent for a short time`,
+        "pstorage-csd start on its host (stat says which it is); otherwise they are copied by and by",
+      ),
+    );
   return findings.length > 0 ? findings : [ok("chunks", `all ${chunks.total} are where they should be`)];
 }
 
@@ -209,7 +248,7 @@ export function clockFinding(leaderMs: number, askedMs: number, answeredMs: numb
   const offMs = Math.max(early, late);
   if (offMs <= CLOCK_MS_WARN) return ok("clock", "it agrees with that of the leading MDS");
   const text = `it is ${(offMs / 1000).toFixed(1)} s ${late > 0 ? "behind" : "ahead of"} that of the leading MDS`;
-  const remedy = "synchronise the clocks of all hosts: apt-get install chrony";
+  const remedy = "apt-get install chrony, on every host: it synchronises their clocks";
   return offMs > CLOCK_MS_FAIL ? fail("clock", text, remedy) : warn("clock", text, remedy);
 }
 

@@ -5,18 +5,18 @@ export interface Finding {
   /** What was looked at: `clock`, `certificate`, `MDS#2`. */
   readonly subject: string;
   readonly text: string;
-  /** The command or act that mends it. */
+  /** What mends it: it begins with a command. What is in order has none. */
   readonly remedy?: string | undefined;
 }
 
 export const ok = (subject: string, text: string): Finding => ({ severity: "ok", subject, text });
-export const warn = (subject: string, text: string, remedy?: string): Finding => ({
+export const warn = (subject: string, text: string, remedy: string): Finding => ({
   severity: "warn",
   subject,
   text,
   remedy,
 });
-export const fail = (subject: string, text: string, remedy?: string): Finding => ({
+export const fail = (subject: string, text: string, remedy: string): Finding => ({
   severity: "fail",
   subject,
   text,

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { fdatasyncSync, writeSync } from "node:fs";
 import { access, constants, open, readFile, rm, stat, statfs } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import type { Host } from "../host.js";
 import { formatSize } from "../output.js";
 import { type LocalService, localServices, serviceName } from "../service-control.js";
 import { type Finding, fail, ok, warn } from "./finding.js";
+import { nameFindings } from "./name-findings.js";
 
 const CONNECT_MS = 2000;
 const DAY_MS = 86_400_000;
@@ -17,7 +19,7 @@ const DAY_MS = 86_400_000;
 const MDS_FREE_BYTES_FAIL = 512 * 1024 * 1024;
 const FLUSHES = 16;
 /** No disk writes and flushes a block in that time; a cache that forgets at power loss does. */
-const FLUSH_MS_HONEST = 0.02;
+export const FLUSH_MS_HONEST = 0.02;
 const FILE_SYSTEMS_GOOD = new Set(["ext4", "xfs", "btrfs", "ext3", "zfs"]);
 
 /** What this host says of itself: its papers, its way to the cluster, its disks, its daemons. */
@@ -28,6 +30,7 @@ export async function hostFindings(host: Host, clusterName: string): Promise<Fin
   ].filter((service) => service.clusterName === clusterName);
   const found = [
     ...(await credentialFindings(host, clusterName)),
+    ...(await nameFindings(host, clusterName)),
     ...(await addressFindings(host, clusterName)),
     ...(await Promise.all(services.map((service) => serviceFindings(service)))).flat(),
     ...(await sharedDiskFindings(services)),
@@ -71,7 +74,7 @@ async function addressFindings({ files }: Host, clusterName: string): Promise<Fi
       warn(
         "bs.list",
         "it names no MDS: this host depends on DNS or multicast",
-        `write IP[:PORT] of each MDS into ${path}`,
+        `pstorage -c ${clusterName} auth-node -b IP of an MDS: it writes ${path}`,
       ),
     ];
   const silent: string[] = [];
@@ -82,7 +85,7 @@ async function addressFindings({ files }: Host, clusterName: string): Promise<Fi
   );
   if (silent.length === 0) return [ok("bs.list", `all ${addresses.length} MDSs in it can be reached`)];
   const text = `nothing listens at ${silent.sort().join(", ")} (ports PORT and PORT+1)`;
-  const remedy = `start the MDS there, open the ports in firewalls, or take it out of ${path}`;
+  const remedy = `pstorage-mdsd start there, or open the ports in firewalls, or take it out of ${path}`;
   return [silent.length === addresses.length ? fail("bs.list", text, remedy) : warn("bs.list", text, remedy)];
 }
 
@@ -106,7 +109,8 @@ async function serviceFindings(service: LocalService): Promise<Finding[]> {
     () => true,
     () => false,
   );
-  if (!isThere) return [fail(subject, `${directory} is not there`, "mount its disk; is it in /etc/fstab?")];
+  if (!isThere)
+    return [fail(subject, `${directory} is not there`, "mount its disk, and have it in /etc/fstab")];
   const findings: Finding[] = [];
   if (pid === undefined)
     findings.push(fail(subject, "it does not run", `pstorage-${kind}d start ${directory}`));
@@ -122,7 +126,7 @@ async function limitFindings(subject: string, pid: number): Promise<Finding[]> {
     warn(
       subject,
       `it may open ${files} files at once only`,
-      "ulimit -n 65536 before it is started, or install-services",
+      "pstorage install-services, or ulimit -n 65536 before it is started",
     ),
   ];
 }
@@ -131,12 +135,20 @@ async function diskFindings({ kind, directory }: LocalService, subject: string):
   const type = await fileSystemType(directory);
   if (type === "tmpfs" || type === "ramfs")
     return [
-      fail(subject, `${directory} is in memory: everything is lost with the power`, "put it on a disk"),
+      fail(
+        subject,
+        `${directory} is in memory: everything is lost with the power`,
+        replacementOf(kind, "a directory of a disk"),
+      ),
     ];
   const findings: Finding[] = [];
   if (type !== undefined && !FILE_SYSTEMS_GOOD.has(type))
     findings.push(
-      warn(subject, `${directory} is on ${type}; ext4 or xfs on a local disk are what it is made for`),
+      warn(
+        subject,
+        `${directory} is on ${type}; ext4 or xfs on a local disk are what it is made for`,
+        replacementOf(kind, "a disk with mkfs.ext4"),
+      ),
     );
   const { bavail, bsize } = await statfs(directory);
   if (kind === "mds" && bavail * bsize < MDS_FREE_BYTES_FAIL)
@@ -144,7 +156,7 @@ async function diskFindings({ kind, directory }: LocalService, subject: string):
       fail(
         subject,
         `${formatSize(bavail * bsize)} are left for its log; it stops when it is full`,
-        `make room on the disk of ${directory}`,
+        `du -xh on the disk of ${directory}, and make room there`,
       ),
     );
   try {
@@ -156,7 +168,7 @@ async function diskFindings({ kind, directory }: LocalService, subject: string):
         warn(
           subject,
           `${text}: too fast to be true; it may lose data with the power`,
-          "pstorage-hwflush-check",
+          "pstorage-hwflush-check: it tells for certain (docs/operating/troubleshooting.md)",
         ),
       );
     else findings.push(ok(subject, `${type ?? "file system"}, ${text}`));
@@ -164,15 +176,22 @@ async function diskFindings({ kind, directory }: LocalService, subject: string):
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     const remedy =
       code === "EROFS"
-        ? "look at dmesg, repair the file system and mount it again"
-        : "look at dmesg and at the disk";
+        ? "dmesg says why; repair the file system and mount it again"
+        : "dmesg says more of the disk";
     findings.push(fail(subject, `its disk cannot be written: ${code}`, remedy));
   }
   return findings;
 }
 
-/** Mean time of writing a block and flushing it. */
-async function measureFlush(directory: string): Promise<number> {
+/** Nothing moves a repository: another one is made, and this one given up. */
+function replacementOf(kind: LocalService["kind"], place: string): string {
+  return kind === "cs"
+    ? `pstorage make-cs on ${place}, then rm-cs --wait this one (docs/operating/replace-a-disk.md)`
+    : `pstorage make-mds --replace on ${place} (docs/operating/replace-an-mds.md)`;
+}
+
+/** Mean time of writing a block and flushing it. No thread of Node.js is in between: handing over to one takes longer than a cache. */
+export async function measureFlush(directory: string): Promise<number> {
   const path = join(directory, `.doctor-${process.pid}`);
   const file = await open(path, "w");
   try {
@@ -181,8 +200,8 @@ async function measureFlush(directory: string): Promise<number> {
     await file.datasync();
     const began = performance.now();
     for (let i = 0; i < FLUSHES; i++) {
-      await file.write(block, 0, block.length, i * block.length);
-      await file.datasync();
+      writeSync(file.fd, block, 0, block.length, i * block.length);
+      fdatasyncSync(file.fd);
     }
     return (performance.now() - began) / FLUSHES;
   } finally {
@@ -217,7 +236,7 @@ async function sharedDiskFindings(services: readonly LocalService[]): Promise<Fi
         warn(
           "disks",
           `${names} share one disk: it is counted several times, and lost at once`,
-          "one chunk server for each disk",
+          replacementOf("cs", "a disk for each of them"),
         ),
       );
     if (servers.length > 0 && list.some(({ kind }) => kind === "mds"))
@@ -225,7 +244,7 @@ async function sharedDiskFindings(services: readonly LocalService[]): Promise<Fi
         warn(
           "disks",
           `an MDS shares the disk of ${names}: both wait for it`,
-          "put the MDS on an SSD of its own",
+          replacementOf("mds", "an SSD of its own"),
         ),
       );
   }

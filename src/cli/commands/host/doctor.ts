@@ -13,7 +13,7 @@ export function defineDoctor(program: Command, invocation: Invocation): void {
   program
     .command("doctor")
     .description(
-      "examine this host and the cluster: certificate, addresses, clocks, disks, servers, copies, space; each finding with what mends it. Exit status 1 if something fails",
+      "examine this host and the cluster: certificate, names, addresses, clocks, disks, servers, copies, space; each finding with what mends it. Exit status 1 if something fails",
     )
     .option("--json", "print JSON")
     .action(async ({ json }: { readonly json?: boolean }) => {
@@ -46,7 +46,7 @@ async function clusterView({ host, clusterName }: Invocation): Promise<Finding[]
       fail(
         "cluster",
         failure.detail,
-        "docs/operating/troubleshooting.md: no leading metadata server answers",
+        "pstorage-mdsd start on the hosts of the metadata servers (docs/operating/troubleshooting.md)",
       ),
     ];
   }

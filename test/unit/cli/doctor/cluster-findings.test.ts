@@ -57,11 +57,17 @@ function status(change: Partial<ClusterStatus> = {}): ClusterStatus {
   } as ClusterStatus;
 }
 
+/** What mends something begins with what is typed. */
+const COMMAND = /^(pstorage|pstorage-mdsd|pstorage-csd|npm|apt-get|rm) /;
+
 /** What is not in order, `SEVERITY subject: text`. */
 const troubles = (change?: Partial<ClusterStatus>): string[] =>
   clusterFindings(status(change))
     .filter(({ severity }) => severity !== "ok")
-    .map(({ severity, subject, text }) => `${severity} ${subject}: ${text}`);
+    .map(({ severity, subject, text, remedy }) => {
+      expect(remedy, text).toMatch(COMMAND);
+      return `${severity} ${subject}: ${text}`;
+    });
 
 describe("what the doctor sees in a cluster", () => {
   test("is nothing where nothing is wrong", () => {
@@ -77,6 +83,10 @@ describe("what the doctor sees in a cluster", () => {
     expect(troubles({ mdsServers: behind })[0]).toContain("warn MDS#3: it is stale");
     const together = [mds(1), mds(2), mds(3, { address: "10.0.0.2:2610" })];
     expect(troubles({ mdsServers: together })[0]).toContain("3 metadata servers on 2 hosts");
+    const [placement] = clusterFindings(status({ mdsServers: together }));
+    expect(placement?.remedy).toBe(
+      "pstorage -c stor1 make-mds -a IP -r DIR on another host, then pstorage -c stor1 rm-mds 2",
+    );
   });
 
   test("metadata servers that bs.list does not name, if it names any", () => {
