@@ -1,3 +1,4 @@
+import { cp, rm } from "node:fs/promises";
 import { realWorld } from "../../../src/io/real/index.js";
 import { MetadataStore } from "../../../src/mds/store/metadata-store.js";
 import { RaftLogStore } from "../../../src/mds/store/raft-log.js";
@@ -10,7 +11,7 @@ interface Stopped {
 
 /**
  * A digest of the state of each of these metadata servers, which were stopped in order. What one has applied less than another
- * is applied here. Equal if all have carried out the log alike.
+ * is applied here, to a copy: its own log may not have those entries yet. Equal if all have carried out the log alike.
  */
 export async function stateDigests(repositories: readonly string[]): Promise<string[]> {
   const stopped = await Promise.all(repositories.map(look));
@@ -24,7 +25,7 @@ export async function stateDigests(repositories: readonly string[]): Promise<str
 }
 
 async function look(repository: string): Promise<Stopped> {
-  const store = await openState(repository);
+  const store = await openState(`${repository}/state`);
   try {
     return { repository, appliedIndex: store.appliedIndex() };
   } finally {
@@ -33,7 +34,9 @@ async function look(repository: string): Promise<Stopped> {
 }
 
 async function digest(repository: string, furthest: string, upTo: number): Promise<string> {
-  const store = await openState(repository);
+  const copy = `${repository}/state.copy`;
+  await cp(`${repository}/state`, copy, { recursive: true });
+  const store = await openState(copy);
   try {
     const from = store.appliedIndex() + 1;
     if (from <= upTo) {
@@ -53,10 +56,11 @@ async function digest(repository: string, furthest: string, upTo: number): Promi
     return await store.stateHash();
   } finally {
     await store.close();
+    await rm(copy, { recursive: true });
   }
 }
 
-async function openState(repository: string): Promise<MetadataStore> {
+async function openState(path: string): Promise<MetadataStore> {
   const { disk, clock } = realWorld();
-  return await MetadataStore.open(await disk.openKv(`${repository}/state`, "test"), clock);
+  return await MetadataStore.open(await disk.openKv(path, "test"), clock);
 }
