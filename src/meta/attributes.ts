@@ -125,3 +125,12 @@ export interface DirectoryEntry {
   readonly mode: number;
   readonly attributes?: Attributes | undefined;
 }
+
+/** The mode without privileges: set-user-ID, and set-group-ID where the group may execute (elsewhere it means something else). */
+export function modeWithoutPrivileges(mode: number): number {
+  if (isDirectory(mode)) return mode;
+  const cleared = (mode & GROUP_EXECUTE) === 0 ? MODE_SETUID : MODE_SETUID | MODE_SETGID;
+  return mode & ~cleared;
+}
+
+const GROUP_EXECUTE = 0o010;

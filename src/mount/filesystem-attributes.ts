@@ -123,7 +123,7 @@ export class AttributeRequests {
     ino: InodeNumber,
     signal: AbortSignal,
   ): Promise<Attributes> {
-    const { accessTimes, nodes, inodes } = this.#state;
+    const { accessTimes, nodes } = this.#state;
     // Who owns it matters only to a change of owner that changes nothing.
     const ownerUid = nodes.get(ino)?.attributes?.uid ?? (await this.#state.attributesOf(ino, signal)).uid;
     const change = attributeChange(request, ownerUid);
@@ -131,7 +131,7 @@ export class AttributeRequests {
     if (change.atime !== undefined || change.atimeNow === true) accessTimes.forget(ino);
     const telling = accessTimes.settled(ino);
     if (telling !== undefined) await orAborted(telling, signal);
-    return await this.#state.existing(inodes.setAttributes(ino, change, { signal }));
+    return await this.#state.changeAttributes(ino, change, signal);
   }
 
   async #getXattr(request: RequestOf<"getXattr">, signal: AbortSignal): Promise<FuseReply> {

@@ -9,9 +9,12 @@ import {
   MODE_SETGID,
   MODE_SETUID,
   ROOT_INODE,
+  timestampOf,
 } from "../meta/index.js";
 import type { Logger } from "../telemetry/index.js";
+import type { SetattrChange } from "./core/attribute-change.js";
 import { ErrnoAnswer } from "./core/errno-answer.js";
+import { changedWhenGone } from "./core/gone-attributes.js";
 import { type RootOwner, wireAttributes } from "./core/wire-attributes.js";
 import type { FuseReply, WireAttributes, WireEntry } from "./fuse-wire/replies.js";
 import { AccessTimes } from "./nodes/access-times.js";
@@ -139,9 +142,19 @@ export class MountState {
     } catch (error) {
       if (root !== undefined && failureOf(error)?.code === "timed_out") return root;
       if (failureOf(error)?.code !== "not_found") throw error;
-      const gone = goneAttributes(this.nodes.get(ino));
-      if (gone === undefined) throw new ErrnoAnswer("ESTALE", "the inode is gone", error);
-      return gone;
+      return this.#gone(ino, error).attributes;
+    }
+  }
+
+  /** chmod, chown and utimensat; of a removed inode that the kernel still refers to they are remembered here. */
+  async changeAttributes(ino: InodeNumber, change: SetattrChange, signal: AbortSignal): Promise<Attributes> {
+    try {
+      return await this.inodes.setAttributes(ino, change, { signal });
+    } catch (error) {
+      if (failureOf(error)?.code !== "not_found") throw error;
+      const node = this.#gone(ino, error);
+      node.attributes = changedWhenGone(node.attributes, change, timestampOf(this.#clock.wallMs()));
+      return node.attributes;
     }
   }
 
@@ -162,6 +175,14 @@ export class MountState {
     }
   }
 
+  /** What is left of an inode that was removed and is still open. ESTALE if the mount never knew it. */
+  #gone(ino: InodeNumber, cause: unknown): Node & { attributes: Attributes } {
+    const node = this.nodes.get(ino);
+    if (node?.attributes === undefined) throw new ErrnoAnswer("ESTALE", "the inode is gone", cause);
+    node.isGone = true;
+    return Object.assign(node, { attributes: { ...node.attributes, linkCount: 0 } });
+  }
+
   #attributesValidMs(node: Node, attributes: Attributes): number {
     if (node.isGone) return 0;
     const validMs = this.inodes.attributesValidMs(attributes);
@@ -179,11 +200,3 @@ export const GONE_PATIENCE_MS = 2000;
 
 /** The node id of a request is the inode number. */
 export const inodeOf = (nodeId: number): InodeNumber => inodeNumber(nodeId);
-
-/** What fstat shows of a removed inode. Undefined if nothing was ever told of it. */
-function goneAttributes(node: Node | undefined): Attributes | undefined {
-  if (node?.attributes === undefined) return undefined;
-  node.isGone = true;
-  node.attributes = { ...node.attributes, linkCount: 0 };
-  return node.attributes;
-}

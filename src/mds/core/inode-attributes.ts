@@ -4,6 +4,7 @@ import {
   type MarkAccessed,
   MODE_PERMISSIONS,
   MODE_TYPE,
+  modeWithoutPrivileges,
   renewsAtime,
   type SessionId,
   type SetAttributes,
@@ -15,7 +16,7 @@ import type { Outcome } from "./command.js";
 import type { Context } from "./context.js";
 import { changeInode, inodeOf } from "./inodes.js";
 import { comeDown } from "./leases.js";
-import { dropCapability, hasPrivileges, modeWithoutPrivileges } from "./privileges.js";
+import { dropCapability, hasPrivileges } from "./privileges.js";
 import type { InodeRecord } from "./records.js";
 import { entryReply, OK } from "./replies.js";
 

@@ -1,16 +1,9 @@
-import { isDirectory, MODE_SETGID, MODE_SETUID } from "../../meta/index.js";
+import { modeWithoutPrivileges } from "../../meta/index.js";
 import type { Context } from "./context.js";
 import type { InodeRecord } from "./records.js";
 import { CAPABILITY_KEY, dropXattr, hasXattr } from "./xattr-records.js";
 
 /** What lets a program do more than its caller may, and is taken away when its file changes hands or contents. */
-
-/** The mode without them: set-user-ID, and set-group-ID where the group may execute (elsewhere it means something else). */
-export function modeWithoutPrivileges(mode: number): number {
-  if (isDirectory(mode)) return mode;
-  const cleared = (mode & GROUP_EXECUTE) === 0 ? MODE_SETUID : MODE_SETUID | MODE_SETGID;
-  return mode & ~cleared;
-}
 
 /** Takes the capabilities of the file away. Returns what of the inode changes: nothing, if it has none. */
 export function dropCapability(context: Context, inode: InodeRecord): Partial<InodeRecord> {
@@ -21,5 +14,3 @@ export function dropCapability(context: Context, inode: InodeRecord): Partial<In
 export function hasPrivileges(inode: InodeRecord): boolean {
   return modeWithoutPrivileges(inode.mode) !== inode.mode || hasXattr(inode, CAPABILITY_KEY);
 }
-
-const GROUP_EXECUTE = 0o010;

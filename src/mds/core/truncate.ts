@@ -1,5 +1,5 @@
 import { storageError } from "../../base/index.js";
-import type { SessionId, Truncate } from "../../meta/index.js";
+import { modeWithoutPrivileges, type SessionId, type Truncate } from "../../meta/index.js";
 import type { Held } from "./answers.js";
 import { truncateChunks } from "./chunk-truncate.js";
 import type { Outcome } from "./command.js";
@@ -8,7 +8,7 @@ import { cutInline } from "./inline-contents.js";
 import { attributesOf, changeInode, dataVersionAfter, fileOf, inodeOf } from "./inodes.js";
 import { checkSize } from "./lease-report.js";
 import { comeDown, isWriting, otherHolders } from "./leases.js";
-import { dropCapability, modeWithoutPrivileges } from "./privileges.js";
+import { dropCapability } from "./privileges.js";
 import type { InodeRecord } from "./records.js";
 import { entryReply } from "./replies.js";
 import type { Tables } from "./tables.js";

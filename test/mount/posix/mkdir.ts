@@ -129,6 +129,22 @@ export function mkdirCases(): void {
     s.expect("links", (await root.see(fd)).nlink, 0);
     await root.does("getdents64", fd, { out: 1024 }, 1024);
   });
+
+  posix("a directory that was removed while it is open keeps an owner, a mode and times", async (s) => {
+    const root = await s.user("root");
+    await root.mkdir("d");
+    const fd = await root.open("d", O.RDONLY | O.DIRECTORY);
+    await root.ok("rmdir", "d");
+    await root.ok("fchmod", fd, 0o2711);
+    await root.ok("fchown", fd, 7, 8);
+    const { mode, uid, gid, nlink } = await root.see(fd);
+    s.expect("mode", mode & 0o7777, 0o2711);
+    s.expect("owner", `${uid}:${gid} ${nlink}`, "7:8 0");
+    const before = await root.stat(fd);
+    await s.tick();
+    await root.ok("fchmod", fd, 0o700);
+    s.expect("ctime", (await root.stat(fd)).ctime > before.ctime);
+  });
 }
 
 export function rmdirCases(): void {

@@ -97,4 +97,17 @@ export function unlinkCases(): void {
     await root.ok("unlink", "g");
     s.expect("ctime", (await root.stat(fd)).ctime > before.ctime);
   });
+
+  posix("a fifo that was unlinked while it is open keeps an owner and a mode", async (s) => {
+    const root = await s.user("root");
+    await root.ok("mknod", "p", S.IFIFO | 0o644, 0);
+    const fd = await root.open("p", O.RDWR);
+    await root.ok("unlink", "p");
+    await root.ok("fchmod", fd, 0o6711);
+    await root.see(fd);
+    await root.ok("fchown", fd, 7, 8);
+    const { mode, uid, gid, nlink } = await root.see(fd);
+    s.expect("mode", mode & 0o7777, 0o711);
+    s.expect("owner", `${uid}:${gid} ${nlink}`, "7:8 0");
+  });
 }
