@@ -35,6 +35,9 @@ const FLAGS = new Set([
 /** Of ours, as of other file systems. */
 const OWN_FLAGS = new Set(["acl", "noacl"]);
 
+/** Labels of SELinux, which mount(8) takes out where there is no SELinux. Their values may be quoted, and hold commas then. */
+const LABELS = new Set(["context", "fscontext", "defcontext", "rootcontext"]);
+
 /** For whoever reads fstab; nothing to us. */
 const IGNORED = new Set([
   ...["defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "_netdev", "nofail"],
@@ -60,6 +63,8 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
     if (IGNORED.has(option) || ALWAYS.has(option)) continue;
     if (FLAGS.has(option)) {
       kernel.delete(option);
+      kernel.set(option, true);
+    } else if (LABELS.has(name) && value !== undefined) {
       kernel.set(option, true);
     } else if (OWN_FLAGS.has(option)) {
       hasAcls = option === "acl";
@@ -104,9 +109,18 @@ function isValued(name: string): name is Valued {
   return VALUED.some((known) => known === name);
 }
 
-/** At commas, but for those after a backslash. */
+/**
+ * The flags that `mount -o remount,...` is to set; undefined if it is no remount. What a mount was told besides, mount(8) repeats
+ * from fstab and /proc/mounts: it stays as it is.
+ */
+export function parseRemount(texts: readonly string[]): string[] | undefined {
+  const options = texts.flatMap(splitOptions);
+  return options.includes("remount") ? options.filter((option) => FLAGS.has(option)) : undefined;
+}
+
+/** At commas, but for those after a backslash and between quotes. */
 function splitOptions(text: string): string[] {
-  const parts = text.match(/(?:\\.|[^,\\])+/g) ?? [];
+  const parts = text.match(/(?:\\.|"[^"]*"|[^,\\])+/g) ?? [];
   return parts.map((part) => part.replace(/\\(.)/g, "$1").trim()).filter((part) => part !== "");
 }
 

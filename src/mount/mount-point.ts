@@ -25,7 +25,16 @@ export interface MountRequest {
 export async function mountFuse({ source, type, directory, options, fd }: MountRequest): Promise<void> {
   const all = [...options, "fd=3", "rootmode=40000", "user_id=0", "group_id=0"].join(",");
   // -i: not through mount.fuse.pstorage, which would call us.
-  const { status, errors } = await run("mount", ["-i", "-t", type, "-o", all, "--", source, directory], fd);
+  await callMount(["-i", "-t", type, "-o", all, "--", source, directory], fd);
+}
+
+/** Sets flags of a mount that is there. Throws as `mountFuse` does. */
+export async function remount(directory: string, flags: readonly string[]): Promise<void> {
+  await callMount(["-i", "-o", ["remount", ...flags].join(","), "--", directory], undefined);
+}
+
+async function callMount(args: readonly string[], fd: number | undefined): Promise<void> {
+  const { status, errors } = await run("mount", args, fd);
   if (status === 0) return;
   if (/must be superuser|only root|permission denied|not permitted/i.test(errors)) {
     throw storageError("not_permitted", `only root may mount here (${errors})`);

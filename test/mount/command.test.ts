@@ -93,6 +93,28 @@ function deathOf(path: string): string {
 const isGone = (pid: number): boolean =>
   !existsSync(`/proc/${pid}/cmdline`) || readFileSync(`/proc/${pid}/cmdline`, "utf8") === "";
 
+/** Lets user 1 read the file, by a list of `user::rw-,user:1:r--,group::---,mask::r--,other::---`. */
+function setAcl(path: string): string {
+  const entries = [
+    [1, 6],
+    [2, 4, 1],
+    [4, 0],
+    [16, 4],
+    [32, 0],
+  ];
+  const program = `
+import os, struct, sys, errno
+entries = ${JSON.stringify(entries)}
+value = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", e[0], e[1], (e + [-1])[2]) for e in entries)
+try:
+    os.setxattr(sys.argv[1], "system.posix_acl_access", value)
+    print("set")
+except OSError as error:
+    print(errno.errorcode[error.errno].replace("ENOTSUP", "EOPNOTSUPP"))
+`;
+  return spawnSync("python3", ["-c", program, path], { encoding: "utf8" }).stdout.trim();
+}
+
 describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
   beforeAll(async () => {
     lab = await MountLab.start({ mdsCount: 1, csCount: 3, mounts: [] });
@@ -208,6 +230,46 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
       "sorcery",
     );
     expect([status, stderr]).toEqual([32, 'mount.fuse.pstorage: the option "sorcery" is not known\n']);
+  });
+
+  test("mount -o remount changes the flags, and leaves the rest", async () => {
+    expect(await mount("-o", "nosuid,fsname=other")).toEqual(DONE);
+    const remount = (flags: string) =>
+      run("mount.fuse.pstorage.js", "other", mountPoint, "-o", `rw,nosuid,user_id=0,remount,${flags}`);
+    expect(await remount("ro")).toEqual(DONE);
+    expect(shown()).toMatchObject({ source: "other", type: "fuse.pstorage" });
+    expect(shown()?.options).toEqual(expect.arrayContaining(["ro", "nosuid"]));
+    await expect(writeFile(join(mountPoint, "new"), "")).rejects.toMatchObject({ code: "EROFS" });
+    expect(await remount("rw,noatime")).toEqual(DONE);
+    expect(shown()?.options).toEqual(expect.arrayContaining(["rw", "noatime"]));
+    await writeFile(join(mountPoint, "new"), "contents");
+    await umount();
+    const { status, stderr } = await remount("ro");
+    expect(status).toBe(32);
+    expect(stderr).toMatch(/^mount\.fuse\.pstorage: [^\n]+\n$/);
+  });
+
+  test("with noacl the permission bits alone decide", async () => {
+    const daemonReads = (path: string): number | null =>
+      spawnSync("cat", [path], { uid: 1, gid: 1, stdio: "ignore" }).status;
+    const file = join(mountPoint, "listed");
+    expect(await mount()).toEqual(DONE);
+    await writeFile(file, "contents", { mode: 0o600 });
+    expect(setAcl(file)).toBe("set");
+    expect(daemonReads(file)).toBe(0);
+    await umount();
+    await until(() => daemon() === 0, "the daemon ends");
+
+    expect(await mount("-o", "noacl")).toEqual(DONE);
+    expect((await stat(file)).mode & 0o777).toBe(0o640);
+    expect(daemonReads(file)).toBe(1);
+    expect(setAcl(file)).toBe("EOPNOTSUPP");
+    expect(await readFile(file, "utf8")).toBe("contents");
+    await umount();
+    await until(() => daemon() === 0, "the daemon ends");
+
+    expect(await mount()).toEqual(DONE);
+    expect(daemonReads(file)).toBe(0);
   });
 
   test("a lab mounts itself, and unmounts in order", async () => {

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { Command, CommanderError } from "commander";
 import { storageError } from "../../base/index.js";
-import { clusterOfSource } from "../../mount/index.js";
+import { clusterOfSource, parseRemount, remount } from "../../mount/index.js";
 import { errorLine } from "../error-line.js";
 import { machineHost } from "../host.js";
 import { runMount, startMount } from "./mount-daemon.js";
@@ -108,6 +108,11 @@ async function runHelper(name: string): Promise<number> {
   // Without a scheme it is the bare name of the cluster.
   const clusterName = clusterOfSource(spec) ?? spec;
   if (flags.fake === true) return 0;
+  const remountFlags = parseRemount(flags.options);
+  if (remountFlags !== undefined) {
+    await remount(directory, remountFlags);
+    return 0;
+  }
   return mount({
     clusterName,
     directory,

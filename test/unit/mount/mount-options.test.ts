@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseMegabytes, parseMode, parseMountOptions } from "../../../src/mount/index.js";
+import { parseMegabytes, parseMode, parseMountOptions, parseRemount } from "../../../src/mount/index.js";
 
 const ALWAYS = ["allow_other", "default_permissions"];
 
@@ -35,6 +35,17 @@ describe("options of -o", () => {
       500,
     ]);
     expect(options.metrics).toBe("9512");
+  });
+
+  test("labels of SELinux are handed on as they are, with their quotes", () => {
+    const label = 'context="system_u:object_r:svirt_t:s0:c1,c2"';
+    expect(parseMountOptions([`${label},ro`]).kernel).toEqual([label, "ro", ...ALWAYS]);
+  });
+
+  test("a remount has flags only, whatever the mount was told before", () => {
+    const told = "nosuid,user_id=0,allow_other,fsname=a,noacl";
+    expect(parseRemount([`rw,${told}`])).toBeUndefined();
+    expect(parseRemount([`rw,${told},remount,ro`])).toEqual(["rw", "nosuid", "ro"]);
   });
 
   test("what only readers of fstab care about is no option of ours", () => {
