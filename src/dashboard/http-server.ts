@@ -118,13 +118,15 @@ export class DashboardServer {
 
   async #shown(url: URL): Promise<unknown> {
     const { watcher, chunksOf } = this.#world;
+    // A page that stays open asks for what is new.
+    const after = Number(url.searchParams.get("after")) || 0;
     switch (url.pathname) {
       case "/api/status":
         return watcher.picture;
       case "/api/history":
-        return watcher.history;
+        return watcher.history.filter(({ atMs }) => atMs > after);
       case "/api/events":
-        return watcher.events;
+        return watcher.events.filter(({ number }) => number > after);
       case "/api/file": {
         const path = url.searchParams.get("path") ?? "";
         return path.length > PATH_MAX ? undefined : { path, chunks: await chunksOf(path) };

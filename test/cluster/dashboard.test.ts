@@ -22,6 +22,43 @@ if (BROWSER === undefined) say("skipped: chromium is not installed");
 /** All that a visit transfers. */
 const BYTES_MAX = 300_000;
 
+/** Controls without a label, pictures without a text, headings that skip a level. */
+const UNNAMED = `(() => {
+  const nameless = [...document.querySelectorAll("input, select, button, a, [role=img], [role=region], nav")].filter(
+    (each) => !(each.labels?.length || each.getAttribute("aria-label") || each.textContent.trim()),
+  );
+  const levels = [...document.querySelectorAll("h1, h2, h3, h4")].map(({ tagName }) => Number(tagName[1]));
+  const skips = levels.filter((level, at) => level > (levels[at - 1] ?? 0) + 1);
+  return [...nameless.map(({ outerHTML }) => outerHTML), ...skips.map((level) => "h" + level)];
+})()`;
+
+/** Texts with less contrast than 4.5 to 1 (WCAG 2, level AA). */
+const PALE = `(() => {
+  const parts = (color) => color.match(/[\\d.]+/g).map(Number);
+  const light = (color) => {
+    const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = parts(color).map((v) => linear(v / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (each) => {
+    for (let at = each; at !== null; at = at.parentElement) {
+      const { backgroundColor } = getComputedStyle(at);
+      if ((parts(backgroundColor)[3] ?? 1) > 0) return backgroundColor;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const hasText = (each) => [...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== "");
+  const texts = [...document.body.querySelectorAll("*")].filter(
+    (each) => hasText(each) && each.checkVisibility() && !each.closest("script, noscript, option"),
+  );
+  return texts.flatMap((each) => {
+    const { color, fill } = getComputedStyle(each);
+    const [a, b] = [light(each instanceof SVGElement ? fill : color), light(behind(each))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    return contrast < 4.5 ? [each.tagName + " " + each.textContent.trim().slice(0, 30) + " " + contrast.toFixed(2)] : [];
+  });
+})()`;
+
 describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
   let harness: ClusterHarness;
   let browser: Browser;
@@ -143,6 +180,9 @@ describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
 
   test("is used with the keyboard alone, and fits on a phone", async () => {
     await visit("");
+    // Who has gone to another page is in its content; who has just come begins at the top.
+    await page.reload();
+    await page.waitForSelector("main section");
     for (const words of ["Skip to the content", "pstorage", "Overview", "Servers"]) {
       await page.keyboard.press("Tab");
       expect(await page.evaluate("document.activeElement.textContent")).toBe(words);
@@ -153,6 +193,40 @@ describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
     for (const hash of ["", "servers", "events", "manage"]) {
       await visit(hash);
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
+    }
+  });
+
+  test("keeps the place of whoever walks with the keyboard while it shows what is new", async () => {
+    await page.setViewportSize({ width: 1200, height: 900 });
+    await visit("servers");
+    await page.focus("main .host a >> nth=1");
+    const place = "document.activeElement.closest('.host') && document.activeElement.getAttribute('href')";
+    const before = await page.evaluate(place);
+    expect(before).toMatch(/^#.cs.102\d$/);
+    await page.evaluate("void (document.querySelector('main .host').dataset.old = 'yes')");
+    await page.waitForSelector("main .host[data-old]", { state: "detached", timeout: PATIENCE_MS });
+    expect(await page.evaluate(place)).toBe(before);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("text=Its events");
+  });
+
+  test("has disks by what fails together, and a page for each file that can be linked to", async () => {
+    await visit("servers");
+    expect(await page.locator(".rack").count()).toBe(1);
+    expect(await page.textContent(".rack")).toMatch(/Room 0, row 0, rack 0\s*3 of 3 disks active on 3 hosts/);
+    await visit("file/%2Flock");
+    await page.waitForSelector("text=chunks of /lock");
+    expect(await page.inputValue("[name=path]")).toBe("/lock");
+  });
+
+  test("has names for everything that is used, and letters that can be told from what is behind them", async () => {
+    for (const scheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme: scheme });
+      for (const hash of ["", "servers", "clients", "events", "file", "manage"]) {
+        await visit(hash);
+        expect(await page.evaluate(UNNAMED), hash).toEqual([]);
+        expect(await page.evaluate(PALE), `${scheme} ${hash}`).toEqual([]);
+      }
     }
   });
 

@@ -4,6 +4,8 @@ import { card, safe } from "./parts.js";
 
 /** The page: asks for the state of the cluster every two seconds and shows it. What comes from the cluster is text, never markup. */
 const EVERY_MS = 2000;
+const HOUR_MS = 3_600_000;
+const EVENTS_MAX = 500;
 const main = document.getElementById("main");
 const state = {
   picture: undefined,
@@ -47,7 +49,7 @@ function table(caption, columns, rows) {
   const body = rows.map(
     (row) => `<tr>${columns.map((column) => cell("td", column, column.of(row))).join("")}</tr>`,
   );
-  return `<div class="scroll"><table><caption class="soft">${caption}</caption><thead><tr>${columns.map((column) => cell("th", column, column.title)).join("")}</tr></thead><tbody>${body.join("") || `<tr><td colspan="${columns.length}" class="soft">none</td></tr>`}</tbody></table></div>`;
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${safe(caption)}"><table><caption class="soft">${caption}</caption><thead><tr>${columns.map((column) => cell("th", column, column.title)).join("")}</tr></thead><tbody>${body.join("") || `<tr><td colspan="${columns.length}" class="soft">none</td></tr>`}</tbody></table></div>`;
 }
 
 function bar(parts, label) {
@@ -151,20 +153,33 @@ function overview({ status, repairSeconds }) {
   ].join("");
 }
 
+/** Lists by the value of that field, in the order of their first members. */
+function groups(servers, field) {
+  const lists = new Map();
+  for (const server of servers) lists.set(server[field], [...(lists.get(server[field]) ?? []), server]);
+  return lists;
+}
+
 function serversPage({ status }) {
   const servers = status.chunkServers.filter((server) => server.status !== "dropped");
-  const hosts = new Map();
-  for (const server of servers) hosts.set(server.hostId, [...(hosts.get(server.hostId) ?? []), server]);
   const disk = (server) => {
     const used = usage(server.freeBytes, server.totalBytes);
     return `<div class="disk"><a href="#/cs/${server.csId}">CS#${server.csId}</a>${bar([[used, fullness(used)]], `${Math.round(100 * used)} % used`)}<span>${word(server.status)}${server.flags ? ` <b>${safe(server.flags)}</b>` : ""}</span></div>`;
   };
-  const boxes = [...hosts].map(([hostId, list]) => {
-    const [room, row, rack] = list[0].location.split(".");
-    return `<div class="host"><h3>${safe(list[0].address.replace(/:\d+$/, ""))}</h3><p class="soft">room ${safe(room)}, row ${safe(row)}, rack ${safe(rack)}; host ${safe(hostId)}</p>${list.map(disk).join("")}</div>`;
+  const box = ([hostId, list]) =>
+    `<div class="host"><h4>${safe(list[0].address.replace(/:\d+$/, ""))}</h4><p class="soft">host ${safe(hostId)}</p>${list.map(disk).join("")}</div>`;
+  // What fails together stands together: the disks of a host, the hosts of a rack.
+  const racks = [...groups(servers, "location")].sort(([a], [b]) =>
+    a.localeCompare(b, "en", { numeric: true }),
+  );
+  const boxes = racks.map(([location, list]) => {
+    const [room, row, rack] = location.split(".");
+    const hosts = [...groups(list, "hostId")];
+    const active = list.filter((server) => server.status === "active").length;
+    return `<div class="rack" role="group" aria-label="room ${safe(room)}, row ${safe(row)}, rack ${safe(rack)}"><h3>Room ${safe(room)}, row ${safe(row)}, rack ${safe(rack)}</h3><p class="soft">${active} of ${list.length} disks active on ${hosts.length} hosts</p><div class="hosts">${hosts.map(box).join("")}</div></div>`;
   });
   return [
-    card("Disks by host", `<div class="hosts">${boxes.join("")}</div>`, "wide"),
+    card("Disks by host", boxes.join(""), "wide"),
     card(
       "Chunk servers",
       table(
@@ -376,16 +391,39 @@ function show(isForced) {
     `<span class="pill ${tone(status.health)}">${safe(status.health)}</span>`;
   const isForm = page === "manage" && main.querySelector("form") !== null;
   if (!isForced && (isForm || isTyping())) return;
-  main.innerHTML = (PAGES[page] ?? overview)(picture, argument);
+  redraw((PAGES[page] ?? overview)(picture, argument));
+}
+
+const FOCUSABLE = "a[href], button, [tabindex]";
+
+/** Who walks with the keyboard stays where they are, and who scrolled a table too. */
+function redraw(markup) {
+  const focused = [...main.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
+  const target = document.activeElement?.getAttribute("href");
+  const lefts = [...main.querySelectorAll(".scroll")].map(({ scrollLeft }) => scrollLeft);
+  main.innerHTML = markup;
+  for (const [index, box] of main.querySelectorAll(".scroll").entries()) box.scrollLeft = lefts[index] ?? 0;
+  if (focused < 0) return;
+  const places = [...main.querySelectorAll(FOCUSABLE)];
+  const same = places[focused]?.getAttribute("href") === target ? places[focused] : undefined;
+  const again = same ?? places.find((place) => target !== null && place.getAttribute("href") === target);
+  again?.focus({ preventScroll: true });
 }
 
 const ask = async (path) => (await fetch(path)).json();
 
 async function refresh() {
   try {
-    [state.picture, state.history, state.events] = await Promise.all(
-      ["api/status", "api/history", "api/events"].map(ask),
-    );
+    const after = state.history.at(-1)?.atMs ?? 0;
+    const [picture, samples, events] = await Promise.all([
+      ask("api/status"),
+      ask(`api/history?after=${after}`),
+      ask(`api/events?after=${state.events[0]?.number ?? 0}`),
+    ]);
+    const begin = (samples.at(-1)?.atMs ?? after) - HOUR_MS;
+    state.picture = picture;
+    state.history = [...state.history, ...samples].filter(({ atMs }) => atMs >= begin);
+    state.events = [...events, ...state.events].slice(0, EVENTS_MAX);
   } catch {
     state.picture = { ...state.picture, trouble: "this page's own server is gone" };
   }
@@ -401,10 +439,20 @@ main.addEventListener("submit", async (event) => {
   }
   if (event.target.id !== "file") return;
   const path = new FormData(event.target).get("path");
-  const answer = await ask(`api/file?path=${encodeURIComponent(path)}`);
-  state.file = { path, ...answer };
-  show(true);
+  const hash = `#/file/${encodeURIComponent(path)}`;
+  if (location.hash === hash) await showFile();
+  else location.hash = hash;
 });
+
+/** The file that the address of the page names: its page can be linked to, and gone back to. */
+async function showFile() {
+  const [page, written = ""] = location.hash.replace(/^#\/?/, "").split("/");
+  if (page !== "file" || written === "") return;
+  const path = decodeURIComponent(written);
+  state.file = { path, ...(await ask(`api/file?path=${encodeURIComponent(path)}`)) };
+  show(true);
+}
+
 main.addEventListener("input", (event) => {
   const form = event.target.closest("#filter");
   if (form === null) return;
@@ -418,8 +466,10 @@ main.addEventListener("input", (event) => {
 addEventListener("hashchange", async () => {
   if (location.hash === "#/manage") await refreshWho();
   show(true);
+  await showFile();
   main.focus();
 });
 await refreshWho();
 await refresh();
+await showFile();
 setInterval(() => document.hidden || refresh(), EVERY_MS);

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { storageError } from "../../../src/base/index.js";
+import { Prng, storageError } from "../../../src/base/index.js";
 import { DashboardServer, Watcher } from "../../../src/dashboard/index.js";
 import { realWorld } from "../../../src/io/real/index.js";
 import type { ClusterStatus, EventRecord } from "../../../src/meta/index.js";
+import { STATUS as SAMPLE, sampleCs } from "../cli/screen/sample.js";
 
 const NONE = { degraded: 0, urgent: 0, blocked: 0, pending: 0 };
 const STATUS = {
@@ -20,22 +21,43 @@ const event = (number: number): EventRecord => ({
   message: `event ${number}`,
 });
 
+function* same(): Generator<ClusterStatus, never> {
+  for (;;) yield STATUS;
+}
+
+/** A hundred disks, and clients whose figures are never twice the same, every five seconds. */
+function* busy(): Generator<ClusterStatus, never> {
+  const prng = new Prng(1);
+  const some = (below: number): number => prng.below(below * 1000) / 1000;
+  for (let wallMs = 5000; ; wallMs += 5000) {
+    const chunkServers = Array.from({ length: 100 }, (_, index) =>
+      sampleCs({ csId: 1025 + index, fillBytesPerSecond: some(1e8), readBytesPerSecond: some(1e8) }),
+    );
+    const clients = Array.from({ length: 50 }, (_, index) => ({
+      ...SAMPLE.clients[0],
+      ...{ sessionId: 2049 + index, readBytesPerSecond: some(1e8), writeBytesPerSecond: some(1e8) },
+      ...{ readsPerSecond: some(1e4), writesPerSecond: some(1e4), latencyMsAverage: some(100) },
+    }));
+    yield { ...SAMPLE, wallMs, chunkServers, clients } as ClusterStatus;
+  }
+}
+
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-/** A dashboard of a cluster that answers as long as `isThere`. */
-async function started() {
+/** A dashboard of a cluster that answers as long as `isThere`, and is in the next state each time it is asked. */
+async function started(states: Iterator<ClusterStatus, never> = same(), everyMs = 20) {
   const cluster = { isThere: true, events: [event(1), event(2)] };
   const admin = {
     status: async () => {
       if (!cluster.isThere) throw storageError("unavailable", "nobody leads");
-      return STATUS;
+      return states.next().value;
     },
     getEvents: async () => ({ events: cluster.events }),
   };
-  const watcher = new Watcher(admin, realWorld().clock, 20);
+  const watcher = new Watcher(admin, realWorld().clock, everyMs);
   const server = new DashboardServer({
     watcher,
     chunksOf: async (path) => {
@@ -86,6 +108,26 @@ describe("the dashboard", () => {
     await expect.poll(() => watcher.events.length, { timeout: 5000 }).toBe(3);
     const events = (await (await get("/api/events")).json()) as EventRecord[];
     expect(events.map(({ number }) => number)).toEqual([3, 2, 1]);
+  });
+
+  test("takes less than 300 KB to load, an hour of a busy cluster included, and little to stay open", async () => {
+    const { cluster, get, watcher } = await started(busy(), 1);
+    cluster.events = Array.from({ length: 500 }, (_, index) => event(index + 3));
+    await expect.poll(() => watcher.history.length, { timeout: 60_000 }).toBe(720);
+    const transferred = async (...paths: string[]): Promise<number> => {
+      const answers = await Promise.all(
+        paths.map((path) => get(path, { headers: { "accept-encoding": "gzip" } })),
+      );
+      expect(answers.map(({ status }) => status)).toEqual(paths.map(() => 200));
+      return answers.reduce((sum, { headers }) => sum + Number(headers.get("content-length")), 0);
+    };
+    const files = ["/", "/style.css", "/app.js", "/charts.js", "/manage.js", "/parts.js", "/api/who"];
+    const all = await transferred(...files, "/api/status", "/api/history", "/api/events");
+    expect(all).toBeGreaterThan(30_000);
+    expect(all).toBeLessThan(300_000);
+    const { atMs } = watcher.history.at(-2) ?? { atMs: 0 };
+    const more = await transferred(`/api/history?after=${atMs}`, "/api/events?after=502");
+    expect(more).toBeLessThan(2000);
   });
 
   test("shows where a file is, and says which there is not", async () => {
