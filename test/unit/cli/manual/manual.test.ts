@@ -89,7 +89,18 @@ describe("completion", () => {
   });
 
   test("is offered to zsh too, and to no other shell", async () => {
-    expect((await runCommand(["completion", "zsh"])).output).toMatch(/^#compdef pstorage vstorage\n/);
+    const { output } = await runCommand(["completion", "zsh"]);
+    expect(output).toMatch(/^#compdef pstorage vstorage\n/);
+    if (spawnSync("zsh", ["--version"]).status === 0) {
+      const script = join(await temporaryRoot(), "_pstorage");
+      await writeFile(script, output);
+      // What zsh itself would call at the TAB key, with the words that it would give.
+      const line = `autoload -U compinit && compinit -u -D; . ${script}; print $_comps[pstorage]; COMP_WORDS=(pstorage make-); COMP_CWORD=1; emulate ksh -c _pstorage; print -l $COMPREPLY`;
+      const { stdout, stderr } = spawnSync("zsh", ["-fc", line], { encoding: "utf8" });
+      expect(stderr).toBe("");
+      expect(stdout).toContain("_bash_complete");
+      expect(stdout.split("\n")).toEqual(expect.arrayContaining(["make-mds", "make-cs"]));
+    } else process.stderr.write("completion not tried: no zsh here\n");
     expect((await runCommand(["completion", "fish"])).errors).toContain("Allowed choices are bash, zsh");
   });
 });
