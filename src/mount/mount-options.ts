@@ -38,6 +38,9 @@ const OWN_FLAGS = new Set(["acl", "noacl"]);
 /** Labels of SELinux, which mount(8) takes out where there is no SELinux. Their values may be quoted, and hold commas then. */
 const LABELS = new Set(["context", "fscontext", "defcontext", "rootcontext"]);
 
+/** The kernel's own, in /proc/mounts. */
+const SHOWN = new Set(["user_id", "group_id", "max_read", "blksize"]);
+
 /** For whoever reads fstab; nothing to us. */
 const IGNORED = new Set([
   ...["defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "_netdev", "nofail"],
@@ -111,11 +114,13 @@ function isValued(name: string): name is Valued {
 
 /**
  * The flags that `mount -o remount,...` is to set; undefined if it is no remount. What a mount was told besides, mount(8) repeats
- * from fstab and /proc/mounts: it stays as it is.
+ * from fstab and /proc/mounts: it stays as it is. Throws `invalid` for what is not known.
  */
 export function parseRemount(texts: readonly string[]): string[] | undefined {
   const options = texts.flatMap(splitOptions);
-  return options.includes("remount") ? options.filter((option) => FLAGS.has(option)) : undefined;
+  if (!options.includes("remount")) return undefined;
+  const told = options.filter((option) => option !== "remount" && !SHOWN.has(splitOnce(option)[0]));
+  return parseMountOptions(told).kernel.filter((option) => FLAGS.has(option));
 }
 
 /** At commas, but for those after a backslash and between quotes. */

@@ -46,6 +46,7 @@ describe("options of -o", () => {
     const told = "nosuid,user_id=0,allow_other,fsname=a,noacl";
     expect(parseRemount([`rw,${told}`])).toBeUndefined();
     expect(parseRemount([`rw,${told},remount,ro`])).toEqual(["rw", "nosuid", "ro"]);
+    expect(() => parseRemount(["remount,sorcery"])).toThrow('the option "sorcery" is not known');
   });
 
   test("what only readers of fstab care about is no option of ours", () => {
