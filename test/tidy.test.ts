@@ -151,7 +151,7 @@ test("rooms import only what lies below them, and through the door", () => {
       const isDoor = target === `src/${targetRoom}/index.js`;
       const isComposed =
         isRoot(path) &&
-        /^src\/(io\/real|rpc\/(grpc|channel|inproc))\/index\.js$|^src\/(mds|cs|client|mount|dashboard)\/[a-z-]+\.js$/.test(
+        /^src\/(io\/real(\/daemon)?|rpc\/(grpc|channel|inproc))\/index\.js$|^src\/(mds|cs|client|mount|dashboard)\/[a-z-]+\.js$/.test(
           target,
         );
       if (!isDoor && !isComposed)

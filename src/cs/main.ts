@@ -1,32 +1,18 @@
 import { join, resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
-import { Command } from "commander";
 import { type AuthorizationTable, loadCredential, type Role } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import { clientAddressOf, findMds, machineSearch } from "../discovery/index.js";
+import { becomeDaemon, type DaemonFlags, daemonProgram, logLevelOf } from "../io/real/daemon/index.js";
 import { filesId, processReadings, realWorld, servePages } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { CHUNK_CHANNEL, openDataChannel } from "../rpc/index.js";
-import { type LogLevel, openLog, serveMetrics } from "../telemetry/index.js";
+import { openLog, serveMetrics } from "../telemetry/index.js";
 import { hostLocation } from "./config.js";
 import { RecurringServer } from "./recurring-server.js";
 import { readIdentity } from "./store/chunk-store.js";
 import { StorePaths } from "./store/paths.js";
-
-/**
- * The chunk server daemon, `csd`. Under `PSTORAGE_ROOT` it needs the host's credential and bs.list; everything else is
- * in its repository. SIGTERM and SIGINT stop it in order, SIGHUP opens its log file anew. A parent that gave it an IPC
- * channel is told `ready` when it serves.
- */
-interface Flags {
-  readonly repository: string;
-  readonly log?: string;
-  readonly logLevel: string;
-  readonly metrics?: string;
-}
-
-const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 /** Who may call what on a chunk server. */
 const AUTHORIZATION: AuthorizationTable = {
@@ -46,9 +32,16 @@ const SERVER_ROLES: Readonly<Record<string, readonly Role[]>> = {
  */
 const HEAP_GROWTH = "--heap-growing-percent=1000";
 
+/**
+ * The chunk server daemon, `csd`. Under `PSTORAGE_ROOT` it needs the host's credential and bs.list; everything else is
+ * in its repository. SIGTERM and SIGINT stop it in order, SIGHUP opens its log file anew. A parent that gave it an IPC
+ * channel is told `ready` when it serves.
+ */
 async function main(): Promise<void> {
   setFlagsFromString(HEAP_GROWTH);
-  const flags = parseFlags();
+  const flags = daemonProgram("csd", "Serves one repository of a chunk server.").parse().opts<DaemonFlags>();
+  const status = await becomeDaemon(flags, process);
+  if (status !== undefined) process.exit(status);
   const directory = resolve(flags.repository);
   const root = process.env["PSTORAGE_ROOT"] ?? "/";
   const world = realWorld();
@@ -63,7 +56,7 @@ async function main(): Promise<void> {
   }
   const daemonLog = openLog({
     destination: flags.log ?? join(directory, "logs/log"),
-    level: levelOf(flags),
+    level: logLevelOf(flags),
     fields: { daemon: "csd", cluster: clusterName, csId },
   });
   const log = daemonLog.logger;
@@ -121,23 +114,6 @@ async function main(): Promise<void> {
   // A parent that goes away, or has gone, does not end a daemon.
   process.on("disconnect", () => undefined);
   process.send?.("ready", undefined, undefined, () => undefined);
-}
-
-function parseFlags(): Flags {
-  const program = new Command("csd")
-    .description("Serves one repository of a chunk server.")
-    .requiredOption("-r, --repository <dir>", "the repository directory")
-    .option("-l, --log <file>", "log file (default: DIR/logs/log)")
-    .option("-d, --log-level <level>", `${LEVELS.join(", ")}`, "info")
-    .option("--metrics <[addr:]port>", "serve /metrics for Prometheus there (default: not at all)")
-    .parse();
-  return program.opts<Flags>();
-}
-
-function levelOf({ logLevel }: Flags): LogLevel {
-  const level = LEVELS.find((name) => name === logLevel);
-  if (level === undefined) throw storageError("invalid", `log level is one of ${LEVELS.join(", ")}`);
-  return level;
 }
 
 function messageOf(error: unknown): string {

@@ -1,37 +1,27 @@
 import { join, resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
-import { Command } from "commander";
 import { type HostCredential, loadCredential } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import type { RunningDashboard } from "../dashboard/serve.js";
 import { canAnnounce, MdsAnnouncer } from "../discovery/index.js";
+import { becomeDaemon, type DaemonFlags, daemonProgram, logLevelOf } from "../io/real/daemon/index.js";
 import { filesId, processReadings, realWorld, servePages } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { METADATA_SESSION } from "../rpc/index.js";
-import { type Logger, type LogLevel, openLog, serveMetrics } from "../telemetry/index.js";
+import { type Logger, openLog, serveMetrics } from "../telemetry/index.js";
 import { MDS_AUTHORIZATION, MDS_SERVER_ROLES } from "./authorization.js";
 import { MetadataServer } from "./metadata-server.js";
 import { processLoad } from "./process-load.js";
 import { RAFT_PEER } from "./raft-wire.js";
 import { loadGenesis, loadMdsIdentity, loadRecovery, type MdsIdentity } from "./repository.js";
 
-/**
- * The metadata daemon, `mdsd`. Under `PSTORAGE_ROOT` it needs the host's credential; everything else is in its
- * repository. SIGTERM and SIGINT stop it in order, SIGHUP opens its log file anew. A parent that gave it an IPC
- * channel is told `ready` when it serves.
- */
-interface Flags {
-  readonly repository: string;
-  readonly log?: string;
-  readonly logLevel: string;
-  readonly metrics?: string;
+interface Flags extends DaemonFlags {
   readonly dashboard?: string;
 }
 
 /** Of metadata servers, and of the next higher one for clients. */
 const USUAL_PORT = 2510;
-const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 /**
  * V8 left alone lets garbage grow to 150 MB beside 30 MB that are alive. Half as much again is enough, and costs no time
@@ -39,22 +29,20 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
  */
 const HEAP_GROWTH = "--heap-growing-percent=60";
 
+/**
+ * The metadata daemon, `mdsd`. Under `PSTORAGE_ROOT` it needs the host's credential; everything else is in its
+ * repository. SIGTERM and SIGINT stop it in order, SIGHUP opens its log file anew. A parent that gave it an IPC
+ * channel is told `ready` when it serves.
+ */
 async function main(): Promise<void> {
   setFlagsFromString(HEAP_GROWTH);
-  const program = new Command("mdsd")
-    .description("Serves one repository of a metadata server.")
-    .requiredOption("-r, --repository <dir>", "the repository directory")
-    .option("-l, --log <file>", "log file (default: DIR/logs/log)")
-    .option("-d, --log-level <level>", `${LEVELS.join(", ")}`, "info")
-    .option("--metrics <[addr:]port>", "serve /metrics for Prometheus there (default: not at all)")
-    .option(
-      "--dashboard <[addr:]port>",
-      "serve the dashboard there, or nowhere with off (default: 2512 of this machine itself, if the server has the usual port)",
-    )
-    .parse();
-  const flags = program.opts<Flags>();
-  const level = LEVELS.find((name) => name === flags.logLevel);
-  if (level === undefined) throw storageError("invalid", `log level is one of ${LEVELS.join(", ")}`);
+  const program = daemonProgram("mdsd", "Serves one repository of a metadata server.").option(
+    "--dashboard <[addr:]port>",
+    "serve the dashboard there, or nowhere with off (default: 2512 of this machine itself, if the server has the usual port)",
+  );
+  const flags = program.parse().opts<Flags>();
+  const status = await becomeDaemon(flags, process);
+  if (status !== undefined) process.exit(status);
   const directory = resolve(flags.repository);
   const root = process.env["PSTORAGE_ROOT"] ?? "/";
   const world = realWorld();
@@ -70,7 +58,7 @@ async function main(): Promise<void> {
   const recovery = await loadRecovery(world.disk, directory);
   const daemonLog = openLog({
     destination: flags.log ?? join(directory, "logs/log"),
-    level,
+    level: logLevelOf(flags),
     fields: { daemon: "mdsd", cluster: identity.clusterName, mdsId: identity.mdsId },
   });
   const log = daemonLog.logger;
