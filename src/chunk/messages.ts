@@ -102,6 +102,8 @@ export interface ReadChunk extends Addressed {
    * the payload.
    */
   readonly background: boolean;
+  /** By another server of the chain, which puts damage right for somebody who waits: it has no ticket. */
+  readonly isOfServer?: boolean | undefined;
 }
 
 /** Makes everything acknowledged so far safe from loss of power, on this server and all after it. */

@@ -202,7 +202,7 @@ export class Mending {
     version: ChunkVersion,
   ): Promise<Uint8Array | PeerAnswer> {
     const { chunkId } = this.#stored;
-    const body = { chunkId, version, offset, lengthBytes: BLOCK_BYTES, background: false };
+    const body = { chunkId, version, offset, lengthBytes: BLOCK_BYTES, background: false, isOfServer: true };
     const call = { request: { type: "read", body } as const, payload: NOTHING };
     try {
       const { payload } = await this.#env.links.request(member.address, call, ASK_TIMEOUT_MS);

@@ -100,7 +100,7 @@ function isOfServer(request: ChunkRequest): request is OfServer {
     case "sync":
       return request.body.isForwarded === true;
     case "read":
-      return request.body.background;
+      return request.body.background || request.body.isOfServer === true;
     default:
       return false;
   }

@@ -141,7 +141,8 @@ describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
     await page.fill("[name=text]", "registered for the first time");
     expect(await page.locator("tbody tr").count()).toBe(3);
     await visit("clients");
-    expect(await page.textContent("main")).toContain("command");
+    // A page that has just begun may show the state of two seconds ago.
+    await expect.poll(() => page.textContent("main"), { timeout: PATIENCE_MS }).toContain("command");
     await visit("file");
     await page.fill("[name=path]", "/lock");
     await page.keyboard.press("Enter");

@@ -10608,6 +10608,8 @@ export interface ReadChunk {
   readonly lengthBytes: number;
   /** Of a resynchronising server: lower priority; a block never written has checksum 0 and no bytes in the payload. */
   readonly background: boolean;
+  /** By another server of the chain, which puts damage right: it has no ticket. */
+  readonly isOfServer?: boolean | undefined;
 }
 
 function encodeReadChunk(message: ReadChunk, writer: wire.Writer): void {
@@ -10626,6 +10628,9 @@ function encodeReadChunk(message: ReadChunk, writer: wire.Writer): void {
   if (message.background) {
     writer.uint32(40).bool(message.background);
   }
+  if (message.isOfServer !== undefined) {
+    writer.uint32(48).bool(message.isOfServer);
+  }
 }
 
 function decodeReadChunk(reader: wire.Reader): ReadChunk {
@@ -10634,6 +10639,7 @@ function decodeReadChunk(reader: wire.Reader): ReadChunk {
   let $offset = 0;
   let $lengthBytes = 0;
   let $background = false;
+  let $isOfServer: boolean | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     switch (tag) {
@@ -10652,6 +10658,9 @@ function decodeReadChunk(reader: wire.Reader): ReadChunk {
       case 40:
         $background = reader.bool();
         break;
+      case 48:
+        $isOfServer = reader.bool();
+        break;
       default:
         wire.skip(reader, tag);
     }
@@ -10662,6 +10671,7 @@ function decodeReadChunk(reader: wire.Reader): ReadChunk {
     offset: $offset,
     lengthBytes: $lengthBytes,
     background: $background,
+    isOfServer: $isOfServer,
   };
 }
 

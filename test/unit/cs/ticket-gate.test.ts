@@ -181,6 +181,7 @@ test("what chunk servers ask of each other needs their certificate, and no ticke
   const requests: ChunkRequest[] = [
     { type: "describe", body: { ...at() } },
     read(true),
+    { type: "read", body: { ...at(), offset: 0, lengthBytes: 4096, background: false, isOfServer: true } },
     { type: "sync", body: { ...at(), isForwarded: true } },
   ];
   for (const request of requests) {
