@@ -40,8 +40,7 @@ const HEAP_GROWTH = "--heap-growing-percent=1000";
 async function main(): Promise<void> {
   setFlagsFromString(HEAP_GROWTH);
   const flags = daemonProgram("csd", "Serves one repository of a chunk server.").parse().opts<DaemonFlags>();
-  const status = await becomeDaemon(flags, process);
-  if (status !== undefined) process.exit(status);
+  if (await becomeDaemon(flags, process)) process.exit(0);
   const directory = resolve(flags.repository);
   const root = process.env["PSTORAGE_ROOT"] ?? "/";
   const world = realWorld();

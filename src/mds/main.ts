@@ -41,8 +41,7 @@ async function main(): Promise<void> {
     "serve the dashboard there, or nowhere with off (default: 2512 of this machine itself, if the server has the usual port)",
   );
   const flags = program.parse().opts<Flags>();
-  const status = await becomeDaemon(flags, process);
-  if (status !== undefined) process.exit(status);
+  if (await becomeDaemon(flags, process)) process.exit(0);
   const directory = resolve(flags.repository);
   const root = process.env["PSTORAGE_ROOT"] ?? "/";
   const world = realWorld();

@@ -53,11 +53,14 @@ export interface OwnProcess {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** How long it may take until it serves: one of many replicas reads its records first, on a disk that may be slow. */
+const START_TIMEOUT_MS = 300_000;
+
 /**
- * Does what `-a`, `-D` and `-u` ask for. Resolves with the exit status if this process has nothing more to do: the daemon serves in the
- * background, or ended there. What it says goes to `logs/fatal-log` of the repository then.
+ * Does what `-a`, `-D` and `-u` ask for. True if this process has nothing more to do, for the daemon serves in the background; if it does
+ * not come to that this fails, and what it said is in `logs/fatal-log` of the repository.
  */
-export async function becomeDaemon(flags: DaemonFlags, own: OwnProcess): Promise<number | undefined> {
+export async function becomeDaemon(flags: DaemonFlags, own: OwnProcess): Promise<boolean> {
   const { authentication, daemonise, user, repository } = flags;
   if (authentication !== undefined && authentication !== "ssl")
     throw storageError(
@@ -65,12 +68,14 @@ export async function becomeDaemon(flags: DaemonFlags, own: OwnProcess): Promise
       `authentication by ${authentication} is not known: leave -a away, or say ssl`,
     );
   logLevelOf(flags);
-  if (daemonise === true && own.env[MARK] === undefined) return await inBackground(resolve(repository), own);
+  // The process in the background was started as that user, who owns what is written from here on.
+  if (own.env[MARK] !== undefined) return false;
   if (user !== undefined) becomeUser(user);
-  return undefined;
+  if (daemonise === true) await goToBackground(resolve(repository), own);
+  return daemonise === true;
 }
 
-function inBackground(repository: string, { execPath, argv, env }: OwnProcess): Promise<number> {
+function goToBackground(repository: string, { execPath, argv, env }: OwnProcess): Promise<void> {
   const logs = join(repository, "logs");
   if (!existsSync(repository)) throw storageError("not_found", `there is no repository at ${repository}`);
   mkdirSync(logs, { recursive: true });
@@ -82,11 +87,21 @@ function inBackground(repository: string, { execPath, argv, env }: OwnProcess): 
   });
   closeSync(fatal);
   return new Promise((done, failed) => {
-    child.once("message", () => done(0));
+    const giveUp = (): void =>
+      failed(storageError("unavailable", `the daemon did not start; see ${join(logs, "fatal-log")}`));
+    const timer = setTimeout(() => {
+      child.kill("SIGTERM");
+      giveUp();
+    }, START_TIMEOUT_MS);
+    child.once("message", () => {
+      clearTimeout(timer);
+      done();
+    });
     child.once("error", failed);
-    child.once("exit", () =>
-      failed(storageError("unavailable", `the daemon did not start; see ${join(logs, "fatal-log")}`)),
-    );
+    child.once("exit", () => {
+      clearTimeout(timer);
+      giveUp();
+    });
   });
 }
 
