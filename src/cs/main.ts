@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { type AuthorizationTable, loadCredential, type Role } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import { clientAddressOf, findMds, machineSearch } from "../discovery/index.js";
-import { becomeDaemon, type DaemonFlags, daemonProgram, logLevelOf } from "../io/real/daemon/index.js";
+import { becomeDaemon, csdProgram, type DaemonFlags, logLevelOf } from "../io/real/daemon/index.js";
 import { filesId, processReadings, realWorld, servePages } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
@@ -39,7 +39,7 @@ const HEAP_GROWTH = "--heap-growing-percent=1000";
  */
 async function main(): Promise<void> {
   setFlagsFromString(HEAP_GROWTH);
-  const flags = daemonProgram("csd", "Serves one repository of a chunk server.").parse().opts<DaemonFlags>();
+  const flags = csdProgram().parse().opts<DaemonFlags>();
   if (await becomeDaemon(flags, process)) process.exit(0);
   const directory = resolve(flags.repository);
   const root = process.env["PSTORAGE_ROOT"] ?? "/";

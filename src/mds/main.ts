@@ -4,7 +4,7 @@ import { type HostCredential, loadCredential } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import type { RunningDashboard } from "../dashboard/serve.js";
 import { canAnnounce, MdsAnnouncer } from "../discovery/index.js";
-import { becomeDaemon, type DaemonFlags, daemonProgram, logLevelOf } from "../io/real/daemon/index.js";
+import { becomeDaemon, logLevelOf, type MdsdFlags, mdsdProgram } from "../io/real/daemon/index.js";
 import { filesId, processReadings, realWorld, servePages } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
@@ -15,10 +15,6 @@ import { MetadataServer } from "./metadata-server.js";
 import { processLoad } from "./process-load.js";
 import { RAFT_PEER } from "./raft-wire.js";
 import { loadGenesis, loadMdsIdentity, loadRecovery, type MdsIdentity } from "./repository.js";
-
-interface Flags extends DaemonFlags {
-  readonly dashboard?: string;
-}
 
 /** Of metadata servers, and of the next higher one for clients. */
 const USUAL_PORT = 2510;
@@ -36,11 +32,7 @@ const HEAP_GROWTH = "--heap-growing-percent=60";
  */
 async function main(): Promise<void> {
   setFlagsFromString(HEAP_GROWTH);
-  const program = daemonProgram("mdsd", "Serves one repository of a metadata server.").option(
-    "--dashboard <[addr:]port>",
-    "serve the dashboard there, or nowhere with off (default: 2512 of this machine itself, if the server has the usual port)",
-  );
-  const flags = program.parse().opts<Flags>();
+  const flags = mdsdProgram().parse().opts<MdsdFlags>();
   if (await becomeDaemon(flags, process)) process.exit(0);
   const directory = resolve(flags.repository);
   const root = process.env["PSTORAGE_ROOT"] ?? "/";

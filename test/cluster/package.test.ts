@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,6 +41,23 @@ async function tryOut(programs: string): Promise<void> {
   await call("lab", "destroy", "--dir", lab, "--yes");
 }
 
+/** Every program says the same by --help and in its manual page, which it has under each of its names. */
+async function expectPages(programs: string, pages: string): Promise<void> {
+  for (const program of await readdir(programs)) {
+    const text = await readFile(join(pages, `${program}.8`), "utf8");
+    const other = /^\.so man8\/(.*)\n$/.exec(text)?.[1];
+    const page = (other === undefined ? text : await readFile(join(pages, other), "utf8")).replaceAll(
+      "\\-",
+      "-",
+    );
+    const { stdout } = await run(join(programs, program), ["--help"]);
+    const options = [...stdout.matchAll(/^ {2}(-\S.*?) {2,}/gm)].map((found) => found[1] ?? "");
+    expect(options, program).toContain("-h, --help");
+    const missing = options.filter((flags) => !/^-h,|^-V,/.test(flags) && !page.includes(`.B ${flags}\n`));
+    expect(missing, program).toEqual([]);
+  }
+}
+
 describe("an installed package works by itself", () => {
   test("from npm", async () => {
     const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", directory.path], {
@@ -71,6 +88,7 @@ describe("an installed package works by itself", () => {
     await mkdir(root);
     await run("dpkg-deb", ["-x", stdout.trim(), root]);
     expect(await readdir(join(root, "usr/sbin"))).toEqual(["mount.fuse.pstorage", "mount.fuse.vstorage"]);
+    await expectPages(join(root, "usr/bin"), join(root, "usr/share/man/man8"));
     await tryOut(join(root, "usr/bin"));
     await rm(root, { recursive: true });
   });

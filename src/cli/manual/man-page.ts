@@ -11,11 +11,30 @@ export interface ManPage {
   readonly examples?: readonly string[];
   readonly files?: readonly (readonly [string, string])[];
   readonly seeAlso?: readonly string[];
+  /** Variable and meaning. Default: those that every program heeds that looks for a cluster. */
+  readonly environment?: readonly (readonly [string, string])[];
+  /** The exit status that is not 0. */
+  readonly failure?: string;
+  readonly signals?: readonly (readonly [string, string])[];
 }
+
+/** What programs on a host that has a cluster heed. */
+export const HOST_ENVIRONMENT: readonly (readonly [string, string])[] = [
+  ["PSTORAGE_ROOT", "The directory that stands for / in all paths of this host (default: /)."],
+  [
+    "PSTORAGE_DISCOVERY",
+    "How clusters are found that no bs.list names: dns,mdns (default), dns, mdns or none.",
+  ],
+];
+const ENVIRONMENT: readonly (readonly [string, string])[] = [
+  ["PSTORAGE_NAME", "Name of the cluster, where -c does not say it."],
+  ...HOST_ENVIRONMENT,
+];
 
 /** A page for man(1), from the definitions that parse the arguments: man-pages(7), groff_man(7). */
 export function manPage(page: ManPage): string {
   const { command, section, aliases = [], examples = [], files = [], seeAlso = [] } = page;
+  const { environment = ENVIRONMENT, signals = [], failure = "1 if something failed" } = page;
   const name = command.name();
   const leaves = leavesOf(command);
   return [
@@ -30,13 +49,11 @@ export function manPage(page: ManPage): string {
     escaped(command.description()),
     ...section_("OPTIONS", optionLines(command)),
     ...section_("COMMANDS", leaves.flatMap(commandLines)),
-    ...section_("ENVIRONMENT", environmentLines()),
-    ...section_(
-      "FILES",
-      files.flatMap(([path, meaning]) => [".TP", `.I ${escaped(path)}`, escaped(meaning)]),
-    ),
+    ...section_("SIGNALS", signals.flatMap(termLines("B"))),
+    ...section_("ENVIRONMENT", environment.flatMap(termLines("B"))),
+    ...section_("FILES", files.flatMap(termLines("I"))),
     ".SH EXIT STATUS",
-    "0 if all went well; 1 if something failed, with one line on standard error that says what.",
+    `0 if all went well; ${failure}, with one line on standard error that says what.`,
     ...section_("EXAMPLES", examples.flatMap(exampleLines)),
     ...section_(
       "SEE ALSO",
@@ -89,16 +106,9 @@ function describe({ description, defaultValue }: Option): string {
   return capital(isTold ? description : `${description} (default: ${defaultValue})`);
 }
 
-function environmentLines(): string[] {
-  const variables: readonly (readonly [string, string])[] = [
-    ["PSTORAGE_NAME", "Name of the cluster, where -c does not say it."],
-    ["PSTORAGE_ROOT", "The directory that stands for / in all paths of this host (default: /)."],
-    [
-      "PSTORAGE_DISCOVERY",
-      "How clusters are found that no bs.list names: dns,mdns (default), dns, mdns or none.",
-    ],
-  ];
-  return variables.flatMap(([name, meaning]) => [".TP", `.B ${name}`, escaped(meaning)]);
+/** A term in that face, and below it what it means. */
+function termLines(face: "B" | "I"): (pair: readonly [string, string]) => string[] {
+  return ([term, meaning]) => [".TP", `.${face} ${escaped(term)}`, escaped(meaning)];
 }
 
 function exampleLines(line: string): string[] {

@@ -1,15 +1,16 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { csdProgram, mdsdProgram } from "../../io/real/daemon/index.js";
 import { flushCommand } from "../flush-check/flush-program.js";
 import { machineHost } from "../host.js";
 import { Invocation } from "../invocation.js";
-import { mountCommand } from "../mount/mount-program.js";
+import { mountCommand, mountHelperCommand } from "../mount/mount-program.js";
 import { makeProgram } from "../program.js";
 import { reportCommand } from "../report/report-program.js";
 import { serviceCommand } from "../service-program.js";
 import { processTerminal } from "../terminal.js";
 import { completionScript } from "./completion.js";
-import { type ManPage, manPage } from "./man-page.js";
+import { HOST_ENVIRONMENT, type ManPage, manPage } from "./man-page.js";
 
 const CLUSTER = "/etc/pstorage/clusters/NAME";
 const FILES: readonly (readonly [string, string])[] = [
@@ -19,9 +20,21 @@ const FILES: readonly (readonly [string, string])[] = [
   ["/etc/pstorage/mds.config, /etc/pstorage/cs.config", "The repositories of this host."],
 ];
 
+/** Of a daemon, below its repository. */
+const DAEMON_FILES: readonly (readonly [string, string])[] = [
+  ["DIR/logs/log", "What the daemon says, where -l names no other file."],
+  ["DIR/logs/fatal-log", "Why a daemon in the background ended."],
+];
+const SIGNALS: readonly (readonly [string, string])[] = [
+  ["SIGTERM, SIGINT", "Stop in order, with exit status 0."],
+  ["SIGHUP", "Open the log file anew, for logrotate(8)."],
+];
+
 /** A page for every program. */
 export function manPages(): ManPage[] {
-  const others = ["pstorage (8)", "pstorage\\-mount (8)", "pstorage\\-mdsd (8)", "pstorage\\-csd (8)"];
+  const others = ["pstorage", "pstorage\\-mount", "pstorage\\-mdsd", "pstorage\\-csd", "mdsd", "csd"].map(
+    (name) => `${name} (8)`,
+  );
   const page = (one: ManPage): ManPage => ({
     ...one,
     seeAlso: others.filter((other) => !other.startsWith(`${one.command.name().replaceAll("-", "\\-")} `)),
@@ -36,12 +49,18 @@ export function manPages(): ManPage[] {
     page({
       command: mountCommand("pstorage-mount"),
       section: 8,
-      aliases: ["vstorage-mount", "mount.fuse.pstorage", "mount.fuse.vstorage"],
-      examples: [
-        "pstorage-mount -c stor1 /mnt/stor1",
-        "mount -t fuse.pstorage pstorage://stor1 /mnt/stor1 -o noatime",
-      ],
+      aliases: ["vstorage-mount"],
+      examples: ["pstorage-mount -c stor1 /mnt/stor1"],
       files: FILES,
+    }),
+    page({
+      command: mountHelperCommand("mount.fuse.pstorage"),
+      section: 8,
+      aliases: ["mount.fuse.vstorage"],
+      examples: ["mount -t fuse.pstorage pstorage://stor1 /mnt/stor1 -o noatime"],
+      environment: HOST_ENVIRONMENT,
+      files: FILES,
+      failure: "32 if the mount failed, as mount(8) wants it",
     }),
     ...(["mds", "cs"] as const).map((kind) =>
       page({
@@ -52,6 +71,28 @@ export function manPages(): ManPage[] {
         files: FILES.slice(3),
       }),
     ),
+    page({
+      command: mdsdProgram(),
+      section: 8,
+      signals: SIGNALS,
+      environment: HOST_ENVIRONMENT,
+      examples: [
+        "mdsd -r /pstorage/stor1-mds -D",
+        "mdsd -r /pstorage/stor1-mds --dashboard 10.37.130.1:2512",
+      ],
+      files: [...FILES.slice(1, 2), ...DAEMON_FILES],
+    }),
+    page({
+      command: csdProgram(),
+      section: 8,
+      signals: SIGNALS,
+      environment: [
+        ...HOST_ENVIRONMENT,
+        ["PSTORAGE_ENCRYPT", "1: file data that this server sends and takes are encrypted, not only sealed."],
+      ],
+      examples: ["csd -r /pstorage/stor1-cs -D", "csd -r /pstorage/stor1-cs -u pstorage --metrics 9111"],
+      files: [...FILES.slice(0, 3), ...DAEMON_FILES],
+    }),
     page({
       command: reportCommand("pstorage-make-report"),
       section: 8,

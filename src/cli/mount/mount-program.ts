@@ -83,21 +83,26 @@ async function runCommand(name: string): Promise<number> {
   });
 }
 
-/** `mount.fuse.pstorage SPEC DIR [-sfnv] [-o OPTIONS] [-t TYPE]`. */
-async function runHelper(name: string): Promise<number> {
-  const program = new Command(name)
-    .argument("<spec>")
-    .argument("<dir>")
-    .option("-o, --options <options>", "options", collect, [])
+/** The command line that mount(8) gives to its helper, ready to parse: `SPEC DIR [-sfnv] [-o OPTIONS] [-t TYPE]`. */
+export function mountHelperCommand(name: string): Command {
+  return new Command(name)
+    .description("Mounts a cluster for mount(8), which calls it for entries of fstab.")
+    .argument("<spec>", "pstorage://CLUSTER or vstorage://CLUSTER")
+    .argument("<dir>", "the mount point")
+    .option("-o, --options <options>", "options, separated by commas", collect, [])
     .option("-t, --type <type>", "file system type")
     .option("-N, --namespace <namespace>", "mount namespace, entered already")
     .option("-f, --fake", "do everything but mount")
     .option("-n, --no-mtab", "there is no /etc/mtab to be written")
     .option("-s, --sloppy", "tolerate unknown options")
     .option("-v, --verbose", "log more")
+    .helpOption("-h, --help", "show help")
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
-    .parse();
+    .configureOutput({ outputError: () => undefined });
+}
+
+async function runHelper(name: string): Promise<number> {
+  const program = mountHelperCommand(name).parse();
   const flags = program.opts<{
     readonly options: readonly string[];
     readonly type?: string;

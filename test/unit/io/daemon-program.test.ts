@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { type DaemonFlags, daemonProgram, logLevelOf } from "../../../src/io/real/daemon/index.js";
+import { csdProgram, type DaemonFlags, logLevelOf } from "../../../src/io/real/daemon/index.js";
 
 const flagsOf = (...args: string[]): DaemonFlags =>
-  daemonProgram("csd", "Serves.")
+  csdProgram()
     .parse(["-r", "/r", ...args], { from: "user" })
     .opts<DaemonFlags>();
 

@@ -18,8 +18,25 @@ export interface DaemonFlags {
 
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 
-/** A daemon's command line, to which it adds its own options. */
-export function daemonProgram(name: string, description: string): Command {
+/** Beside what all daemons are told. */
+export interface MdsdFlags extends DaemonFlags {
+  readonly dashboard?: string;
+}
+
+/** The command line of `mdsd`, ready to parse. */
+export function mdsdProgram(): Command {
+  return daemonProgram("mdsd", "Serves one repository of a metadata server.").option(
+    "--dashboard <[addr:]port>",
+    "serve the dashboard there, or nowhere with off (default: 2512 of this machine itself, if the server has the usual port)",
+  );
+}
+
+/** The command line of `csd`, ready to parse. */
+export function csdProgram(): Command {
+  return daemonProgram("csd", "Serves one repository of a chunk server.");
+}
+
+function daemonProgram(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .requiredOption("-r, --repository <dir>", "the repository directory")

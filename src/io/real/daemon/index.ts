@@ -1,2 +1,9 @@
-/** For the mains of daemons of a repository alone: what it needs is no part of the client library. */
-export { becomeDaemon, type DaemonFlags, daemonProgram, logLevelOf } from "./daemon-program.js";
+/** For the mains of daemons of a repository, and their manual pages: what it needs is no part of the client library. */
+export {
+  becomeDaemon,
+  csdProgram,
+  type DaemonFlags,
+  logLevelOf,
+  type MdsdFlags,
+  mdsdProgram,
+} from "./daemon-program.js";

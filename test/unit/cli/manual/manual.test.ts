@@ -47,7 +47,7 @@ describe("manual pages", () => {
       process.stderr.write("pages not formatted: no groff here\n");
       return;
     }
-    for (const name of names.filter((each) => each.startsWith("pstorage"))) {
+    for (const name of names.filter((each) => !/^(vstorage|mount[.])/.test(each))) {
       const { stderr, stdout } = spawnSync(
         "groff",
         ["-ww", "-man", "-Tutf8", "-P-cbou", join(directory, name)],
