@@ -47,6 +47,13 @@ try {
     // mount(8) looks there.
     if (program.startsWith("mount.")) symlinkSync(`../bin/${program}`, join(helpers, program));
   }
+  // Programs of its later years name these.
+  for (const path of ["etc", "var/log"]) {
+    mkdirSync(join(stage, path), { recursive: true });
+    symlinkSync("pstorage", join(stage, path, "vstorage"));
+  }
+  mkdirSync(join(stage, "etc/pstorage/clusters"), { recursive: true });
+  mkdirSync(join(stage, "var/log/pstorage"));
   writeManPages(join(stage, "usr/share/man/man8"));
   for (const { path, text } of completionScripts()) place(path, text);
   place("usr/share/doc/pstorage/copyright", readFileSync(join(root, "LICENSE"), "utf8"));

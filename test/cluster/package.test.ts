@@ -88,6 +88,11 @@ describe("an installed package works by itself", () => {
     await mkdir(root);
     await run("dpkg-deb", ["-x", stdout.trim(), root]);
     expect(await readdir(join(root, "usr/sbin"))).toEqual(["mount.fuse.pstorage", "mount.fuse.vstorage"]);
+    for (const path of ["etc", "var/log"])
+      expect(await readdir(join(root, path))).toEqual(["pstorage", "vstorage"]);
+    // Where scripts of the later product write, commands look.
+    await mkdir(join(root, "etc/vstorage/clusters/stor1"));
+    expect(await readdir(join(root, "etc/pstorage/clusters"))).toEqual(["stor1"]);
     await expectPages(join(root, "usr/bin"), join(root, "usr/share/man/man8"));
     await tryOut(join(root, "usr/bin"));
     await rm(root, { recursive: true });
