@@ -1,10 +1,13 @@
+import { spawnSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { Mounted, mountObstacle } from "../mount/harness.js";
 import { ClusterHarness } from "./harness.js";
 import { eventually } from "./ordeal/calls.js";
 import { TEST_MS } from "./ordeal/patience.js";
+import { say } from "./ordeal/seed.js";
 
 vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
 
@@ -69,4 +72,33 @@ test("what is written and read is counted by the chunk server, by stat and by it
       (server?.totals.writeBytes ?? 0) >= bytes.length && mds?.hasLoad === true,
     "stat tells what was written",
   );
+});
+
+test("Prometheus has nothing to say against the page of any daemon that has worked", async () => {
+  if (spawnSync("promtool", ["--version"]).status !== 0) {
+    say("skipped: promtool is not installed");
+    return;
+  }
+  const check = (daemon: string, page: string): void => {
+    const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], {
+      input: page,
+      encoding: "utf8",
+    });
+    expect({ daemon, status, said: `${stdout}${stderr}` }).toEqual({ daemon, status: 0, said: "" });
+    expect(page).toMatch(/_bucket\{.*\} [1-9]/);
+  };
+  for (const kind of ["mds", "cs"] as const) check(kind, await metricsOf(kind));
+  if (mountObstacle() !== undefined) return;
+  const port = await freePort();
+  const mounted = new Mounted(harness, join(harness.lab.directory, "mnt"), {
+    args: ["-o", `metrics=${port}`],
+  });
+  try {
+    await mounted.mount();
+    expect((await readFile(join(mounted.path, "data"))).length).toBe(3 << 20);
+    check("mount", await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
+    await mounted.unmount();
+  } finally {
+    mounted.remove();
+  }
 });

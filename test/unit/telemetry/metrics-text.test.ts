@@ -169,6 +169,17 @@ describe.skipIf(!hasPromtool)("Prometheus itself", () => {
     }
   });
 
+  test("fires every alert when it shall, and none when nothing is wrong", () => {
+    const cases = "test/unit/telemetry/prometheus-alerts.yml";
+    const { status, said } = promtool(["test", "rules", cases]);
+    expect(status, said).toBe(0);
+    const alerts = [...textOf("deploy/prometheus-alerts.yml").matchAll(/- alert: (\w+)/g)].map(
+      ([, name]) => name,
+    );
+    const fired = [...textOf(cases).matchAll(/alertname: (\w+)\n +exp_alerts:/g)].map(([, name]) => name);
+    expect([...new Set(fired)].sort()).toEqual([...alerts].sort());
+  });
+
   test("has nothing to say against any metric", () => {
     expect(promtool(["check", "metrics"], metricsText(ALL))).toEqual({ status: 0, said: "" });
   });
