@@ -90,6 +90,23 @@ export class InodeOperations {
     this.#queries = new MetadataQueries((query, options) => this.#ask(query, options), cache);
   }
 
+  /** What `lookup` would find, if that is kept here; null: there is none of that name. */
+  knownEntry(parent: InodeNumber, name: Uint8Array): Attributes | null | undefined {
+    const found = this.#queries.knownEntry(parent, name);
+    return found && this.#files.withLocalChanges(found);
+  }
+
+  /** What `getAttributes` would find, if that is kept here. */
+  knownAttributes(ino: InodeNumber): Attributes | undefined {
+    const found = this.#queries.knownAttributes(ino);
+    return found && this.#files.withLocalChanges(found);
+  }
+
+  /** What `findXattr` would find, if that is kept here; null: there is none of that name. */
+  knownXattr(ino: InodeNumber, name: Uint8Array): Uint8Array | null | undefined {
+    return this.#queries.knownXattr(ino, name);
+  }
+
   async lookup(parent: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<Attributes> {
     return this.#files.withLocalChanges(await this.#queries.lookup(parent, name, options));
   }

@@ -30,16 +30,21 @@ export class MetadataQueries {
     this.#cache = cache;
   }
 
+  /** Without asking; null: there is none of that name, undefined: that is not known. */
+  knownEntry(parent: InodeNumber, name: Uint8Array): Attributes | null | undefined {
+    const known = isDots(name) ? undefined : this.#cache?.known;
+    const ino = known?.entry(parent, name, this.#cache?.nowMs ?? 0);
+    return ino && known?.attributes(ino);
+  }
+
   async lookup(parent: InodeNumber, name: Uint8Array, options?: WaitOptions): Promise<Attributes> {
+    const found = this.knownEntry(parent, name);
+    if (found === null) throw storageError("not_found");
+    if (found !== undefined) return found;
     const cache = isDots(name) ? undefined : this.#cache;
-    const known = cache?.known;
-    const ino = known?.entry(parent, name, cache?.nowMs ?? 0);
-    if (ino === null) throw storageError("not_found");
-    const attributes = ino && known?.attributes(ino);
-    if (attributes !== undefined) return attributes;
     const query = { type: "lookup", body: { parent, name } } as const;
     if (cache === undefined) return attributesIn(await this.#ask(query, options));
-    this.#ahead.missed(parent, known?.attributes(parent)?.sizeBytes);
+    this.#ahead.missed(parent, this.knownAttributes(parent)?.sizeBytes);
     return await cache.asking(async (asked, kept) => {
       try {
         const reply = await this.#ask(query, options);
@@ -55,9 +60,16 @@ export class MetadataQueries {
     });
   }
 
+  /** Without asking; undefined: they are not known. */
+  knownAttributes(ino: InodeNumber): Attributes | undefined {
+    return this.#cache?.known?.attributes(ino);
+  }
+
   async getAttributes(ino: InodeNumber, options?: WaitOptions): Promise<Attributes> {
-    const known = this.#cache?.known?.attributes(ino);
-    return known ?? attributesIn(await this.#entry({ type: "getAttributes", body: { ino } }, options));
+    return (
+      this.knownAttributes(ino) ??
+      attributesIn(await this.#entry({ type: "getAttributes", body: { ino } }, options))
+    );
   }
 
   async resolvePath(
@@ -113,7 +125,7 @@ export class MetadataQueries {
     name: Uint8Array,
     options?: WaitOptions,
   ): Promise<Uint8Array | undefined> {
-    const known = this.#knownXattr(ino, name);
+    const known = this.knownXattr(ino, name);
     if (known !== undefined) return known ?? undefined;
     const query = { type: "getXattr", body: { ino, name } } as const;
     const ask = async (): Promise<Uint8Array | undefined> => {
@@ -133,7 +145,7 @@ export class MetadataQueries {
   }
 
   /** Without asking; null: there is none, undefined: that is not known. */
-  #knownXattr(ino: InodeNumber, name: Uint8Array): Uint8Array | null | undefined {
+  knownXattr(ino: InodeNumber, name: Uint8Array): Uint8Array | null | undefined {
     const kept = this.#cache?.known?.inode(ino)?.xattrs;
     const known = kept === undefined || kept.size === 0 ? undefined : kept.get(toLatin1(name));
     return known === undefined && isXattrName(name) && this.#hasNoXattrs(ino) ? null : known;
@@ -151,7 +163,7 @@ export class MetadataQueries {
   }
 
   #hasNoXattrs(ino: InodeNumber): boolean {
-    return this.#cache?.known?.attributes(ino)?.noXattrs === true;
+    return this.knownAttributes(ino)?.noXattrs === true;
   }
 
   /** Looks up what is not known of the names on the way. */

@@ -50,6 +50,20 @@ export class AttributeRequests {
     this.#handles = handles;
   }
 
+  /** As `FuseHandler.answerAtOnce`. */
+  answerAtOnce(request: AttributeRequest): FuseReply | undefined {
+    switch (request.type) {
+      case "getAttributes":
+        return this.#getAtOnce(request);
+      case "statx":
+        return this.#statxAtOnce(inodeOf(request.header.nodeId));
+      case "getXattr":
+        return this.#getXattrAtOnce(request);
+      default:
+        return undefined;
+    }
+  }
+
   handle(request: AttributeRequest, signal: AbortSignal): Promise<FuseReply> {
     switch (request.type) {
       case "getAttributes":
@@ -73,12 +87,23 @@ export class AttributeRequests {
     }
   }
 
+  #getAtOnce({ header, handle }: RequestOf<"getAttributes">): FuseReply | undefined {
+    const found = this.#state.knownAttributes(inodeOf(header.nodeId));
+    if (found === undefined || this.#openShorter(handle, found.sizeBytes) !== undefined) return undefined;
+    return this.#state.attributesReply(found);
+  }
+
   async #get({ header, handle }: RequestOf<"getAttributes">, signal: AbortSignal): Promise<FuseReply> {
     const found = await this.#state.attributesOf(inodeOf(header.nodeId), signal);
-    const open = handle === undefined ? undefined : this.#handles.find(handle);
-    if (open !== undefined && found.sizeBytes > open.node.endBytes)
-      await this.#makeEndKnown(open, found.sizeBytes, signal);
+    const open = this.#openShorter(handle, found.sizeBytes);
+    if (open !== undefined) await this.#makeEndKnown(open, found.sizeBytes, signal);
     return this.#state.attributesReply(found);
+  }
+
+  /** The open file, if the kernel believes that it ends before that. */
+  #openShorter(handle: number | undefined, sizeBytes: number): OpenHandle | undefined {
+    const open = handle === undefined ? undefined : this.#handles.find(handle);
+    return open !== undefined && sizeBytes > open.node.endBytes ? open : undefined;
   }
 
   /**
@@ -98,8 +123,16 @@ export class AttributeRequests {
     }
   }
 
+  #statxAtOnce(ino: InodeNumber): FuseReply | undefined {
+    const found = this.#state.knownAttributes(ino);
+    return found && this.#statxReply(found);
+  }
+
   async #statx(ino: InodeNumber, signal: AbortSignal): Promise<FuseReply> {
-    const found = await this.#state.attributesOf(ino, signal);
+    return this.#statxReply(await this.#state.attributesOf(ino, signal));
+  }
+
+  #statxReply(found: Attributes): FuseReply {
     const reply = this.#state.attributesReply(found);
     if (reply.type !== "attributes") return reply;
     return { ...reply, type: "statx", birthTime: found.birthTime };
@@ -134,13 +167,19 @@ export class AttributeRequests {
     return await this.#state.changeAttributes(ino, change, signal);
   }
 
+  #getXattrAtOnce(request: RequestOf<"getXattr">): FuseReply | undefined {
+    const { header, name } = request;
+    if (!this.#state.behaviour.hasAcls && isAcl(name)) return NOT_HERE;
+    const known = this.#state.inodes.knownXattr(inodeOf(header.nodeId), name);
+    return known === undefined ? undefined : xattrValueReply(request, known);
+  }
+
   async #getXattr(request: RequestOf<"getXattr">, signal: AbortSignal): Promise<FuseReply> {
-    const { header, name, sizeBytes } = request;
+    const { header, name } = request;
     if (!this.#state.behaviour.hasAcls && isAcl(name)) return NOT_HERE;
     const ino = inodeOf(header.nodeId);
     const value = await this.#ofInode(ino, this.#state.inodes.findXattr(ino, name, { signal }));
-    if (value !== undefined) return sized(value, sizeBytes);
-    return isLabel(name) ? NOT_HERE : NO_SUCH_ATTRIBUTE;
+    return xattrValueReply(request, value ?? null);
   }
 
   async #listXattrs({ header, sizeBytes }: RequestOf<"listXattrs">, signal: AbortSignal): Promise<FuseReply> {
@@ -214,6 +253,11 @@ function sized(value: Uint8Array, bufferBytes: number): FuseReply {
   const reply = xattrReply(value, bufferBytes);
   if (reply.type === "size") return { type: "xattrSize", sizeBytes: reply.sizeBytes };
   return { type: "data", parts: [reply.value] };
+}
+
+function xattrValueReply({ name, sizeBytes }: RequestOf<"getXattr">, value: Uint8Array | null): FuseReply {
+  if (value !== null) return sized(value, sizeBytes);
+  return isLabel(name) ? NOT_HERE : NO_SUCH_ATTRIBUTE;
 }
 
 /** Of a kind that there is none of, for any file: programs ask no further then. */

@@ -39,6 +39,11 @@ export class NameRequests {
     this.#state = state;
   }
 
+  /** As `FuseHandler.answerAtOnce`. */
+  answerAtOnce(request: NameRequest): FuseReply | undefined {
+    return request.type === "lookup" ? this.#lookupAtOnce(request) : undefined;
+  }
+
   handle(request: NameRequest, signal: AbortSignal): Promise<FuseReply> {
     switch (request.type) {
       case "lookup":
@@ -62,6 +67,18 @@ export class NameRequests {
       default:
         return unreachable(request);
     }
+  }
+
+  #lookupAtOnce({ header, name }: RequestOf<"lookup">): FuseReply | undefined {
+    const parent = inodeOf(header.nodeId);
+    const found = this.#state.inodes.knownEntry(parent, name);
+    if (found === undefined) return undefined;
+    if (found !== null) {
+      const isRead = this.#state.accessTimes.settled(found.ino) !== undefined;
+      return isRead ? undefined : { type: "entry", entry: this.#state.entry(found, parent, name) };
+    }
+    const entryValidMs = this.#state.entryValidMs(parent, name, undefined);
+    return entryValidMs > 0 ? { type: "noEntry", entryValidMs } : undefined;
   }
 
   async #lookup({ header, name }: RequestOf<"lookup">, signal: AbortSignal): Promise<FuseReply> {

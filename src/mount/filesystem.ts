@@ -68,8 +68,15 @@ export class MountedFileSystem implements FuseHandler {
     );
   }
 
+  answerAtOnce(request: FileSystemRequest): FuseReply | undefined {
+    if (this.#virtual.concerns(request)) return undefined;
+    const reply = this.#known(request);
+    if (reply !== undefined) this.#counted(request);
+    return reply;
+  }
+
   async handle(request: FileSystemRequest, signal: AbortSignal): Promise<FuseReply> {
-    this.#counts.set(request.type, (this.#counts.get(request.type) ?? 0) + 1);
+    this.#counted(request);
     try {
       if (this.#virtual.concerns(request)) return this.#virtual.handle(request);
       return await this.#dispatch(request, signal);
@@ -90,6 +97,23 @@ export class MountedFileSystem implements FuseHandler {
   async close(): Promise<void> {
     await this.#contents.closeAll();
     await this.#state.accessTimes.close();
+  }
+
+  #counted({ type }: FileSystemRequest): void {
+    this.#counts.set(type, (this.#counts.get(type) ?? 0) + 1);
+  }
+
+  #known(request: FileSystemRequest): FuseReply | undefined {
+    switch (request.type) {
+      case "lookup":
+        return this.#names.answerAtOnce(request);
+      case "getAttributes":
+      case "statx":
+      case "getXattr":
+        return this.#attributes.answerAtOnce(request);
+      default:
+        return undefined;
+    }
   }
 
   #dispatch(request: FileSystemRequest, signal: AbortSignal): Promise<FuseReply> {

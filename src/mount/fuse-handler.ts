@@ -9,6 +9,8 @@ export type FileSystemRequest = Extract<FuseRequest, { readonly type: Exclude<Re
 
 /** What a connection needs of the file system behind it. */
 export interface FuseHandler {
+  /** The answer, if it is known and nobody has to be waited for; else undefined, and nothing has been done. */
+  answerAtOnce?(request: FileSystemRequest): FuseReply | undefined;
   /**
    * Answers a request. Many are under way at once, in any order. A `StorageError` becomes its errno (the table of
    * base/failure). `signal` is aborted when the process that waits was interrupted, or the connection is gone; the

@@ -131,6 +131,11 @@ export class MountState {
     };
   }
 
+  /** The attributes as they are now, if nobody has to be asked or told. */
+  knownAttributes(ino: InodeNumber): Attributes | undefined {
+    return this.accessTimes.settled(ino) === undefined ? this.inodes.knownAttributes(ino) : undefined;
+  }
+
   /** The attributes as they are now; of a removed inode that the kernel still refers to as they were. */
   async attributesOf(ino: InodeNumber, signal: AbortSignal): Promise<Attributes> {
     const telling = this.accessTimes.settled(ino);
