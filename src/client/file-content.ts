@@ -148,6 +148,32 @@ export class FileContent {
     }
   }
 
+  /**
+   * What `read` would find, if the contents are known here as a whole; undefined: that is not so, and nothing was done.
+   */
+  readAtOnce(offset: number, lengthBytes: number): Uint8Array | undefined {
+    const { image, lease } = this.#file;
+    return image.isKnown && lease.isReady("read") ? image.read(offset, lengthBytes) : undefined;
+  }
+
+  /** A buffered write for which nothing has to be waited. False: it is for `write`, and nothing was done. */
+  writeAtOnce(offset: number, bytes: Uint8Array): boolean {
+    const { image, lease, size } = this.#file;
+    const end = offset + bytes.length;
+    if (bytes.length === 0 || lease.kind !== "exclusive" || !lease.isReady("write")) return false;
+    if (image.isKnown) {
+      if (!image.fits(end)) return false;
+      size.wroteUpTo(end, bytes.length);
+      image.write(offset, bytes);
+      return true;
+    }
+    if (this.#behind.pieceAt(offset, bytes.length) < bytes.length) return false;
+    if (!this.#behind.reserveAtOnce(bytes.length)) return false;
+    this.#behind.put(offset, bytes);
+    size.wroteUpTo(end, bytes.length);
+    return true;
+  }
+
   /** Makes the range read as zeros; nothing is stored where nothing was. */
   async zero(begin: number, end: number, signal?: AbortSignal): Promise<void> {
     if (await this.#changeImage((image) => image.zero(begin, end), signal)) return;

@@ -103,6 +103,20 @@ export class FileHandle {
     );
   }
 
+  /** What `read` would resolve with, if it is known here and nobody has to be waited for; else undefined, and nothing was done. */
+  readAtOnce(offset: number, lengthBytes: number): Uint8Array | undefined {
+    return this.#closing === undefined ? this.#file.readAtOnce(offset, lengthBytes) : undefined;
+  }
+
+  /**
+   * A write of a buffered handle that would resolve without waiting for anybody: true, and it is done. Else false, and
+   * nothing was done.
+   */
+  writeAtOnce(bytes: Uint8Array, offset: number): boolean {
+    if (this.#closing !== undefined || !this.#isBuffered || this.#access === "read") return false;
+    return this.#file.writeAtOnce(offset, bytes);
+  }
+
   /** Fills the buffers one after the other; resolves with the number of bytes there were. */
   async readv(buffers: readonly Uint8Array[], offset: number, options?: WaitOptions): Promise<number> {
     const lengthBytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
@@ -216,6 +230,11 @@ export class FileHandle {
    */
   flush(options?: WaitOptions): Promise<void> {
     return this.#run(options, (signal) => this.#telling(this.#file.flush(signal)));
+  }
+
+  /** Whether `checkWrites` would have nothing to tell. */
+  get hasNoNews(): boolean {
+    return this.#closing === undefined && this.#file.writeFailures.count <= this.#toldFailures;
   }
 
   /** Fails as `flush` does, but waits for nothing: what is on its way goes on. */

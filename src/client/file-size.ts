@@ -103,6 +103,12 @@ export class FileSize {
     return { ...attributes, sizeBytes, mtime, ctime, allocatedBytes };
   }
 
+  /** The present size, bytes, if it is known here. */
+  get nowAtOnce(): number | undefined {
+    const { lease } = this.#file;
+    return lease.isReady("read") && knowsSize(lease.kind) ? this.#tracker.sizeBytes : undefined;
+  }
+
   /** The present size, bytes. */
   async now(signal?: AbortSignal): Promise<number> {
     const { lease } = this.#file;

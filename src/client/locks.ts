@@ -104,6 +104,11 @@ export class Locks implements SessionEvents {
     });
   }
 
+  /** Whether the owner may have locks of the file in that family; if not, `release` has nothing to do. */
+  mayHold(ino: InodeNumber, family: LockFamily, owner: LockOwner): boolean {
+    return this.#holdings.has(keyOf({ ino, family, owner }));
+  }
+
   /** Ends all the owner has of the file in that family; no request if it never had anything. */
   release(ino: InodeNumber, family: LockFamily, owner: LockOwner, options?: WaitOptions): Promise<void> {
     return this.unlock({ ino, family, owner, ...WHOLE_FILE }, options);

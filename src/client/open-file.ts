@@ -177,6 +177,23 @@ export class OpenFile {
     });
   }
 
+  /** As `FileHandle.readAtOnce`. */
+  readAtOnce(offset: number, lengthBytes: number): Uint8Array | undefined {
+    if (!this.#turns.isFree(offset, offset + lengthBytes)) return undefined;
+    const sizeBytes = this.#size.nowAtOnce;
+    if (sizeBytes === undefined) return undefined;
+    const length = Math.max(0, Math.min(lengthBytes, sizeBytes - offset));
+    return this.#content.readAtOnce(offset, length);
+  }
+
+  /** As `FileHandle.writeAtOnce`. */
+  writeAtOnce(offset: number, bytes: Uint8Array): boolean {
+    const end = offset + bytes.length;
+    return (
+      end <= FILE_BYTES_MAX && this.#turns.isFree(offset, end) && this.#content.writeAtOnce(offset, bytes)
+    );
+  }
+
   /** Resolves when all replicas have the bytes; `isBuffered`: or when they are safe from everything but our own end. */
   async write(offset: number, bytes: Uint8Array, isBuffered: boolean, signal?: AbortSignal): Promise<void> {
     checkRange(offset, bytes.length);

@@ -6,6 +6,11 @@ export class RangeTurns {
   readonly #locks = new RangeLocks();
   readonly #granting = new Map<number, () => void>();
 
+  /** Whether nothing stands in the way of who asks now, and is done in the same moment. */
+  isFree(begin: number, end: number): boolean {
+    return this.#locks.isFree(begin, end);
+  }
+
   /** Runs `work` when nothing that was asked for earlier stands in its way. `end` is after the last byte. */
   async take<T>(
     type: "read" | "write",

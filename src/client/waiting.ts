@@ -104,6 +104,11 @@ export class Room {
     this.#waitingMax = waitingMax;
   }
 
+  /** Whether `take` would find room at once. */
+  has(weight: number): boolean {
+    return this.#waiters.size === 0 && this.#fits(weight);
+  }
+
   /** Resolves when there is room; the same weight must be given back. More than the capacity counts as all of it. */
   take(weight: number, signal?: AbortSignal): Promise<void> | undefined {
     throwIfAborted(signal);

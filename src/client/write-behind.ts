@@ -124,6 +124,14 @@ export class WriteBehind {
     return this.#reserveOfAll(cost, signal);
   }
 
+  /** Makes sure of room if there is some without waiting. */
+  reserveAtOnce(lengthBytes: number): boolean {
+    const cost = costMax(lengthBytes);
+    if (!this.#room.has(cost) || !this.#world.room.has(cost)) return false;
+    this.reserve(lengthBytes);
+    return true;
+  }
+
   /** The room that was made sure of is not needed. */
   giveUp(lengthBytes: number): void {
     this.#giveBack(costMax(lengthBytes));

@@ -34,6 +34,18 @@ export class FileRequests {
     this.#handles = handles;
   }
 
+  /** As `FuseHandler.answerAtOnce`. */
+  answerAtOnce(request: FileRequest): FuseReply | undefined {
+    switch (request.type) {
+      case "read":
+        return this.#readAtOnce(request);
+      case "write":
+        return this.#writeAtOnce(request);
+      default:
+        return undefined;
+    }
+  }
+
   handle(request: FileRequest, signal: AbortSignal): Promise<FuseReply> {
     switch (request.type) {
       case "read":
@@ -66,6 +78,21 @@ export class FileRequests {
     if (open !== undefined) await this.#close(open.file);
   }
 
+  #readAtOnce({ handle, offset, sizeBytes, flags }: RequestOf<"read">): FuseReply | undefined {
+    const open = this.#handles.find(handle);
+    const bytes = open?.file.readAtOnce(offset, sizeBytes);
+    if (open === undefined || bytes === undefined) return undefined;
+    this.#wasRead(open.node, offset, sizeBytes, bytes.length, flags);
+    open.node.hasPages = true;
+    return { type: "data", parts: [bytes] };
+  }
+
+  #wasRead(node: Node, offset: number, wantedBytes: number, foundBytes: number, flags: number): void {
+    // The kernel takes a short answer for the end of the file.
+    if (foundBytes < wantedBytes) node.endBytes = Math.min(node.endBytes, offset + foundBytes);
+    if ((flags & OPEN_FLAGS.noAccessTime) === 0) this.#state.accessTimes.read(node);
+  }
+
   async #read(request: RequestOf<"read">, signal: AbortSignal): Promise<FuseReply> {
     const { offset, sizeBytes } = request;
     const { file, node, isDirect } = this.#handles.get(request.handle);
@@ -78,13 +105,29 @@ export class FileRequests {
         transfer.isOvertaken = false;
         bytes = await file.read(offset, sizeBytes, { signal, loan });
       }
-      // The kernel takes a short answer for the end of the file.
-      if (bytes.length < sizeBytes) node.endBytes = Math.min(node.endBytes, offset + bytes.length);
-      if ((request.flags & OPEN_FLAGS.noAccessTime) === 0) this.#state.accessTimes.read(node);
+      this.#wasRead(node, offset, sizeBytes, bytes.length, request.flags);
       return { type: "data", parts: [bytes], loan };
     } finally {
       node.transfers.delete(transfer);
     }
+  }
+
+  #writeAtOnce({
+    handle,
+    offset,
+    data,
+    flags,
+    isFromCache,
+    killSuidgid,
+  }: RequestOf<"write">): FuseReply | undefined {
+    const open = this.#handles.find(handle);
+    if (open === undefined || (killSuidgid && open.mayHavePrivileges())) return undefined;
+    if (isSynchronous(flags) || (isAppending(flags) && !isFromCache)) return undefined;
+    if (!open.file.writeAtOnce(data, offset)) return undefined;
+    const { node } = open;
+    node.hasPages = true;
+    node.endBytes = Math.max(node.endBytes, offset + data.length);
+    return { type: "written", sizeBytes: data.length };
   }
 
   async #write(request: RequestOf<"write">, signal: AbortSignal): Promise<FuseReply> {
@@ -186,6 +229,12 @@ export class FileRequests {
     if (isDirect) return { handle, flags: OPEN_REPLY.directIo | OPEN_REPLY.parallelDirectWrites };
     if (mayKeep) return { handle, flags: OPEN_REPLY.keepCache };
     return { handle, flags: 0 };
+  }
+
+  /** Whether `flush` would have nothing to tell. */
+  flushesAtOnce(handle: number): boolean {
+    const file = this.#handles.find(handle)?.file;
+    return file !== undefined && (file.access === "read" || file.hasNoNews);
   }
 
   /** close(2): what is buffered goes to the cluster, and the first failure since the last report is told. */

@@ -40,9 +40,16 @@ export class LockRequests {
     }
   }
 
+  /** As `closed`, if there is nothing that the cluster must be told of; else false. */
+  closedAtOnce(ino: InodeNumber, owner: bigint): boolean {
+    if (this.#locks.mayHold(ino, "range", lockOwner(owner))) return false;
+    this.#noAsker(owner);
+    return true;
+  }
+
   /** A descriptor of the file was closed: by POSIX all fcntl locks of its process on the file end. */
   closed(ino: InodeNumber, owner: bigint, signal: AbortSignal | undefined): Promise<void> {
-    for (const askers of this.#askers.values()) askers.delete(owner);
+    this.#noAsker(owner);
     return this.#locks.release(ino, "range", lockOwner(owner), { signal });
   }
 
@@ -81,6 +88,10 @@ export class LockRequests {
       await this.#locks.set(wanted, { signal });
     }
     return OK;
+  }
+
+  #noAsker(owner: bigint): void {
+    for (const askers of this.#askers.values()) askers.delete(owner);
   }
 
   #asked(handle: number, owner: bigint): void {

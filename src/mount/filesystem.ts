@@ -107,6 +107,11 @@ export class MountedFileSystem implements FuseHandler {
     switch (request.type) {
       case "lookup":
         return this.#names.answerAtOnce(request);
+      case "read":
+      case "write":
+        return this.#contents.answerAtOnce(request);
+      case "flush":
+        return this.#flushAtOnce(request);
       case "getAttributes":
       case "statx":
       case "getXattr":
@@ -160,6 +165,11 @@ export class MountedFileSystem implements FuseHandler {
       default:
         return this.#names.handle(request, signal);
     }
+  }
+
+  #flushAtOnce({ header, handle, lockOwner }: RequestOf<"flush">): FuseReply | undefined {
+    if (!this.#contents.flushesAtOnce(handle)) return undefined;
+    return this.#locks.closedAtOnce(inodeOf(header.nodeId), lockOwner) ? OK : undefined;
   }
 
   async #flush(request: RequestOf<"flush">, signal: AbortSignal): Promise<FuseReply> {

@@ -148,11 +148,15 @@ export class FuseConnection implements KernelCache {
       setxattrExtended: this.#negotiated?.setxattrExtended ?? false,
     });
     const kept = isGreat && request.type === "write" ? bytes : undefined;
-    this.#dispatch(request, handler, kept);
-    return kept !== undefined;
+    return this.#dispatch(request, handler, kept) && kept !== undefined;
   }
 
-  #dispatch(request: FuseRequest | UnreadableRequest, handler: FuseHandler, kept: Buffer | undefined): void {
+  /** Whether `kept`, if there is any, is in use from now on. */
+  #dispatch(
+    request: FuseRequest | UnreadableRequest,
+    handler: FuseHandler,
+    kept: Buffer | undefined,
+  ): boolean {
     switch (request.type) {
       case "unreadable":
         this.#log.error("a request of the kernel cannot be read", {
@@ -160,26 +164,28 @@ export class FuseConnection implements KernelCache {
           reason: request.reason,
         });
         this.#device.reply([errorReply(request.header.unique, ERRNO_NUMBERS.EIO)]);
-        return;
+        return false;
       case "unknown":
         this.#device.reply([errorReply(request.header.unique, ERRNO_NUMBERS.ENOSYS)]);
-        return;
+        return false;
       case "init":
         this.#init(request);
-        return;
+        return false;
       case "interrupt":
         this.#interrupt(request);
-        return;
+        return false;
       case "forget":
         handler.forget(request.items);
-        return;
+        return false;
       case "destroy":
         this.#device.reply([errorReply(request.header.unique, 0)]);
-        return;
+        return false;
       case "notifyReply":
-        return;
+        return false;
       default:
-        if (!this.#serveAtOnce(request, handler)) void this.#serve(request, handler, kept);
+        if (this.#serveAtOnce(request, handler)) return false;
+        void this.#serve(request, handler, kept);
+        return true;
     }
   }
 
@@ -224,7 +230,12 @@ export class FuseConnection implements KernelCache {
   /** Most questions of `ls -l` or `find` in a tree that is known: all that a request costs beside its answer is saved. */
   #serveAtOnce(request: FileSystemRequest, handler: FuseHandler): boolean {
     const beganMs = this.#times?.begin() ?? 0;
-    const reply = handler.answerAtOnce?.(request);
+    let reply: FuseReply | undefined;
+    try {
+      reply = handler.answerAtOnce?.(request);
+    } catch (error) {
+      reply = this.#refusal(request, error);
+    }
     if (reply === undefined) return false;
     this.#deliver(request, reply);
     this.#times?.end(request.type, beganMs);
@@ -259,12 +270,16 @@ export class FuseConnection implements KernelCache {
     try {
       return await handler.handle(request, abort.signal);
     } catch (error) {
-      if (error instanceof ErrnoAnswer) return { type: "error", errno: error.errno };
-      const failure = failureOf(error);
-      if (failure !== undefined) return { type: "error", errno: mountErrno(failure) };
-      this.#log.error("a request could not be served", { request: request.type, error });
-      return { type: "error", errno: "EIO" };
+      return this.#refusal(request, error);
     }
+  }
+
+  #refusal(request: FileSystemRequest, error: unknown): FuseReply {
+    if (error instanceof ErrnoAnswer) return { type: "error", errno: error.errno };
+    const failure = failureOf(error);
+    if (failure !== undefined) return { type: "error", errno: mountErrno(failure) };
+    this.#log.error("a request could not be served", { request: request.type, error });
+    return { type: "error", errno: "EIO" };
   }
 
   #deliver(request: FileSystemRequest, reply: FuseReply): void {

@@ -46,6 +46,14 @@ export class RangeLocks {
     return granted;
   }
 
+  /** Whether a claim made now would be granted at once. */
+  isFree(begin: number, end: number): boolean {
+    if (this.#claims.size === 0) return true;
+    for (const claim of this.#claims.values())
+      if (claim.type === "write" && claim.begin < end && begin < claim.end) return false;
+    return true;
+  }
+
   get size(): number {
     return this.#claims.size;
   }
