@@ -148,12 +148,15 @@ export class FileContent {
     }
   }
 
-  /**
-   * What `read` would find, if the contents are known here as a whole; undefined: that is not so, and nothing was done.
-   */
+  /** What `read` would find, if all of that is here; undefined: it is not. */
   readAtOnce(offset: number, lengthBytes: number): Uint8Array | undefined {
     const { image, lease } = this.#file;
-    return image.isKnown && lease.isReady("read") ? image.read(offset, lengthBytes) : undefined;
+    if (image.isKnown) return lease.isReady("read") ? image.read(offset, lengthBytes) : undefined;
+    if (this.#behind.isEmpty || this.#behind.gap(offset, offset + lengthBytes) !== undefined)
+      return undefined;
+    const result = new Uint8Array(lengthBytes);
+    this.#behind.overlay(result, offset);
+    return result;
   }
 
   /** A buffered write for which nothing has to be waited. False: it is for `write`, and nothing was done. */

@@ -1,9 +1,7 @@
-import { failureOf } from "../base/index.js";
 import type { Cluster } from "../client/index.js";
 import type { Clock } from "../io/index.js";
 import type { Logger } from "../telemetry/index.js";
 import { ErrnoAnswer } from "./core/errno-answer.js";
-import { mountErrno } from "./core/mount-errno.js";
 import { AttributeRequests } from "./filesystem-attributes.js";
 import { DirectoryRequests } from "./filesystem-directories.js";
 import { FileRequests } from "./filesystem-files.js";
@@ -77,15 +75,8 @@ export class MountedFileSystem implements FuseHandler {
 
   async handle(request: FileSystemRequest, signal: AbortSignal): Promise<FuseReply> {
     this.#counted(request);
-    try {
-      if (this.#virtual.concerns(request)) return this.#virtual.handle(request);
-      return await this.#dispatch(request, signal);
-    } catch (error) {
-      if (error instanceof ErrnoAnswer) return { type: "error", errno: error.errno };
-      const failure = failureOf(error);
-      if (failure === undefined) throw error;
-      return { type: "error", errno: mountErrno(failure) };
-    }
+    if (this.#virtual.concerns(request)) return this.#virtual.handle(request);
+    return await this.#dispatch(request, signal);
   }
 
   forget(items: readonly ForgetItem[]): void {

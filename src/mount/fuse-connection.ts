@@ -1,7 +1,6 @@
-import { assert, failureOf, storageError } from "../base/index.js";
+import { assert, storageError } from "../base/index.js";
 import type { Logger, RequestTimes } from "../telemetry/index.js";
-import { ErrnoAnswer } from "./core/errno-answer.js";
-import { mountErrno } from "./core/mount-errno.js";
+import { refusalOf } from "./core/refusal.js";
 import { DirectoryLocks } from "./directory-locks.js";
 import type { FuseDevice } from "./fuse-device.js";
 import type { FileSystemRequest, FuseHandler, KernelCache } from "./fuse-handler.js";
@@ -275,9 +274,8 @@ export class FuseConnection implements KernelCache {
   }
 
   #refusal(request: FileSystemRequest, error: unknown): FuseReply {
-    if (error instanceof ErrnoAnswer) return { type: "error", errno: error.errno };
-    const failure = failureOf(error);
-    if (failure !== undefined) return { type: "error", errno: mountErrno(failure) };
+    const refusal = refusalOf(error);
+    if (refusal !== undefined) return refusal;
     this.#log.error("a request could not be served", { request: request.type, error });
     return { type: "error", errno: "EIO" };
   }

@@ -35,6 +35,55 @@ describe("a buffered handle", () => {
     await world.run(handle.close());
   });
 
+  test("has a write and a read done in the same moment if nobody has to be waited for", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", writing));
+    const bytes = world.bytes(10_000);
+    expect(handle.writeAtOnce(bytes, 0)).toBe(true);
+    expect(handle.readAtOnce(0, 20_000)).toEqual(bytes);
+    expect(storedWrites(world)).toBe(0);
+    await world.run(handle.flush());
+    expect(storedWrites(world)).toBe(3);
+    // It is elsewhere now.
+    expect(handle.readAtOnce(0, 20_000)).toBeUndefined();
+    // What runs on the same bytes comes first.
+    const cut = handle.truncate(100);
+    expect(handle.writeAtOnce(bytes, 0)).toBe(false);
+    await world.run(cut);
+    expect(handle.writeAtOnce(bytes.subarray(0, 100), 50)).toBe(true);
+    const expected = new Uint8Array([...bytes.subarray(0, 50), ...bytes.subarray(0, 100)]);
+    expect(equalBytes(await world.run(handle.read(0, 1000)), expected)).toBe(true);
+    await world.run(handle.close());
+    expect(handle.writeAtOnce(bytes, 0)).toBe(false);
+    expect(handle.readAtOnce(0, 100)).toBeUndefined();
+  });
+
+  test("that finds no room has nothing written in the same moment, and no room is lost by asking", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client", { writeBehind: { fileBytesMax: 1 << 20 } });
+    const handle = await world.run(fileSystem.open("/f", writing));
+    const bytes = world.bytes(300_000);
+    let offset = 0;
+    while (handle.writeAtOnce(bytes, offset)) offset += bytes.length;
+    expect(offset).toBeGreaterThan(0);
+    expect(offset).toBeLessThanOrEqual(1 << 20);
+    for (let i = 0; i < 10; i++) expect(handle.writeAtOnce(bytes, offset)).toBe(false);
+    await world.run(handle.flush());
+    expect(handle.writeAtOnce(bytes, offset)).toBe(true);
+    await world.run(handle.close());
+  });
+
+  test("of one who only reads, or does not buffer, nothing is written in the same moment", async () => {
+    const world = await ClientWorld.start();
+    const { fileSystem } = await world.client("client");
+    await world.run(fileSystem.writeFile("/f", new Uint8Array(10)));
+    const reader = await world.run(fileSystem.open("/f", { buffered: true }));
+    const through = await world.run(fileSystem.open("/f", { access: "write" }));
+    for (const handle of [reader, through]) expect(handle.writeAtOnce(new Uint8Array(5), 0)).toBe(false);
+    for (const handle of [reader, through]) await world.run(handle.close());
+  });
+
   test("sends what was left alone by itself, small writes in one piece", async () => {
     const world = await ClientWorld.start();
     const { fileSystem } = await world.client("client");

@@ -47,6 +47,20 @@ describe("a small file", () => {
     expect(countOf(world, "reportFile") + countOf(world, "allocateChunk")).toBe(0);
   });
 
+  test("that is buffered is written and read in the same moment, until it grows", async () => {
+    const world = await smallWorld();
+    const { fileSystem } = await world.client("client");
+    const handle = await world.run(fileSystem.open("/f", { ...writing, buffered: true }));
+    const bytes = world.bytes(3000);
+    expect(handle.writeAtOnce(bytes, 0)).toBe(true);
+    expect(handle.readAtOnce(0, 9000)).toEqual(bytes);
+    // The MDS must hear of the contents before there may be a chunk.
+    expect(handle.writeAtOnce(bytes, 3000)).toBe(false);
+    expect(handle.readAtOnce(0, 9000)).toEqual(bytes);
+    await world.run(handle.close());
+    expect(atMds(world, handle.ino)).toEqual(bytes);
+  });
+
   test("goes into a chunk when it grows, and nothing of it is lost on the way", async () => {
     for (const buffered of [false, true]) {
       const world = await smallWorld();

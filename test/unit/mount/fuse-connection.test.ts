@@ -78,6 +78,12 @@ interface Asked {
 class SlowFileSystem implements FuseHandler {
   readonly asked: Asked[] = [];
   readonly forgotten: ForgetItem[] = [];
+  /** What it knows. */
+  known: (request: FileSystemRequest) => FuseReply | undefined = () => undefined;
+
+  answerAtOnce(request: FileSystemRequest): FuseReply | undefined {
+    return this.known(request);
+  }
 
   handle(request: FileSystemRequest, signal: AbortSignal): Promise<FuseReply> {
     return new Promise((resolve, reject) => {
@@ -163,6 +169,35 @@ describe("answering", () => {
     expect(times.samples()).toEqual([]);
     await asked(0).answer({ type: "error", errno: "ENOENT" });
     expect(times.samples().map(({ labels }) => labels)).toEqual([{ request: "lookup" }]);
+  });
+
+  test("what is known is answered in the same moment, and nobody is asked", () => {
+    const times = new RequestTimes(new ManualClock(), MOUNT_REQUESTS);
+    const { kernel, fileSystem } = connected(45, times);
+    fileSystem.known = ({ type }) => (type === "lookup" ? { type: "error", errno: "ENOENT" } : undefined);
+    kernel.send("lookup", 4);
+    expect(kernel.replies).toMatchObject([{ unique: 4, error: 2 }]);
+    expect(times.samples().map(({ labels }) => labels)).toEqual([{ request: "lookup" }]);
+    kernel.send("readlink", 6);
+    expect(fileSystem.asked.map(({ request }) => request.type)).toEqual(["readSymlink"]);
+  });
+
+  test("who fails to know is answered like one who fails to find out", () => {
+    const { kernel, fileSystem, log } = connected();
+    fileSystem.known = () => {
+      throw storageError("not_empty");
+    };
+    kernel.send("lookup", 4);
+    fileSystem.known = () => {
+      throw new TypeError("a bug");
+    };
+    kernel.send("lookup", 6);
+    expect(kernel.replies).toMatchObject([
+      { unique: 4, error: 39 },
+      { unique: 6, error: 5 },
+    ]);
+    expect(log.lines.filter(({ level }) => level === "error")).toHaveLength(1);
+    expect(fileSystem.asked).toEqual([]);
   });
 
   test("a failure is answered with its errno, a bug with EIO and a line in the log", async () => {
@@ -270,6 +305,13 @@ describe("buffers", () => {
     expect(kernel.givenBack).toEqual([]);
     await asked(0).answer({ type: "written", sizeBytes: 1024 * 1024 });
     expect(kernel.givenBack).toHaveLength(1);
+  });
+
+  test("the buffer of a great write that is answered at once is free at once", () => {
+    const { kernel, fileSystem } = connected();
+    fileSystem.known = () => ({ type: "written", sizeBytes: 1024 * 1024 });
+    expect(kernel.send("write", 4, withData(1024 * 1024))).toBe(false);
+    expect(kernel.givenBack).toEqual([]);
   });
 
   test("the buffer of everything else is free at once", () => {

@@ -49,7 +49,9 @@ test("against a dumb twin: whoever goes on overlaps no earlier write, and whoeve
         const begin = prng.below(100);
         const end = begin + 1 + prng.below(20);
         const type = prng.chance(0.6) ? "write" : "read";
+        const wasFree = locks.isFree(begin, end);
         const { id, isGranted } = locks.claim(type, begin, end);
+        expect(wasFree).toBe(isGranted);
         live.set(id, { type, begin, end, on: isGranted });
       }
       for (const [id, claim] of live) {

@@ -1,5 +1,6 @@
 import type { Cluster } from "../../../../src/client/index.js";
 import type { InodeNumber } from "../../../../src/meta/index.js";
+import { refusalOf } from "../../../../src/mount/core/refusal.js";
 import { MountedFileSystem } from "../../../../src/mount/filesystem.js";
 import type { FileSystemRequest, KernelCache } from "../../../../src/mount/fuse-handler.js";
 import type { FuseReply } from "../../../../src/mount/fuse-wire/replies.js";
@@ -120,7 +121,18 @@ export class MountedWorld {
       gid: this.uid,
       pid: 1,
     };
-    return this.fileSystem.handle({ type, header, ...body } as unknown as FileSystemRequest, signal);
+    return this.#answer({ type, header, ...body } as unknown as FileSystemRequest, signal);
+  }
+
+  /** As the connection does. */
+  async #answer(request: FileSystemRequest, signal: AbortSignal): Promise<FuseReply> {
+    try {
+      return this.fileSystem.answerAtOnce(request) ?? (await this.fileSystem.handle(request, signal));
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal === undefined) throw error;
+      return refusal;
+    }
   }
 
   /** A new file, open for reading and writing. */
