@@ -55,6 +55,15 @@ export class ReplicaSnapshots {
     return this.#deferred !== undefined;
   }
 
+  /**
+   * The log on disk does not reach as far as the state does, for a snapshot was restored just now. Only the note of that restore
+   * explains this to a process that starts; the next one would take its place.
+   */
+  get #isLogBehind(): boolean {
+    const { raft, store, machine } = this.#parts;
+    return raft.firstIndex !== store.start().index + 1 || store.lastIndex() < machine.appliedIndex();
+  }
+
   /** Resolves when the state machine is not being restored and the log not compacted. */
   async idle(): Promise<void> {
     await this.#restoring;
@@ -101,6 +110,7 @@ export class ReplicaSnapshots {
     const { raft, world } = this.#parts;
     if (this.#stopped.aborted) throw storageError("closed", "the metadata replica is closing");
     if (this.isRestoring) throw storageError("busy", "another snapshot is being restored");
+    if (this.#isLogBehind) throw storageError("busy", "the log has not followed the last snapshot yet");
     if (raft.wantsSnapshot(message)) {
       this.#deferred = [];
       const restore = this.#restore(message.snapshot, untilAborted(bytes, this.#stopped));
@@ -149,8 +159,7 @@ export class ReplicaSnapshots {
 
   #planCompaction(store: RaftLogStore, durable: number): SnapshotMeta | undefined {
     const { raft, config } = this.#parts;
-    const isAnew = raft.firstIndex !== store.start().index + 1;
-    if (this.isRestoring || isAnew) return undefined;
+    if (this.isRestoring || this.#isLogBehind) return undefined;
     const wanted = Math.max(durable - config.keepEntries, store.size.indexBefore(config.keepBytes));
     const index = Math.min(wanted, durable, raft.compactionLimit);
     const term = store.termAt(index);

@@ -8,6 +8,8 @@ import { Group } from "./group.js";
  */
 const PAST_SEEDS: Readonly<Record<number, string>> = {
   617: "a leader that had appended its own removal could not be elected, and nobody else either",
+  420940832:
+    "who was told of a second snapshot before its log had followed the first forgot the first, and could not start again",
   306583185: "who was left alone by an uncommitted removal led at once, against the lease of the one removed",
 };
 

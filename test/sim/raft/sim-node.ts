@@ -229,7 +229,7 @@ export class SimNode {
     this.#arriving.add(done);
     this.#run((raft) => {
       this.#arriving.delete(done);
-      if (this.#restoring !== undefined) return done(false);
+      if (this.#restoring !== undefined || this.#isLogBehind(raft)) return done(false);
       if (!raft.wantsSnapshot(message)) {
         raft.step(message, this.nowMs);
         return done(true);
@@ -239,6 +239,12 @@ export class SimNode {
       this.#restoreDone = done;
       this.#later(takesMs, () => this.#run((later) => this.#restored(later, message, state)));
     });
+  }
+
+  /** As in `ReplicaSnapshots`. */
+  #isLogBehind(raft: Raft): boolean {
+    const { store } = this;
+    return raft.firstIndex !== store.start().index + 1 || store.lastIndex() < this.#machine.index;
   }
 
   #restored(raft: Raft, message: Snapshot, state: MachineState): void {
@@ -265,7 +271,7 @@ export class SimNode {
   /** Makes the machine durable and drops the log before it, but for a few entries. */
   compact(keep: number): void {
     this.#run((raft) => {
-      if (this.#restoring !== undefined || raft.firstIndex !== this.store.start().index + 1) return;
+      if (this.#restoring !== undefined || this.#isLogBehind(raft)) return;
       this.store.machine = this.#machine;
       const index = Math.min(this.#machine.index - keep, raft.compactionLimit);
       const term = this.store.termAt(index);
