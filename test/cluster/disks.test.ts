@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Lab } from "../../src/cli/lab/lab.js";
@@ -40,6 +42,8 @@ describe.skipIf(reason !== undefined)("chunk servers on small disks", () => {
     cluster = await connectCluster({ cluster: lab.clusterName, root: lab.root(1) });
     await setConfig("mds.alloc.free_space_margin", 0);
     await setConfig("mds.rebalance.margin", 8);
+    // The usual 1024 MB are more than these disks have together.
+    await writeFile(join(lab.root(1), "etc/pstorage/pstorage.conf"), "freespace.threshold.mb = 1\n");
     await cluster.fileSystem.setStorage("/", { replicas: 2, replicasMinimum: 1, chunkBytes: 4 * MIB });
   }, TEST_MS);
 
@@ -81,13 +85,21 @@ describe.skipIf(reason !== undefined)("chunk servers on small disks", () => {
       requireSame(path, bytes, await cluster.fileSystem.readFile(path), 0);
   }
 
+  /** What stat says of the space: OK or WARN, by a fifth of the disks. */
+  async function spaceState(): Promise<string | undefined> {
+    const { output } = await harness.run(["-q", "stat"]);
+    return /^Space: \[(\w+)\] /m.exec(output)?.[1];
+  }
+
   const fractions = ({ chunkServers }: ClusterStatus): number[] =>
     chunkServers.map(({ totalBytes, freeBytes }) => 1 - freeBytes / totalBytes);
 
   test(
     "when they are full writers wait, files can be removed, and then the writers go on",
     async () => {
+      expect(await spaceState()).toBe("OK");
       const waiting = await fill();
+      expect(await spaceState()).toBe("WARN");
       say(`${contents.size - 1} files of 8 MiB in 3 disks of ${DISK_MIB} MiB, twice each`);
       expect(contents.size).toBeGreaterThan(5);
       const whole = [...contents.keys()].filter((path) => path !== waiting.path);

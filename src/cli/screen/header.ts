@@ -1,6 +1,6 @@
 import type { ChunkCounts, ClusterStatus, CsStatus, SpaceStatus } from "../../meta/index.js";
 import { formatDuration, formatPercent, formatSize } from "../output.js";
-import { flow } from "./table.js";
+import { flow, wrapped } from "./table.js";
 import { formatRate } from "./tables.js";
 
 /** Below either of these free space is a warning. */
@@ -17,6 +17,9 @@ export interface HeaderOptions {
   readonly width: number;
 }
 
+/** Of the second line of what is too long for one. */
+const INDENT = "Chunks: ".length;
+
 /**
  * The lines over the tables. Scripts depend on them: the state behind `: ` in the first line, `of N, ` and `of N (` in
  * the lines of servers.
@@ -25,7 +28,7 @@ export function headerLines(status: ClusterStatus, options: HeaderOptions): stri
   const { space, mdsServers } = status;
   const available = mdsServers.filter((server) => server.status === "avail").length;
   const servers = status.chunkServers.filter((server) => server.status !== "dropped");
-  return [
+  const lines = [
     `Cluster '${status.clusterName}': ${status.health}`,
     `Space: [${spaceState(space, options.thresholds)}] allocatable ${formatSize(space.allocatableFreeBytes)} of ` +
       `${formatSize(space.allocatableBytes)}, free ${formatSize(space.freeBytes)} of ${formatSize(space.totalBytes)}`,
@@ -39,6 +42,7 @@ export function headerLines(status: ClusterStatus, options: HeaderOptions): stri
     filesystemLine(status, servers),
     ...trafficLines(servers),
   ];
+  return lines.flatMap((line) => wrapped(line, options.width, INDENT));
 }
 
 function spaceState({ freeBytes, totalBytes }: SpaceStatus, { bytes, percent }: SpaceThresholds): string {
@@ -88,7 +92,7 @@ function chunkLines(chunks: ChunkCounts, { isVerbose, width }: HeaderOptions): s
   });
   const label = `Chunks: [${isGood ? "OK" : "WARN"}]`;
   const [first = "", ...rest] = parts;
-  return flow([`${label} ${first}`, ...rest], width, "Chunks: ".length);
+  return flow([`${label} ${first}`, ...rest], width, INDENT);
 }
 
 /** File maps are files that clients have open, chunk nodes are replicas. */

@@ -8,7 +8,7 @@ export type ShowAddress = (address: string) => string;
 /** Of a server that did not say. */
 const UNKNOWN = "-";
 
-/** The tables of `stat` and `top`, each with the columns that key `i` goes through; the first set is that of `stat`. */
+/** The tables of `stat` and `top`, each with the sets of columns that key `i` goes through, page by page; the first set is that of `stat`. */
 export function mdsColumns(show: ShowAddress): readonly (readonly TableColumn<MdsStatus>[])[] {
   const known = (text: (server: MdsStatus) => string) => (server: MdsStatus) =>
     server.hasLoad ? text(server) : UNKNOWN;
@@ -16,9 +16,10 @@ export function mdsColumns(show: ShowAddress): readonly (readonly TableColumn<Md
     title: "  MDSID",
     cell: ({ isLeader, mdsId }) => `${isLeader ? "M" : " "} ${String(mdsId).padStart(5)}`,
     value: ({ mdsId }) => mdsId,
+    isAnchor: true,
   };
-  const status = left<MdsStatus>("STATUS", (server) => server.status);
-  const host = left<MdsStatus>("HOST", ({ address }) => show(address));
+  const status = anchor(left<MdsStatus>("STATUS", (server) => server.status));
+  const host = anchor(left<MdsStatus>("HOST", ({ address }) => show(address)));
   const usual: readonly TableColumn<MdsStatus>[] = [
     id,
     status,
@@ -46,9 +47,9 @@ export function mdsColumns(show: ShowAddress): readonly (readonly TableColumn<Md
 }
 
 export function csColumns(show: ShowAddress): readonly (readonly TableColumn<CsStatus>[])[] {
-  const id = count<CsStatus>("  CSID", ({ csId }) => csId);
-  const status = left<CsStatus>("STATUS", (server) => server.status);
-  const host = left<CsStatus>("HOST", ({ address }) => show(address));
+  const id = anchor(count<CsStatus>("  CSID", ({ csId }) => csId));
+  const status = anchor(left<CsStatus>("STATUS", (server) => server.status));
+  const host = anchor(left<CsStatus>("HOST", ({ address }) => show(address)));
   // Blocks always have checksums here.
   const flags = left<CsStatus>("FLAGS", (server) => [...new Set(`C${server.flags}`)].join(""));
   const usual: readonly TableColumn<CsStatus>[] = [
@@ -57,7 +58,8 @@ export function csColumns(show: ShowAddress): readonly (readonly TableColumn<CsS
     size("SPACE", ({ totalBytes }) => totalBytes),
     size("FREE", ({ freeBytes }) => freeBytes),
     count("REPLICAS", ({ replicaCount }) => replicaCount),
-    count("UNIQUE", ({ uniqueCount }) => uniqueCount),
+    // The original of 2013 had none: what remains is its table, and fits into 80 columns.
+    { ...count<CsStatus>("UNIQUE", ({ uniqueCount }) => uniqueCount), isLast: true },
     {
       title: "IOWAIT",
       cell: ({ ioWaitPercent }) => `${Math.round(ioWaitPercent)}%`,
@@ -98,7 +100,7 @@ export function csColumns(show: ShowAddress): readonly (readonly TableColumn<CsS
 
 export function clientColumns(show: ShowAddress): readonly (readonly TableColumn<ClientStatus>[])[] {
   const usual: readonly TableColumn<ClientStatus>[] = [
-    count("  CLID", ({ sessionId }) => sessionId),
+    anchor(count("  CLID", ({ sessionId }) => sessionId)),
     count("LEASES", ({ leaseCount }) => leaseCount),
     rate("READ", (client) => client.readBytesPerSecond),
     rate("WRITE", (client) => client.writeBytesPerSecond),
@@ -106,7 +108,7 @@ export function clientColumns(show: ShowAddress): readonly (readonly TableColumn
     ops("WR_OPS", (client) => client.writesPerSecond),
     ops("FSYNCS", (client) => client.syncsPerSecond),
     latency("IOLAT(ms)"),
-    left("HOST", ({ hostname }) => hostname),
+    anchor(left("HOST", ({ hostname }) => hostname)),
   ];
   const whence: readonly TableColumn<ClientStatus>[] = [
     left("PROGRAM", ({ program }) => program),
@@ -136,6 +138,10 @@ export function formatRate(bytesPerSecond: number): string {
 
 function left<Row>(title: string, text: (row: Row) => string): TableColumn<Row> {
   return { title, cell: text, value: text, isLeft: true };
+}
+
+function anchor<Row>(column: TableColumn<Row>): TableColumn<Row> {
+  return { ...column, isAnchor: true };
 }
 
 function count<Row>(title: string, value: (row: Row) => number): TableColumn<Row> {

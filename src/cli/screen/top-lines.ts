@@ -1,5 +1,5 @@
 import { headerLines } from "./header.js";
-import { cut } from "./table.js";
+import { cut, wrapped } from "./table.js";
 import { KEY_HELP, type TopState } from "./top-state.js";
 import { linesOf, type Picture, type TableName, type ViewOptions } from "./view.js";
 
@@ -17,7 +17,7 @@ const TABLES: readonly TableName[] = ["mds", "cs", "clients", "events"];
 export function topLines(picture: Picture, state: TopState, options: TopOptions): string[] {
   const { width, height, notice } = options;
   const view: ViewOptions = { ...options, ...state };
-  const notices = notice === "" ? [] : [notice];
+  const notices = notice === "" ? [] : wrapped(notice, width, 2);
   const header = [...notices, ...headerLines(picture.status, view)];
   const room = Math.max(0, height - header.length);
   const body = state.isHelp ? ["", ...KEY_HELP] : bodyLines(picture, state, view, room);
@@ -48,11 +48,17 @@ function allTables(picture: Picture, view: ViewOptions, room: number): string[] 
     const [title = "", ...rows] = lines;
     const share = shares[index] ?? 0;
     if (rows.length <= share) return ["", title, ...rows];
-    if (name === "events") return ["", title, ...rows.slice(rows.length - share)];
+    if (name === "events") return ["", title, ...wholeEvents(rows.slice(rows.length - share))];
     const shown = rows.slice(0, Math.max(0, share - 1));
     const rest = share === 0 ? [] : [`  ... ${rows.length - shown.length} more`];
     return ["", title, ...shown, ...rest];
   });
+}
+
+/** Without the end of one whose beginning is not there. */
+function wholeEvents(rows: readonly string[]): readonly string[] {
+  const first = rows.findIndex((row) => !row.startsWith(" "));
+  return rows.slice(Math.max(0, first));
 }
 
 /** How many rows each gets, if that many are wanted and so many are there: the same for all that want more. */

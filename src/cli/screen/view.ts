@@ -2,7 +2,7 @@ import type { ClientStatus, ClusterStatus, CsStatus, EventRecord, MdsStatus } fr
 import { type HeaderOptions, headerLines } from "./header.js";
 import { SCREEN_DEFAULTS } from "./settings.js";
 import { type SortKey, sorted } from "./sorting.js";
-import { type TableColumn, tableLines } from "./table.js";
+import { pagesOf, type TableColumn, tableLines, wrapped } from "./table.js";
 import {
   allColumns,
   clientColumns,
@@ -19,8 +19,8 @@ export type TableName = "mds" | "cs" | "clients" | "events";
 export interface ViewOptions extends HeaderOptions {
   readonly show: ShowAddress;
   readonly orders: SortOrders;
-  /** Which set of columns: the first, the next, and after the last the first again. */
-  readonly columnSet: number;
+  /** Which page of columns: the first, the next, and after the last the first again. Undefined: all pages of the first set. */
+  readonly columnSet: number | undefined;
 }
 
 export interface SortOrders {
@@ -38,7 +38,7 @@ export const PLAIN_VIEW: ViewOptions = {
   width: Number.POSITIVE_INFINITY,
   show: (address) => address,
   orders: UNSORTED,
-  columnSet: 0,
+  columnSet: undefined,
 };
 
 /** What there is to see. */
@@ -65,7 +65,10 @@ export function statLines(status: ClusterStatus, options: ViewOptions): string[]
   ];
 }
 
-/** The lines of one table, its header first. */
+/** The title of the column of events that may be long. */
+const LAST_EVENT_COLUMN = "MESSAGE";
+
+/** The lines of one table, its header first; none is longer than the screen unless a single column is. */
 export function linesOf(table: TableName, { status, events }: Picture, options: ViewOptions): string[] {
   const { orders, show } = options;
   switch (table) {
@@ -77,8 +80,11 @@ export function linesOf(table: TableName, { status, events }: Picture, options: 
     }
     case "clients":
       return sortedLines<ClientStatus>(clientColumns(show), status.clients, orders.clients, options);
-    case "events":
-      return tableLines(EVENT_COLUMNS, events);
+    case "events": {
+      const [title = "", ...rows] = tableLines(EVENT_COLUMNS, events);
+      const indent = title.indexOf(LAST_EVENT_COLUMN);
+      return [title, ...rows.flatMap((row) => wrapped(row, options.width, indent))];
+    }
   }
 }
 
@@ -86,8 +92,16 @@ function sortedLines<Row>(
   sets: readonly (readonly TableColumn<Row>[])[],
   rows: readonly Row[],
   order: readonly SortKey[],
-  { columnSet }: ViewOptions,
+  { columnSet, width }: ViewOptions,
 ): string[] {
-  const columns = sets[columnSet % sets.length] ?? [];
-  return tableLines(columns, sorted(rows, allColumns(sets), order));
+  const ordered = sorted(rows, allColumns(sets), order);
+  const pages = sets
+    .slice(0, columnSet === undefined ? 1 : undefined)
+    .flatMap((columns) => pagesOf(columns, rows, width));
+  if (columnSet === undefined)
+    return pages.flatMap((columns, index) => [...(index === 0 ? [] : [""]), ...tableLines(columns, ordered)]);
+  // Sets that are alike begin with the same page.
+  const titles = pages.map((columns) => columns.map(({ title }) => title).join());
+  const different = pages.filter((_, index) => titles.indexOf(titles[index] ?? "") === index);
+  return tableLines(different[columnSet % different.length] ?? [], ordered);
 }

@@ -12,7 +12,7 @@ interface StatFlags extends ScreenFlags {
   readonly json?: boolean;
 }
 
-/** `stat`: the state of the cluster, once. On a terminal lines are cut at its edge; what scripts read is whole. */
+/** `stat`: the state of the cluster, once. On a terminal that is too narrow lines go on below; what scripts read is whole. */
 export function defineStat(program: Command, invocation: Invocation): void {
   defineScreenOptions(program.command("stat").description("show the state of the cluster"))
     .option("-v, --verbose", "every state of chunks, space by tier")
@@ -30,7 +30,7 @@ export function defineStat(program: Command, invocation: Invocation): void {
       const isVerbose = flags.verbose === true;
       const { thresholds } = settings;
       const width = invocation.terminal.outputWidth;
-      const view = { thresholds, isVerbose, width, show, orders, columnSet: 0 };
+      const view = { thresholds, isVerbose, width, show, orders, columnSet: undefined };
       invocation.printLines(statLines(status, view).map((line) => cut(line, width)));
     });
 }

@@ -2,9 +2,13 @@ import { execFileSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { headerLines } from "../../../../src/cli/screen/header.js";
+import { parseSettings } from "../../../../src/cli/screen/settings.js";
+import { type TableColumn, wrapped } from "../../../../src/cli/screen/table.js";
+import { allColumns, clientColumns, csColumns, mdsColumns } from "../../../../src/cli/screen/tables.js";
 import { topLines } from "../../../../src/cli/screen/top-lines.js";
 import type { TopState } from "../../../../src/cli/screen/top-state.js";
-import { PLAIN_VIEW, statLines, UNSORTED } from "../../../../src/cli/screen/view.js";
+import { PLAIN_VIEW, statLines, type TableName, UNSORTED } from "../../../../src/cli/screen/view.js";
 import type { ClusterStatus } from "../../../../src/meta/index.js";
 import { EVENTS, STATUS, sampleCs } from "./sample.js";
 
@@ -79,6 +83,72 @@ describe.each([20, 80, 132, 200])("at %i columns", (width) => {
   });
 });
 
+/** Every page of what is shown, one under the other: what somebody sees who presses `i` again and again. */
+function leafedThrough(state: Partial<TopState>, width: number): string[] {
+  return Array.from({ length: 12 }, (_, columnSet) => top({ ...state, columnSet }, width, 200)).flat();
+}
+
+/** The words, whatever lines they are on. */
+const words = (lines: readonly string[]): string => lines.join(" ").replaceAll(/ +/g, " ").trim();
+
+describe.each([80, 120, 200])("at %i columns everything can be read", (width) => {
+  const wide = { ...PLAIN_VIEW, isVerbose: true, width };
+
+  test("in the header, to the end of each line", () => {
+    const whole = headerLines(STATUS, { ...wide, width: Number.POSITIVE_INFINITY });
+    expect(words(headerLines(STATUS, wide))).toBe(words(whole));
+    expect(words(top({ isVerbose: true }, width, 200))).toContain(words(whole));
+  });
+
+  const tables: readonly (readonly [TableName, readonly TableColumn<never>[], readonly unknown[]])[] = [
+    ["mds", allColumns(mdsColumns(PLAIN_VIEW.show)), STATUS.mdsServers],
+    [
+      "cs",
+      allColumns(csColumns(PLAIN_VIEW.show)),
+      STATUS.chunkServers.filter(({ status }) => status !== "dropped"),
+    ],
+    ["clients", allColumns(clientColumns(PLAIN_VIEW.show)), STATUS.clients],
+  ];
+  test.each(tables)("in the table of %s, page after page", (shown, columns, rows) => {
+    const lines = leafedThrough({ shown }, width);
+    for (const row of rows as readonly never[]) {
+      const [id = "", ...cells] = columns.map((column) => column.cell(row).trim());
+      const ofRow = lines.flatMap((line) => {
+        const found = line.replace(/^M/, " ").trim().split(/ +/);
+        return id.replace(/^M/, "").trim() === found[0] ? found : [];
+      });
+      expect(ofRow).toEqual(expect.arrayContaining(cells.flatMap((cell) => cell.split(" "))));
+    }
+    const titles = lines.filter((line) => line.includes("HOST")).flatMap((line) => line.trim().split(/ +/));
+    expect([...new Set(titles)].sort()).toEqual(columns.map(({ title }) => title.trim()).sort());
+  });
+
+  test("in the log, to the end of each message", () => {
+    const shown = words(top({ shown: "events" }, width, 200));
+    for (const { message } of EVENTS) expect(shown).toContain(message);
+  });
+
+  test("in stat on a terminal, which goes on below", () => {
+    const lines = statLines(STATUS, { ...PLAIN_VIEW, width });
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width);
+    const whole = stat().flatMap((line) => line.split(/ +/));
+    expect(new Set(lines.flatMap((line) => line.split(/ +/)))).toEqual(new Set(whole));
+  });
+});
+
+test("what is much too long for a screen is broken, and loses nothing", () => {
+  const address = "[2001:db8:0123:4567:89ab:cdef:0123:4567]:41123";
+  const servers = [sampleCs({ csId: 1025, address })];
+  const lines = statLines({ ...STATUS, chunkServers: servers }, { ...PLAIN_VIEW, width: 80 });
+  expect(lines.filter((line) => line.endsWith(address)).length).toBeGreaterThan(1);
+  expect(wrapped("a".repeat(25), 10, 2)).toEqual([
+    "a".repeat(10),
+    `  ${"a".repeat(8)}`,
+    `  ${"a".repeat(7)}`,
+  ]);
+  expect(wrapped("one, two three", 12, 20)).toEqual(["one,", "two three"]);
+});
+
 test("tables with few rows are whole, and the others share what is left", () => {
   const many = {
     ...STATUS,
@@ -87,9 +157,15 @@ test("tables with few rows are whole, and the others share what is left", () => 
   const lines = top({}, 100, 50, many);
   expect(lines.filter((line) => / 10\.30\.17\.1\d:2510$/.test(line))).toHaveLength(3);
   expect(lines.some((line) => /^ {2}\.\.\. \d+ more$/.test(line))).toBe(true);
-  // The latest event is the last line.
-  expect(lines.at(-1)).toContain("CS#1054");
-  expect(lines).toHaveLength(50);
+  // The latest event is at the end, and whole.
+  expect(lines.slice(-2).map((line) => line.trim())).toEqual([
+    expect.stringMatching(
+      /^2024-05-17 09:30:29 MDS info CS#1054 said something that is as long as a sentence/,
+    ),
+    "events often is",
+  ]);
+  // No event begins above the screen.
+  expect(lines.length).toBeGreaterThan(48);
 });
 
 test("a table that is shown alone can be scrolled to its end and no further", () => {
@@ -109,6 +185,55 @@ test("names from other machines cannot steer the terminal", () => {
   expect(text).toContain("bad?[2Jhost");
   expect(text).not.toContain("\u001b");
 });
+
+const MB = 2 ** 20;
+
+test.each([
+  ["OK", "a fifth is free", 2000 * MB, 10_000 * MB],
+  ["WARN", "less than a fifth is free", 2000 * MB - 1, 10_000 * MB],
+  ["OK", "1024 MB are free", 1024 * MB, 2048 * MB],
+  ["WARN", "less than 1024 MB are free, of however little", 1024 * MB - 1, 1024 * MB],
+  ["WARN", "there is no chunk server", 0, 0],
+])("space is [%s] when %s", (state, _, freeBytes, totalBytes) => {
+  const space = { ...STATUS.space, freeBytes, totalBytes };
+  const lines = statLines({ ...STATUS, space }, PLAIN_VIEW);
+  expect(lines[1]).toMatch(/^Space: \[\w+\] allocatable /);
+  expect(lines[1]).toContain(`[${state}]`);
+});
+
+test("space is what pstorage.conf calls too little", () => {
+  const space = { ...STATUS.space, freeBytes: 50 * MB, totalBytes: 100 * MB };
+  const line = (text: string): string | undefined => {
+    const { thresholds } = parseSettings(text, "p.conf");
+    return statLines({ ...STATUS, space }, { ...PLAIN_VIEW, thresholds })[1];
+  };
+  expect(line("freespace.threshold.mb = 50\nfreespace.threshold.percent = 50\n")).toContain("[OK]");
+  expect(line("freespace.threshold.mb = 51\nfreespace.threshold.percent = 50\n")).toContain("[WARN]");
+  expect(line("freespace.threshold.mb = 50\nfreespace.threshold.percent = 51\n")).toContain("[WARN]");
+});
+
+test.each([
+  ["OK", ["healthy", "overcommitted", "void", "unique"]],
+  ["WARN", ["standby", "degraded", "urgent", "blocked", "pending", "offline", "replicating", "deleting"]],
+] as const)("chunks are [%s] while one is %s", (state, names) => {
+  const none = Object.fromEntries(
+    Object.keys(STATUS.chunks).map((name) => [name, 0]),
+  ) as unknown as ClusterStatus["chunks"];
+  for (const name of names) {
+    const chunks = { ...none, healthy: 9, total: 10, [name]: name === "healthy" ? 10 : 1 };
+    const lines = statLines({ ...STATUS, chunks }, PLAIN_VIEW);
+    const line = lines.find((text) => text.startsWith("Chunks: ")) ?? "";
+    expect(line).toContain(`Chunks: [${state}] `);
+    expect(line).toMatch(new RegExp(` ${name === "healthy" ? "10 \\(100%\\)" : "1 \\(10%\\)"} ${name}\\b`));
+  }
+});
+
+test.each(["healthy", "degraded", "failure", "unknown"] as const)(
+  "the first line ends in %s when the cluster is",
+  (health) => {
+    expect(statLines({ ...STATUS, health }, PLAIN_VIEW)[0]).toBe(`Cluster 'stor1': ${health}`);
+  },
+);
 
 test("a limit on capacity is shown, and that it is reached", () => {
   const line = (usedBytes: number): string => {
