@@ -4,7 +4,7 @@ import { Heartbeat } from "./background-jobs.js";
 import { chunkState } from "./core/chunk-states.js";
 import type { ReconfigureChunk } from "./core/command.js";
 import type { ChunkRecord } from "./core/records.js";
-import { planRepairs, type RepairPlan } from "./core/repair-plan.js";
+import { planRepairs, type RepairPlan, suppressionOf } from "./core/repair-plan.js";
 import { type InventoryVerdicts, judgeInventory, settleInventory } from "./inventory-service.js";
 import type { Leadership } from "./leadership.js";
 import { Evidence } from "./lost-evidence.js";
@@ -123,7 +123,12 @@ export class RepairLoop {
     if (!this.#isDue) return NOTHING;
     this.#isDue = false;
     const records = await this.#candidates();
-    if (records.length === 0 || this.#leadership.isClosed) return NOTHING;
+    if (this.#leadership.isClosed) return NOTHING;
+    if (records.length === 0) {
+      // Nobody tells of what holds up nothing; but that it is over is told.
+      if (this.#suppressed !== undefined) await this.#tell(suppressionOf(this.#leadership.tables));
+      return NOTHING;
+    }
     // What is left over now may be possible in the next round.
     this.#isDue = true;
     const plan = this.#plan(records);

@@ -28,6 +28,7 @@ interface Known {
   /** When it last was where the log ends, or came nearer to it. */
   readonly acceptedMs: number;
   readonly snapshotCount: number;
+  readonly isVoter: boolean;
 }
 
 /**
@@ -36,13 +37,16 @@ interface Known {
  */
 export class GroupWatch {
   readonly #known = new Map<number, Known>();
+  #hasLooked = false;
 
   /** What is new since the last look. `nowMs` never goes back. */
   look(members: readonly WatchedMember[], lastIndex: number, nowMs: number): NewEvent[] {
     for (const mdsId of this.#known.keys()) {
       if (!members.some((member) => member.mdsId === mdsId)) this.#known.delete(mdsId);
     }
-    return members.flatMap((member) => this.#lookAt(member, lastIndex, nowMs));
+    const events = members.flatMap((member) => this.#lookAt(member, lastIndex, nowMs));
+    this.#hasLooked = true;
+    return events;
   }
 
   #lookAt(member: WatchedMember, lastIndex: number, nowMs: number): NewEvent[] {
@@ -56,20 +60,29 @@ export class GroupWatch {
       snapshotCount,
       isSilent: isVoter && nowMs - acceptedMs >= SILENT_MS,
       isLagging: isVoter && isActive && lastIndex - matchIndex > LAG_ENTRIES,
+      isVoter,
     };
     this.#known.set(mdsId, now);
-    return eventsOf(member, before, now, nowMs);
+    // One that joins may be a voter by the next look.
+    const wasVoter = before?.isVoter ?? (isVoter && !this.#hasLooked);
+    return eventsOf(member, before, now, nowMs, wasVoter);
   }
 }
 
-function eventsOf(member: WatchedMember, before: Known | undefined, now: Known, nowMs: number): NewEvent[] {
+function eventsOf(
+  member: WatchedMember,
+  before: Known | undefined,
+  now: Known,
+  nowMs: number,
+  wasVoter: boolean,
+): NewEvent[] {
   const name = `MDS#${member.mdsId} (${member.address})`;
   const events: NewEvent[] = [];
   const tell = (severity: NewEvent["severity"], message: string): void => {
     events.push({ system: "JRN", severity, message: `${name} ${message}` });
   };
   if (now.snapshotCount > (before?.snapshotCount ?? 0)) {
-    if (member.isVoter) tell("err", "state is outdated and will do a full resync");
+    if (wasVoter) tell("err", "state is outdated and will do a full resync");
     else tell("info", "gets a full copy of the metadata");
   }
   const [wasSilent, wasLagging] = [before?.isSilent === true, before?.isLagging === true];
