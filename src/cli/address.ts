@@ -13,7 +13,7 @@ export function parseMdsAddress(text: string): string {
 /** The address of a chunk server on the command line, `IP[:PORT]`, as `IP:PORT`; port 0: a random one at each start. */
 export function parseCsAddress(text: string): string {
   const { ip, port = 0 } = split(text);
-  if (port > 65535) throw storageError("invalid", `"${text}": the port must be 0 to 65535`);
+  if (port > 65535) throw storageError("invalid", `"${text}": the port must be 0 to 65535, where 0 is any`);
   return join(ip, port);
 }
 

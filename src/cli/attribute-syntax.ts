@@ -34,7 +34,7 @@ export function parseAttributes(pairs: readonly string[]): AttributeChange {
   for (const pair of pairs) {
     const [, name = "", value = ""] = /^([a-z-]+)=(.+)$/.exec(pair) ?? [];
     if (name === "encoding")
-      throw storageError("unsupported", "encoding: erasure coding is not supported yet");
+      throw storageError("unsupported", "encoding: erasure coding is not supported yet; use replicas=N:M");
     const parse = Object.hasOwn(PARSERS, name) ? PARSERS[name] : undefined;
     if (parse === undefined) {
       const names = Object.keys(PARSERS).join(", ");

@@ -151,7 +151,7 @@ function unreachable(addresses: readonly string[], error: unknown): StorageError
   if (code !== "unavailable" && code !== "timed_out" && code !== "not_leader") return undefined;
   return storageError(
     "unavailable",
-    `no leading metadata server answers; asked ${addresses.join(", ")}`,
+    `no leading metadata server answers; asked ${addresses.join(", ")}: start them, or give others with -b`,
     error,
   );
 }
@@ -160,6 +160,6 @@ function requireSameName(found: string, clusterName: string, addresses: readonly
   if (found === clusterName) return;
   throw storageError(
     "wrong_cluster",
-    `${addresses.join(", ")} belongs to the cluster "${found}", not "${clusterName}"`,
+    `${addresses.join(", ")} belongs to the cluster "${found}", not "${clusterName}"; say -c ${found}, or give others with -b`,
   );
 }

@@ -50,7 +50,8 @@ export function listenOnce(host: string, port: number): Promise<string | undefin
 /** The directory of a repository as it is remembered: absolute, without a slash at the end. */
 export function repositoryDirectory(text: string): string {
   const directory = resolve(text);
-  if (directory === "/") throw storageError("invalid", "the root directory is no place for a repository");
+  if (directory === "/")
+    throw storageError("invalid", "the root directory is no place for a repository; choose another with -r");
   return directory;
 }
 

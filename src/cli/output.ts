@@ -77,7 +77,7 @@ export function parseId(kind: "MDS" | "CS", text: string): number {
 /** A count after an option. */
 export function parseCount(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw storageError("invalid", `"${text}" is no number`);
+  throw storageError("invalid", `"${text}" is no number; give digits`);
 }
 
 /** Moment of wall-clock time in this machine's time zone: `2024-05-17 09:30:01`. */

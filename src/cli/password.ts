@@ -16,7 +16,7 @@ export async function readPassword(
   { fromInput, isNew }: PasswordOptions,
 ): Promise<string> {
   const password = fromInput ? await readInput(terminal) : await ask(terminal, isNew);
-  if (password === "") throw storageError("invalid", "the cluster password is empty");
+  if (password === "") throw storageError("invalid", "the cluster password is empty; give one");
   return password;
 }
 
@@ -26,7 +26,8 @@ async function readInput(terminal: Terminal): Promise<string> {
   for await (const part of terminal.read()) {
     parts.push(part);
     sizeBytes += part.length;
-    if (sizeBytes > SIZE_BYTES_MAX) throw storageError("invalid", "the cluster password is too long");
+    if (sizeBytes > SIZE_BYTES_MAX)
+      throw storageError("invalid", `the cluster password is too long; ${SIZE_BYTES_MAX} bytes are the most`);
   }
   return fromUtf8(concatBytes(...parts)).replace(/\r?\n$/, "");
 }
@@ -34,7 +35,7 @@ async function readInput(terminal: Terminal): Promise<string> {
 async function ask(terminal: Terminal, isNew: boolean): Promise<string> {
   const password = await terminal.askSecret("Cluster password: ");
   if (isNew && (await terminal.askSecret("The same again: ")) !== password) {
-    throw storageError("invalid", "the two passwords are not the same");
+    throw storageError("invalid", "the two passwords are not the same; try again");
   }
   return password;
 }

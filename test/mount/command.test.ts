@@ -171,9 +171,15 @@ describe.skipIf(mountObstacle() !== undefined)("pstorage-mount", () => {
       run("pstorage-mount.js", "-c", "nowhere", mountPoint),
       "pstorage -c nowhere auth-node",
     );
-    await expectRefusal(run("pstorage-mount.js", "-c", "lab", join(directory, "none")), "does not exist");
+    await expectRefusal(
+      run("pstorage-mount.js", "-c", "lab", join(directory, "none")),
+      "none does not exist; make it with mkdir",
+    );
     await writeFile(join(directory, "file"), "");
-    await expectRefusal(run("pstorage-mount.js", "-c", "lab", join(directory, "file")), "is not a directory");
+    await expectRefusal(
+      run("pstorage-mount.js", "-c", "lab", join(directory, "file")),
+      "file is not a directory; choose one",
+    );
     expect(shown()).toBeUndefined();
   });
 

@@ -8,7 +8,7 @@ export async function placeOf(written: string): Promise<Place> {
   const directory = resolve(written);
   const existing = await nearest(directory);
   const at = await stat(existing);
-  if (!at.isDirectory()) throw storageError("not_directory", `${existing} is not a directory`);
+  if (!at.isDirectory()) throw storageError("not_directory", `${existing} is not a directory; name one`);
   const { bsize, blocks, bavail } = await statfs(existing);
   return {
     directory,

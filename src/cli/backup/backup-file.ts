@@ -58,7 +58,7 @@ export async function openBackupStream(source: AsyncIterable<Uint8Array>): Promi
   if (header.formatVersion !== FORMAT_VERSION) {
     throw storageError(
       "unsupported",
-      `the backup has format ${header.formatVersion}; this version knows ${FORMAT_VERSION}`,
+      `the backup has format ${header.formatVersion}; this version knows ${FORMAT_VERSION}: restore it with the one that made it`,
     );
   }
   return { header, bytes: parts(reader, hash) };
@@ -77,5 +77,5 @@ async function* parts(reader: StreamReader, hash: Hash): AsyncGenerator<Uint8Arr
 }
 
 function malformed(what: string): Error {
-  return storageError("malformed", `this is no whole backup of a cluster: ${what}`);
+  return storageError("malformed", `this is no whole backup of a cluster: ${what}; take another`);
 }

@@ -100,7 +100,9 @@ function connected({ host, port }: FlushTest): Promise<Socket> {
 function verdict(socket: Socket): Promise<Loss[]> {
   return new Promise((resolve, reject) => {
     const losses: Loss[] = [];
-    socket.once("close", () => reject(storageError("unavailable", "the server of the flush test hung up")));
+    socket.once("close", () =>
+      reject(storageError("unavailable", "the server of the flush test hung up; start it again with -l")),
+    );
     linesOf(socket).on("line", (line) => {
       const [word, thread = 0, flushed = 0, found = 0] = line
         .split(" ")

@@ -72,12 +72,14 @@ async function test(
     (found) => found.isDirectory(),
     () => false,
   );
-  if (!isDirectory) throw storageError("invalid", `${directory} is no directory`);
+  if (!isDirectory)
+    throw storageError("invalid", `${directory} is no directory; name one on the disk with -d`);
   const threadCount = numberIn(threads, "-t", 1000);
   say(`testing ${directory} with ${threadCount} threads; cut the power when it has run for a while`);
   const outcome = await runFlushTest({ host: server, port, directory, threadCount, signal });
   if (outcome.type === "ended") {
-    if (!signal.aborted) throw storageError("unavailable", "the server of the flush test is gone");
+    if (!signal.aborted)
+      throw storageError("unavailable", "the server of the flush test is gone; start it again with -l");
     say(`${outcome.flushCount} flushes; the power was not cut`);
     return;
   }

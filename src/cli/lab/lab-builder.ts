@@ -1,5 +1,5 @@
 import { credentialPath } from "../../auth/index.js";
-import { storageError } from "../../base/index.js";
+import { defined } from "../../base/index.js";
 import type { Admin } from "../../client/index.js";
 import { openAdmin, openCluster } from "../cluster-access.js";
 import { HostFiles, readText } from "../host-files.js";
@@ -141,9 +141,7 @@ async function hasRepository(lab: Lab, kind: "mds" | "cs", host: number): Promis
 }
 
 function addressOf(lab: Lab, host: number): string {
-  const address = lab.mdsAddresses[host - 1];
-  if (address === undefined) throw storageError("invalid", `the lab has no MDS on host ${host}`);
-  return address;
+  return defined(lab.mdsAddresses[host - 1], "the lab has an address for each MDS");
 }
 
 function range(first: number, last: number): number[] {

@@ -26,11 +26,14 @@ export class LabLock {
       }
       const pid = Number.parseInt((await readText(path)) ?? "", 10);
       if (pid > 0 && isAlive(pid)) {
-        throw storageError("refused", `pstorage lab up runs on ${directory} already (pid ${pid})`);
+        throw storageError(
+          "refused",
+          `pstorage lab up runs on ${directory} already (pid ${pid}); wait for it, or choose another directory with --dir`,
+        );
       }
       await rm(path, { force: true });
     }
-    throw storageError("refused", `another pstorage lab up has just begun on ${directory}`);
+    throw storageError("refused", `another pstorage lab up has just begun on ${directory}; wait for it`);
   }
 
   async release(): Promise<void> {

@@ -102,7 +102,10 @@ export async function freeMdsAddress(taken: readonly string[]): Promise<string> 
       (await listenOnce(LOOPBACK, port + 1)) === undefined;
     if (isFree) return address;
   }
-  throw storageError("unavailable", `no free pair of ports between ${PORT_MIN} and ${PORT_MAX}`);
+  throw storageError(
+    "unavailable",
+    `no free pair of ports between ${PORT_MIN} and ${PORT_MAX}; stop something that listens there`,
+  );
 }
 
 function parse(text: string): unknown {

@@ -120,7 +120,11 @@ export class Lab {
   /** The daemon of that kind on that host. Throws `not_found`. */
   async service(kind: ServiceKind, host: number): Promise<LabService> {
     const found = (await this.services()).find((service) => service.kind === kind && service.host === host);
-    if (found === undefined) throw storageError("not_found", `host ${host} of the lab has no ${kind}`);
+    if (found === undefined)
+      throw storageError(
+        "not_found",
+        `host ${host} of the lab has no ${kind}; lab status shows what there is`,
+      );
     return found;
   }
 

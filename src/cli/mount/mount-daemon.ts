@@ -69,7 +69,11 @@ function errorFile({ log }: MountConfig): number | "ignore" {
     mkdirSync(dirname(log), { recursive: true });
     return openSync(join(dirname(log), "fatal-log"), "a");
   } catch (error) {
-    throw storageError("invalid", `the log ${log} cannot be written: ${(error as Error).message}`, error);
+    throw storageError(
+      "invalid",
+      `the log ${log} cannot be written: ${(error as Error).message}; name another with -l`,
+      error,
+    );
   }
 }
 
@@ -77,7 +81,9 @@ function mounted(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
-      reject(storageError("timed_out", "the mount daemon does not become ready"));
+      reject(
+        storageError("timed_out", "the mount daemon does not become ready; its log says what it waits for"),
+      );
     }, START_TIMEOUT_MS);
     const settle = (outcome: MountOutcome): void => {
       clearTimeout(timer);

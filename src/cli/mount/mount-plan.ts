@@ -85,17 +85,23 @@ async function freeMountPoint(text: string): Promise<string> {
   try {
     directory = await realpath(written);
     if (!(await stat(directory)).isDirectory())
-      throw storageError("not_directory", `${text} is not a directory`);
+      throw storageError("not_directory", `${text} is not a directory; choose one`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") throw storageError("not_found", `${text} does not exist`, error);
-    if (code === "ENOTDIR") throw storageError("not_directory", `${text} is not a directory`, error);
-    if (code === "EACCES") throw storageError("access_denied", `${text} may not be looked at`, error);
+    if (code === "ENOENT")
+      throw storageError("not_found", `${text} does not exist; make it with mkdir`, error);
+    if (code === "ENOTDIR")
+      throw storageError("not_directory", `${text} is not a directory; choose one`, error);
+    if (code === "EACCES")
+      throw storageError("access_denied", `${text} may not be looked at; do it as root`, error);
     throw error;
   }
   const present = mountAt(await mountTable(), directory);
   if (present !== undefined && MOUNT_TYPES.includes(present.type)) {
-    throw storageError("exists", `${present.source} is mounted on ${text} already`);
+    throw storageError(
+      "exists",
+      `${present.source} is mounted on ${text} already; umount ${text} takes it away`,
+    );
   }
   return directory;
 }

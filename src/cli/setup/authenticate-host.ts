@@ -80,7 +80,11 @@ async function enrollAtAny(
     const outcome = await enrollRound(host, addresses, request);
     if ("credential" in outcome) return outcome;
     if (round === ROUNDS_MAX) {
-      throw storageError("unavailable", `no metadata server answers at ${addresses.join(", ")}`, outcome);
+      throw storageError(
+        "unavailable",
+        `no metadata server answers at ${addresses.join(", ")}; start one, or give others with -b`,
+        outcome,
+      );
     }
     await host.world.clock.sleep("cli.enroll", ROUND_PAUSE_MS);
   }
@@ -148,7 +152,7 @@ async function serversOf(
     }
     throw storageError(
       "wrong_cluster",
-      `the metadata server at ${mdsAddress} belongs to the cluster "${status.clusterName}", not "${clusterName}"`,
+      `the metadata server at ${mdsAddress} belongs to the cluster "${status.clusterName}", not "${clusterName}"; give another with -b`,
     );
   } finally {
     await rpc.close();

@@ -43,7 +43,7 @@ export async function createCluster(
   const { files, world } = host;
   const { address, directory } = cluster;
   const clusterName = checkedClusterName(cluster.clusterName);
-  if (cluster.password === "") throw storageError("invalid", "the cluster password is empty");
+  if (cluster.password === "") throw storageError("invalid", "the cluster password is empty; give one");
   await refuseKnownCluster(host, clusterName, address);
   const existedBefore = await directoryExists(host, directory);
   await refuseExisting(world.disk, directory);

@@ -39,7 +39,7 @@ export async function recoverCluster(host: Host, recovery: Recovery): Promise<Re
   if (identity.clusterName !== clusterName) {
     throw storageError(
       "wrong_cluster",
-      `${directory} is a repository of "${identity.clusterName}", not of "${clusterName}"`,
+      `${directory} is a repository of "${identity.clusterName}", not of "${clusterName}"; say -c ${identity.clusterName}`,
     );
   }
   await refuseRunning(host, directory);
@@ -47,7 +47,7 @@ export async function recoverCluster(host: Host, recovery: Recovery): Promise<Re
   if (credential.clusterId !== identity.clusterId) {
     throw storageError(
       "wrong_cluster",
-      `the credential of this host is of another cluster than ${directory}`,
+      `the credential of this host is of another cluster than ${directory}; do it on a host of that one`,
     );
   }
   const known = await readSurvivor(disk, directory);

@@ -52,14 +52,14 @@ export async function restoreCluster(
   if (header.clusterName !== clusterName) {
     throw storageError(
       "wrong_cluster",
-      `this is a backup of the cluster "${header.clusterName}", not of "${clusterName}"`,
+      `this is a backup of the cluster "${header.clusterName}", not of "${clusterName}"; say -c ${header.clusterName}, or take another`,
     );
   }
   const present = await presentCredential(host, clusterName);
   if (present !== undefined && present.clusterId !== header.clusterId) {
     throw storageError(
       "wrong_cluster",
-      `this host belongs to another cluster of the name "${clusterName}" than the backup`,
+      `this host belongs to another cluster of the name "${clusterName}" than the backup; take another host`,
     );
   }
   const existedBefore = await directoryExists(host, directory);

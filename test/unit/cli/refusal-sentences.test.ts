@@ -38,7 +38,12 @@ const TESTS = filesOf("test")
   .map((path) => readFileSync(path, "utf8"))
   .join("\n");
 
+/** Sentences that are no more than what happened: nobody reads them. */
+const BARE: readonly string[] = ["no metadata server is known"];
+
 interface Sentence {
+  /** As it is written. */
+  readonly text: string;
   readonly file: string;
   /** What is always in it. */
   readonly pieces: readonly string[];
@@ -53,7 +58,9 @@ function sentencesOf(path: string): Sentence[] {
         .split(/\$\{(?:[^{}]|\{[^}]*\})*\}/)
         .map((piece) => piece.replace(/^[\s:;",]+|[\s:;",\\]+$/g, ""));
       const long = pieces.filter((piece) => piece.split(" ").length >= 2 && piece.length >= 8);
-      return long.length === 0 ? [] : [{ file: relative(root, path), pieces: long }];
+      return long.length === 0
+        ? []
+        : [{ file: relative(root, path), pieces: long, text: plain ?? template ?? "" }];
     },
   );
 }
@@ -79,6 +86,14 @@ describe("what commands refuse with", () => {
     expect(SENTENCES.length).toBeGreaterThan(90);
     const silent = SENTENCES.filter((sentence) => reasonOf(sentence) === undefined && !isLookedFor(sentence));
     expect(silent).toEqual([]);
+  });
+
+  test("says what to do, or what would have been right", () => {
+    const isHelpful = ({ text }: Sentence): boolean =>
+      /[;:,] |\b(give|say|use|is one of|are|must be|must hold|has 1 to|is 0 to 3|goes with|go with|goes on)\b/.test(
+        text,
+      );
+    expect(SENTENCES.filter((sentence) => !isHelpful(sentence)).map(({ text }) => text)).toEqual(BARE);
   });
 
   test("has no exceptions that nobody needs", () => {

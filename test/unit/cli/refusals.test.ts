@@ -151,9 +151,12 @@ test("paths on mounts, bad attributes and bad ids are refused before the cluster
   expectRefusal(await run("-c c1 set-attr -p / replicas=2:3"), "replicas=2:3");
   expectRefusal(await run("-c c1 rm-cs abc"), '"abc" is no CSID');
   expectRefusal(await run("-c c1 rm-mds CS#1"), '"CS#1" is no MDSID');
-  expectRefusal(await run("-c c1 set-config mds.wd.offline_tout"), "is not NAME=VALUE");
+  expectRefusal(
+    await run("-c c1 set-config mds.wd.offline_tout"),
+    "is not NAME=VALUE; get-config shows the names",
+  );
   expectRefusal(await run("-c c1 rm-cs 1025 --cancel --wait"), "--cancel goes with neither");
-  expectRefusal(await run("-c c1 get-event -n few"), '"few" is no number');
+  expectRefusal(await run("-c c1 get-event -n few"), '"few" is no number; give digits');
 });
 
 test("vstorage is the same program under its own name", async () => {
@@ -182,6 +185,6 @@ test("a lab is opened only where there is one", async () => {
   await writeFile(join(root, "lab/lab.json"), JSON.stringify(plan));
   expectRefusal(await run(`lab destroy --dir ${root}/lab`), "there is no terminal to ask; say --yes");
   const refused = await run(`lab destroy --dir ${root}/lab`, { answers: ["n"] });
-  expectRefusal(refused, "nothing was removed");
+  expectRefusal(refused, "nothing was removed; y would have done it");
   expectRefusal(await run(`lab up --dir ${root}/other --mds 0`), "a lab has 1 to 9 MDS");
 });

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { sourcesAndTarget } from "../../../src/cli/files/targets.js";
@@ -9,7 +9,9 @@ import { HostFiles } from "../../../src/cli/host-files.js";
 import { findGroup, findUser } from "../../../src/cli/mount/accounts.js";
 import { runMountProgram } from "../../../src/cli/mount/mount-program.js";
 import { killService, reloadService, selectServices } from "../../../src/cli/service-control.js";
+import { createChunkServer } from "../../../src/cli/setup/create-chunk-server.js";
 import { replaceMds } from "../../../src/cli/setup/replace-mds.js";
+import type { Admin } from "../../../src/client/index.js";
 import { runCommand } from "./fake-terminal.js";
 import { temporaryRoot } from "./temporary-root.js";
 
@@ -47,6 +49,15 @@ const REFUSED: readonly (readonly [string, string])[] = [
     "write journals (-j, -s) are not supported yet; make the chunk server",
   ],
   ["-c c1 make-mds --recover -I -r ROOT/mds", "--recover takes what the directory says: give it with -r"],
+  ["-c c1 make-cs -r ROOT/cs -a 10.0.0.1:70000", '"10.0.0.1:70000": the port must be 0 to 65535'],
+  ["-c c1 chunk-info letter", '"letter" is no chunk; file-info shows the chunks of a file'],
+  ["-c c1 repair", "the cluster repairs by itself; repair --dry-run shows what it is about to do"],
+  ["-c c1 scrub now", '"now" is neither start nor status; say one of them, or nothing'],
+  ["-c c1 top", 'top needs a terminal; use "stat"'],
+  [
+    "-c c1 make-mds -I -P -a 127.0.0.1:19000 -r ROOT/mds --replace 1",
+    "-I makes a new cluster: there is nothing to replace; leave one of them away",
+  ],
   ["-c c1 rm-mds one", '"one" is no MDSID; stat shows them'],
 ];
 
@@ -87,7 +98,7 @@ async function said(program: () => Promise<void>, line: string): Promise<string>
 test.each([
   ["-s 127.0.0.1 -l", "say -l to be the server, or -s HOST -d DIR to be a client"],
   ["-s 127.0.0.1", "which disk? give a directory on it with -d DIR"],
-  ["-s 127.0.0.1 -d /nowhere/at/all", "/nowhere/at/all is no directory"],
+  ["-s 127.0.0.1 -d /nowhere/at/all", "/nowhere/at/all is no directory; name one on the disk with -d"],
   ["-s 127.0.0.1 -d / -t none", "-t none: give a number from 1 to 1000"],
 ])("pstorage-hwflush-check %s: %s", async (line, sentence) => {
   expect(await said(runFlushProgram, `pstorage-hwflush-check ${line}`)).toContain(sentence);
@@ -114,6 +125,19 @@ test("pstorage-mount needs a log that can be written", async () => {
   onTestFinished(() => void vi.unstubAllEnvs());
   const line = `pstorage-mount -c c1 -l ${root}/letter/log ${root}/mnt`;
   expect(await said(runMountProgram, line)).toContain(`the log ${root}/letter/log cannot be written: `);
+});
+
+test("a chunk server on a host that found the cluster without a list is told its address", async () => {
+  const root = await temporaryRoot();
+  const member = `-c c1 make-mds -I -P -a 127.0.0.1:${PORT} -r ${root}/mds`;
+  const made = await runCommand(member.split(" "), { input: "secret\n", env: { PSTORAGE_ROOT: root } });
+  expect(made).toMatchObject({ status: 0, errors: "" });
+  const host = machineHost(root);
+  await rm(host.files.bootstrapFile("c1"));
+  const server = { clusterName: "c1", directory: join(root, "cs"), address: undefined, tier: 0 };
+  await expect(createChunkServer(host, server, {} as Admin)).rejects.toThrow(
+    "give the address of this host with -a IP",
+  );
 });
 
 test("owners of a mount must be known to the machine", async () => {

@@ -31,7 +31,10 @@ export async function clusterPath(
   const mounted = clusterOfSource(mount.source);
   const named = invocation.givenClusterName;
   if (mounted !== undefined && named !== undefined && named !== mounted) {
-    throw storageError("invalid", `${path} lies on a mount of "${mounted}", not of "${named}"`);
+    throw storageError(
+      "invalid",
+      `${path} lies on a mount of "${mounted}", not of "${named}"; leave -c away`,
+    );
   }
   return { clusterName: mounted ?? invocation.clusterName, path: rest };
 }

@@ -19,7 +19,7 @@ export function defineScrub(program: Command, invocation: Invocation): void {
     .option("--json", "print JSON")
     .action(async (word: string | undefined, flags: Flags) => {
       if (word !== undefined && word !== "start" && word !== "status") {
-        throw storageError("invalid", `"${word}" is neither start nor status`);
+        throw storageError("invalid", `"${word}" is neither start nor status; say one of them, or nothing`);
       }
       const csId = flags.cs === undefined ? 0 : parseId("CS", flags.cs);
       if (word === "start") await start(invocation, csId, flags.json === true);
@@ -37,7 +37,8 @@ async function start(invocation: Invocation, csId: number, isJson: boolean): Pro
 async function show(invocation: Invocation, csId: number, isJson: boolean): Promise<void> {
   const status = await withAdmin(invocation, (admin) => admin.scrubStatus(), { isSilent: isJson });
   const servers = status.chunkServers.filter((server) => csId === 0 || server.csId === csId);
-  if (csId !== 0 && servers.length === 0) throw storageError("not_found", `there is no CS#${csId}`);
+  if (csId !== 0 && servers.length === 0)
+    throw storageError("not_found", `there is no CS#${csId}; stat shows those that there are`);
   if (isJson) invocation.printJson(servers);
   else invocation.printLines(scrubLines(servers));
 }

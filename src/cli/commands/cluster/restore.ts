@@ -47,7 +47,7 @@ async function* fileStream(path: string): AsyncGenerator<Uint8Array> {
   } catch (error) {
     throw storageError(
       "invalid",
-      `${path} cannot be read: ${error instanceof Error ? error.message : error}`,
+      `${path} cannot be read: ${error instanceof Error ? error.message : error}; name another file`,
       error,
     );
   }

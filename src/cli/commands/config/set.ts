@@ -20,6 +20,7 @@ export function defineSetConfig(program: Command, invocation: Invocation): void 
 
 export function parsePair(pair: string): SetConfig {
   const [, name, value] = /^([A-Za-z0-9_.-]+)=(.*)$/s.exec(pair) ?? [];
-  if (name === undefined || value === undefined) throw storageError("invalid", `"${pair}" is not NAME=VALUE`);
+  if (name === undefined || value === undefined)
+    throw storageError("invalid", `"${pair}" is not NAME=VALUE; get-config shows the names`);
   return { name, value };
 }

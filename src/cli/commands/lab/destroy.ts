@@ -24,5 +24,6 @@ export function defineLabDestroy(lab: Command, invocation: Invocation): void {
 async function requireConsent({ terminal }: Invocation, directory: string): Promise<void> {
   const answer = await terminal.ask(`Remove the cluster in ${directory} and everything stored in it? [y/N] `);
   if (answer === undefined) throw storageError("invalid", "there is no terminal to ask; say --yes");
-  if (!/^y(es)?$/i.test(answer.trim())) throw storageError("cancelled", "nothing was removed");
+  if (!/^y(es)?$/i.test(answer.trim()))
+    throw storageError("cancelled", "nothing was removed; y would have done it");
 }

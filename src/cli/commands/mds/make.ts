@@ -74,7 +74,10 @@ async function makeFirst(invocation: Invocation, flags: Flags): Promise<void> {
   if (flags.bootstrap !== undefined)
     throw storageError("invalid", "-I makes a new cluster: there is nothing for -b to find");
   if (flags.replace !== undefined)
-    throw storageError("invalid", "-I makes a new cluster: there is nothing to replace");
+    throw storageError(
+      "invalid",
+      "-I makes a new cluster: there is nothing to replace; leave one of them away",
+    );
   if ((flags.p === true) === (flags.P === true)) {
     throw storageError(
       "invalid",

@@ -57,6 +57,9 @@ test("a backup that is cut off anywhere, changed anywhere, or followed by anythi
 test("a backup of a later format is refused as such", async () => {
   const file = await all(encodeBackup({ ...HEADER, formatVersion: 2 }, of()));
   await expect(openBackupStream(of(file))).rejects.toMatchObject({
-    failure: { code: "unsupported", detail: "the backup has format 2; this version knows 1" },
+    failure: {
+      code: "unsupported",
+      detail: "the backup has format 2; this version knows 1: restore it with the one that made it",
+    },
   });
 });
