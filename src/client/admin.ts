@@ -12,9 +12,11 @@ import type {
   Config,
   ConfigEntry,
   Events,
+  FileLeases,
   GetChunk,
   GetEvents,
   GetFileChunks,
+  GetFileLeases,
   MdsAdded,
   RecoveryStatus,
   RemoveChunkServer,
@@ -114,6 +116,11 @@ export class Admin {
   /** A page; `nextIndex` of the answer is where the next one begins. */
   fileChunks(request: GetFileChunks, options?: WaitOptions): Promise<ChunkInfos> {
     return this.#call(ADMIN.getFileChunks, request, options);
+  }
+
+  /** Who has the file open. */
+  fileLeases(request: GetFileLeases, options?: WaitOptions): Promise<FileLeases> {
+    return this.#call(ADMIN.getFileLeases, request, options);
   }
 
   /** Every chunk of the file that was ever written, by index. */

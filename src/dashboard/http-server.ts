@@ -4,16 +4,16 @@ import { createServer as createTlsServer } from "node:https";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { failureOf } from "../base/index.js";
-import type { ChunkInfo } from "../meta/index.js";
 import type { Desk } from "./desk.js";
 import { type DeskAnswer, DeskRequests } from "./desk-requests.js";
+import type { FileView } from "./file-view.js";
 import type { Watcher } from "./watcher.js";
 
 /** What the pages are made of. */
 export interface DashboardWorld {
   readonly watcher: Watcher;
-  /** The chunks of the file at the path, from the root of the cluster. */
-  readonly chunksOf: (path: string) => Promise<readonly ChunkInfo[]>;
+  /** What there is to say of the file at the path, from the root of the cluster. */
+  readonly fileOf: (path: string) => Promise<FileView>;
   /** Who lets people act from the page; without it the page only shows. */
   readonly desk?: Desk | undefined;
   /** PEM. With it the page is served by HTTPS, and hosts of the cluster are known by their certificates. */
@@ -25,6 +25,7 @@ const FILES: Readonly<Record<string, readonly [string, string]>> = {
   "/": ["index.html", "text/html; charset=utf-8"],
   "/app.js": ["app.js", "text/javascript; charset=utf-8"],
   "/parts.js": ["parts.js", "text/javascript; charset=utf-8"],
+  "/file.js": ["file.js", "text/javascript; charset=utf-8"],
   "/manage.js": ["manage.js", "text/javascript; charset=utf-8"],
   "/charts.js": ["charts.js", "text/javascript; charset=utf-8"],
   "/style.css": ["style.css", "text/css; charset=utf-8"],
@@ -117,7 +118,7 @@ export class DashboardServer {
   }
 
   async #shown(url: URL): Promise<unknown> {
-    const { watcher, chunksOf } = this.#world;
+    const { watcher, fileOf } = this.#world;
     // A page that stays open asks for what is new.
     const after = Number(url.searchParams.get("after")) || 0;
     switch (url.pathname) {
@@ -129,7 +130,7 @@ export class DashboardServer {
         return watcher.events.filter(({ number }) => number > after);
       case "/api/file": {
         const path = url.searchParams.get("path") ?? "";
-        return path.length > PATH_MAX ? undefined : { path, chunks: await chunksOf(path) };
+        return path.length > PATH_MAX ? undefined : { path, ...(await fileOf(path)) };
       }
       default:
         return undefined;

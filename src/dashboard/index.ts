@@ -3,5 +3,6 @@
  * who know its password.
  */
 export { Desk, type DeskWorld } from "./desk.js";
+export { type FileView, viewOfFile } from "./file-view.js";
 export { DashboardServer, type DashboardWorld } from "./http-server.js";
 export { type Picture, Watcher } from "./watcher.js";

@@ -9,6 +9,7 @@ import { GrpcRpc } from "../rpc/grpc/index.js";
 import { ENROLLMENT } from "../rpc/index.js";
 import { type Logger, noopLogger, parseMetricsAddress } from "../telemetry/index.js";
 import { Desk } from "./desk.js";
+import { viewOfFile } from "./file-view.js";
 import { DashboardServer } from "./http-server.js";
 import { Watcher } from "./watcher.js";
 
@@ -54,8 +55,8 @@ export async function serveDashboard(options: DashboardOptions): Promise<Running
   const checkPassword = (password: string): Promise<boolean> => isPassword(password, credential, leader());
   const server = new DashboardServer({
     watcher,
-    chunksOf: (path) =>
-      withCluster(options, async ({ fileSystem }) => admin.allFileChunks((await fileSystem.stat(path)).ino)),
+    fileOf: (path) =>
+      withCluster(options, async ({ fileSystem }) => viewOfFile(admin, (await fileSystem.stat(path)).ino)),
     desk: new Desk({ clock, random, log, admin, fileSystem: { revoke }, checkPassword }),
     tls: isLocal ? undefined : { key, cert, ca },
   });

@@ -24,6 +24,7 @@ export const MDS_AUTHORIZATION: AuthorizationTable = {
   [ADMIN.getScrubStatus.path]: OPERATORS,
   [ADMIN.getChunk.path]: OPERATORS,
   [ADMIN.getFileChunks.path]: OPERATORS,
+  [ADMIN.getFileLeases.path]: OPERATORS,
   [ADMIN.previewRepairs.path]: OPERATORS,
   [ADMIN.getRecovery.path]: OPERATORS,
   [ADMIN.getMdsLoad.path]: [...OPERATORS, "mds"],

@@ -4,8 +4,10 @@ import {
   type BeginScrub,
   type ChunkInfo,
   type ChunkInfos,
+  type FileLeases,
   type GetChunk,
   type GetFileChunks,
+  type GetFileLeases,
   inodeNumber,
   type ReplicaInfo,
   type ScrubBegun,
@@ -21,10 +23,11 @@ import type { Leadership } from "./leadership.js";
 const PAGE = 500;
 const SCRUB_TIMEOUT_MS = 5_000;
 
-/** Answers what operators ask about single chunks, and about reading everything again. */
+/** Answers what operators ask about single files and chunks, and about reading everything again. */
 export function defineChunkDetails(service: Service, current: () => Promise<Leadership>): void {
   service.unary(ADMIN.getChunk, async (request) => chunkOf(await current(), request));
   service.unary(ADMIN.getFileChunks, async (request) => await chunksOfFile(await current(), request));
+  service.unary(ADMIN.getFileLeases, async (request) => leasesOfFile(await current(), request));
   service.unary(ADMIN.previewRepairs, async () => await (await current()).previewRepairs());
   service.unary(ADMIN.beginScrub, async (request) => await beginScrub(await current(), request));
   service.unary(ADMIN.getScrubStatus, async () => scrubStatus(await current()));
@@ -48,6 +51,27 @@ async function chunksOfFile(
   return {
     chunks: records.map((record) => chunkInfo(leadership, record)),
     nextIndex: page.length < count || last === undefined ? undefined : last + 1,
+  };
+}
+
+function leasesOfFile({ tables, sessions }: Leadership, { ino }: GetFileLeases): FileLeases {
+  const opens = [...tables.opens.valuesOf(inodeNumber(ino))];
+  return {
+    leases: opens.map(({ sessionId, lease, counts, revoked, recallTo }) => {
+      const session = tables.sessions.get(sessionId);
+      // A revoked lease has no counts any more, but the programs still have the file open.
+      const { read, write, exclusive } = lease === "none" ? (revoked ?? counts) : counts;
+      return {
+        sessionId,
+        hostname: session?.hostname ?? "",
+        program: session?.program ?? "",
+        address: sessions.addressOf(sessionId),
+        lease,
+        readCount: read,
+        writeCount: write + exclusive,
+        recallTo,
+      };
+    }),
   };
 }
 

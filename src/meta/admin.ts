@@ -280,6 +280,28 @@ export interface GetFileChunks {
   readonly firstIndex: number;
   readonly limit: number;
 }
+export interface GetFileLeases {
+  readonly ino: number;
+}
+export interface FileLeases {
+  /** By session. */
+  readonly leases: readonly FileLease[];
+}
+/** What one client holds of a file. */
+export interface FileLease {
+  readonly sessionId: number;
+  readonly hostname: string;
+  readonly program: string;
+  /** Where it is connected from; empty: it is not, at the moment. */
+  readonly address: string;
+  /** `read`, `shared`, `exclusive`; `none`: it was revoked. */
+  readonly lease: string;
+  /** Opens that were not closed: for reading alone, and for writing. */
+  readonly readCount: number;
+  readonly writeCount: number;
+  /** What it was told to come down to, and has not yet. */
+  readonly recallTo?: string | undefined;
+}
 export interface ChunkInfos {
   readonly chunks: readonly ChunkInfo[];
   /** There may be more, from this index on. */

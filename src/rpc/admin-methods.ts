@@ -10,9 +10,11 @@ import type {
   Config,
   ConfigEntry,
   Events,
+  FileLeases,
   GetChunk,
   GetEvents,
   GetFileChunks,
+  GetFileLeases,
   MdsAdded,
   MdsLoad,
   RecoveryStatus,
@@ -72,6 +74,11 @@ export const ADMIN = {
     "GetFileChunks",
     messageCodec(wire.GetFileChunks),
     messageCodec(wire.ChunkInfos),
+  ),
+  getFileLeases: method<GetFileLeases, FileLeases>(
+    "GetFileLeases",
+    messageCodec(wire.GetFileLeases),
+    messageCodec(wire.FileLeases),
   ),
   previewRepairs: method<Empty, RepairPreview>("PreviewRepairs", EMPTY, messageCodec(wire.RepairPreview)),
 } as const;

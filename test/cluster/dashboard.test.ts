@@ -2,10 +2,12 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { connectCluster } from "../../src/client/connect.js";
 import type { ClusterStatus } from "../../src/meta/index.js";
 import { ClusterHarness } from "./harness.js";
 import { PATIENCE_MS, TEST_MS } from "./ordeal/patience.js";
@@ -152,6 +154,45 @@ describe.skipIf(BROWSER === undefined)("the dashboard in a browser", () => {
     await page.keyboard.press("Enter");
     await page.waitForSelector("main .bad");
     expect(await page.locator("main b").count()).toBe(0);
+  });
+
+  test("shows who has a file open, and what each may do with it", async () => {
+    const { lab } = harness;
+    const clients = await Promise.all(
+      [1, 2].map(() => connectCluster({ cluster: lab.clusterName, root: lab.root(1) })),
+    );
+    const rows = (): Promise<string[]> => page.locator("main table >> nth=0 >> tbody tr").allInnerTexts();
+    const show = async (words: string): Promise<void> => {
+      await page.click("text=Show");
+      await page.waitForSelector(`text=${words}`, { timeout: PATIENCE_MS });
+    };
+    try {
+      const [first, second] = clients.map(({ fileSystem }) => fileSystem);
+      await visit("file/%2Flock");
+      await page.waitForSelector("text=Nobody has /lock open");
+      const writer = await first?.open("/lock", { access: "write" });
+      await writer?.write(new Uint8Array(10), 0);
+      await show("Open by 1");
+      expect((await rows()).map((row) => row.split("\t").slice(4))).toEqual([["exclusive", "0", "1"]]);
+      const reader = await second?.open("/lock", { access: "read" });
+      await show("Open by 2");
+      const cells = (await rows()).map((row) => row.split("\t"));
+      expect(cells.map((row) => row.slice(4)).sort()).toEqual([
+        ["shared", "0", "1"],
+        ["shared", "1", "0"],
+      ]);
+      expect(cells.map(([, host, program]) => [host, program])).toEqual([
+        [hostname(), "library"],
+        [hostname(), "library"],
+      ]);
+      const { output } = await harness.run(["file-info", "-p", "/lock"]);
+      expect(output).toMatch(/Open: client #\d+ \(.*, library\) has the lease shared; reading 0, writing 1/);
+      await reader?.close();
+      await writer?.close();
+      await show("Nobody has /lock open");
+    } finally {
+      for (const client of clients) await client.close();
+    }
   });
 
   test("lets those act who know the password of the cluster", async () => {

@@ -1,6 +1,7 @@
 import { chart } from "./charts.js";
+import { filePage } from "./file.js";
 import { act, managePage, refreshWho } from "./manage.js";
-import { card, safe } from "./parts.js";
+import { card, safe, table, tone, word } from "./parts.js";
 
 /** The page: asks for the state of the cluster every two seconds and shows it. What comes from the cluster is text, never markup. */
 const EVERY_MS = 2000;
@@ -34,22 +35,6 @@ function duration(seconds) {
   ];
   const [unit, name] = parts.find(([unit]) => seconds >= unit) ?? [1, "s"];
   return `${Math.round(seconds / unit)} ${name}`;
-}
-
-const GOOD = new Set(["healthy", "avail", "active", "info"]);
-const BAD = new Set(["failure", "unavail", "offline", "failed", "err"]);
-const tone = (word) =>
-  GOOD.has(word) ? "good" : BAD.has(word) || word.startsWith("failed") ? "bad" : "warn";
-const word = (text) => `<span class="${tone(text)}">${safe(text)}</span>`;
-
-/** `columns`: title, the cell's markup for a row, and whether it is a number. */
-function table(caption, columns, rows) {
-  const cell = (kind, { isNumber, isText }, inner) =>
-    `<${kind} ${kind === "th" ? 'scope="col"' : ""} class="${isNumber ? "number" : isText ? "text" : ""}">${inner}</${kind}>`;
-  const body = rows.map(
-    (row) => `<tr>${columns.map((column) => cell("td", column, column.of(row))).join("")}</tr>`,
-  );
-  return `<div class="scroll" tabindex="0" role="region" aria-label="${safe(caption)}"><table><caption class="soft">${caption}</caption><thead><tr>${columns.map((column) => cell("th", column, column.title)).join("")}</tr></thead><tbody>${body.join("") || `<tr><td colspan="${columns.length}" class="soft">none</td></tr>`}</tbody></table></div>`;
 }
 
 function bar(parts, label) {
@@ -316,55 +301,13 @@ function eventsPage() {
   );
 }
 
-function filePage() {
-  const { file } = state;
-  const chunks = file?.chunks ?? [];
-  const result =
-    file === undefined
-      ? ""
-      : file.error !== undefined
-        ? `<p class="bad">${safe(file.error)}</p>`
-        : table(
-            `${chunks.length} chunks of ${safe(file.path)}; a small file may have none, it is kept in the metadata`,
-            [
-              { title: "Index", isNumber: true, of: (chunk) => chunk.index },
-              { title: "Chunk", isNumber: true, of: (chunk) => chunk.chunkId },
-              { title: "State", of: (chunk) => word(chunk.state) },
-              { title: "Version", isNumber: true, of: (chunk) => chunk.version },
-              {
-                title: "Copies",
-                isNumber: true,
-                of: (chunk) =>
-                  `${chunk.members.filter(({ role }) => role === "complete").length} of ${chunk.replicas}`,
-              },
-              {
-                title: "Where",
-                isText: true,
-                of: (chunk) =>
-                  chunk.members
-                    .map(
-                      (member) =>
-                        `<a href="#/cs/${member.csId}">CS#${member.csId}</a> ${safe(member.role === "complete" ? "" : member.role)}`,
-                    )
-                    .join(" &rarr; "),
-              },
-            ],
-            chunks,
-          );
-  return card(
-    "Where a file is",
-    `<form id="file"><label>Path, from the root of the cluster<input type="text" name="path" value="${safe(file?.path ?? "/")}"></label><button>Show</button></form>${result}`,
-    "wide",
-  );
-}
-
 const PAGES = {
   "": overview,
   servers: serversPage,
   cs: serverPage,
   clients: clientsPage,
   events: eventsPage,
-  file: filePage,
+  file: () => filePage(state.file),
   manage: managePage,
 };
 

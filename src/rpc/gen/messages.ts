@@ -6552,6 +6552,144 @@ export const Failure: wire.MessageType<Failure> = {
   decode: decodeFailure,
 };
 
+export interface FileLease {
+  readonly sessionId: number;
+  readonly hostname: string;
+  readonly program: string;
+  /** Where it is connected from; empty: it is not, at the moment. */
+  readonly address: string;
+  /** `read`, `shared`, `exclusive`; `none`: it was revoked. */
+  readonly lease: string;
+  /** Opens that were not closed: for reading alone, and for writing. */
+  readonly readCount: number;
+  readonly writeCount: number;
+  /** What it was told to come down to, and has not yet; absent: nothing. */
+  readonly recallTo?: string | undefined;
+}
+
+function encodeFileLease(message: FileLease, writer: wire.Writer): void {
+  if (message.sessionId !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.sessionId));
+  }
+  if (message.hostname !== "") {
+    writer.uint32(18).string(message.hostname);
+  }
+  if (message.program !== "") {
+    writer.uint32(26).string(message.program);
+  }
+  if (message.address !== "") {
+    writer.uint32(34).string(message.address);
+  }
+  if (message.lease !== "") {
+    writer.uint32(42).string(message.lease);
+  }
+  if (message.readCount !== 0) {
+    writer.uint32(48).uint32(message.readCount);
+  }
+  if (message.writeCount !== 0) {
+    writer.uint32(56).uint32(message.writeCount);
+  }
+  if (message.recallTo !== undefined) {
+    writer.uint32(66).string(message.recallTo);
+  }
+}
+
+function decodeFileLease(reader: wire.Reader): FileLease {
+  let $sessionId = 0;
+  let $hostname = "";
+  let $program = "";
+  let $address = "";
+  let $lease = "";
+  let $readCount = 0;
+  let $writeCount = 0;
+  let $recallTo: string | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $sessionId = wire.uint64(reader);
+        break;
+      case 18:
+        $hostname = wire.text(reader);
+        break;
+      case 26:
+        $program = wire.text(reader);
+        break;
+      case 34:
+        $address = wire.text(reader);
+        break;
+      case 42:
+        $lease = wire.text(reader);
+        break;
+      case 48:
+        $readCount = reader.uint32();
+        break;
+      case 56:
+        $writeCount = reader.uint32();
+        break;
+      case 66:
+        $recallTo = wire.text(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    sessionId: $sessionId,
+    hostname: $hostname,
+    program: $program,
+    address: $address,
+    lease: $lease,
+    readCount: $readCount,
+    writeCount: $writeCount,
+    recallTo: $recallTo,
+  };
+}
+
+/** How {@link FileLease} travels. */
+export const FileLease: wire.MessageType<FileLease> = {
+  name: "FileLease",
+  encode: encodeFileLease,
+  decode: decodeFileLease,
+};
+
+export interface FileLeases {
+  /** By session. */
+  readonly leases: readonly FileLease[];
+}
+
+function encodeFileLeases(message: FileLeases, writer: wire.Writer): void {
+  for (const item of message.leases) {
+    writer.uint32(10).fork();
+    encodeFileLease(item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeFileLeases(reader: wire.Reader): FileLeases {
+  const $leases: FileLease[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 10:
+        wire.push($leases, wire.nested(reader, decodeFileLease));
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    leases: $leases,
+  };
+}
+
+/** How {@link FileLeases} travels. */
+export const FileLeases: wire.MessageType<FileLeases> = {
+  name: "FileLeases",
+  encode: encodeFileLeases,
+  decode: decodeFileLeases,
+};
+
 /** One lock of one owner on one file. Positions are 16 hexadecimal digits; the order of the texts is theirs. */
 export interface FileLock {
   readonly ino: number;
@@ -7575,6 +7713,40 @@ export const GetFileChunks: wire.MessageType<GetFileChunks> = {
   name: "GetFileChunks",
   encode: encodeGetFileChunks,
   decode: decodeGetFileChunks,
+};
+
+export interface GetFileLeases {
+  readonly ino: number;
+}
+
+function encodeGetFileLeases(message: GetFileLeases, writer: wire.Writer): void {
+  if (message.ino !== 0) {
+    writer.uint32(8).uint64(wire.safe(message.ino));
+  }
+}
+
+function decodeGetFileLeases(reader: wire.Reader): GetFileLeases {
+  let $ino = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.tag();
+    switch (tag) {
+      case 8:
+        $ino = wire.uint64(reader);
+        break;
+      default:
+        wire.skip(reader, tag);
+    }
+  }
+  return {
+    ino: $ino,
+  };
+}
+
+/** How {@link GetFileLeases} travels. */
+export const GetFileLeases: wire.MessageType<GetFileLeases> = {
+  name: "GetFileLeases",
+  encode: encodeGetFileLeases,
+  decode: decodeGetFileLeases,
 };
 
 export interface GetXattr {

@@ -50,7 +50,7 @@ async function started(isTls = false): Promise<{ port: number; lines: () => stri
   const { keyPem: key, certPem: cert, caPem: ca } = credential(["mds"]);
   const server = new DashboardServer({
     watcher,
-    chunksOf: async () => [],
+    fileOf: async () => ({ chunks: [], leases: [] }),
     desk,
     tls: isTls ? { key, cert, ca } : undefined,
   });

@@ -60,9 +60,9 @@ async function started(states: Iterator<ClusterStatus, never> = same(), everyMs 
   const watcher = new Watcher(admin, realWorld().clock, everyMs);
   const server = new DashboardServer({
     watcher,
-    chunksOf: async (path) => {
+    fileOf: async (path) => {
       if (path !== "/a") throw storageError("not_found", `no ${path}`);
-      return [];
+      return { chunks: [], leases: [] };
     },
   });
   const port = await server.listen("127.0.0.1", 0);
@@ -132,7 +132,7 @@ describe("the dashboard", () => {
 
   test("shows where a file is, and says which there is not", async () => {
     const { get } = await started();
-    expect(await (await get("/api/file?path=/a")).json()).toEqual({ path: "/a", chunks: [] });
+    expect(await (await get("/api/file?path=/a")).json()).toEqual({ path: "/a", chunks: [], leases: [] });
     const missing = await get("/api/file?path=/b");
     expect([missing.status, await missing.json()]).toEqual([404, { error: "no /b" }]);
   });

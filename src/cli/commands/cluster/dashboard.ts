@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { storageError } from "../../../base/index.js";
 import type { Cluster } from "../../../client/index.js";
-import { DashboardServer, Watcher } from "../../../dashboard/index.js";
+import { DashboardServer, viewOfFile, Watcher } from "../../../dashboard/index.js";
 import { hostAndPort } from "../../address.js";
 import { openCluster } from "../../cluster-access.js";
 import type { Invocation } from "../../invocation.js";
@@ -34,7 +34,7 @@ async function serve(invocation: Invocation, cluster: Cluster, host: string, por
   const watcher = new Watcher(cluster.admin, invocation.host.world.clock, LOOK_MS);
   const server = new DashboardServer({
     watcher,
-    chunksOf: async (path) => await cluster.admin.allFileChunks((await cluster.fileSystem.stat(path)).ino),
+    fileOf: async (path) => viewOfFile(cluster.admin, (await cluster.fileSystem.stat(path)).ino),
   });
   await server.listen(host, port).catch((error: NodeJS.ErrnoException) => {
     throw storageError(
