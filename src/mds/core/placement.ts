@@ -30,7 +30,10 @@ export type Registry = Pick<Tables, "chunkServers" | "config">;
 export function place(registry: Registry, request: PlacementRequest): CsId[] {
   const prng = new Prng(request.seed);
   const all = [...registry.chunkServers.values()];
-  const usable = all.filter((server) => mayTakeReplicas(registry, server) && !isExcluded(server, request));
+  const usableOf = usableBytesOf(registry);
+  const usable = all.filter(
+    (server) => isWanted(server) && usableOf(server) > 0 && !isExcluded(server, request),
+  );
   const pauseMs = configNumber(registry, "mds.alloc.failed_pause");
   // A failure in the future was stamped by a clock that was wrong: it must not bar the server until then.
   const isRested = ({ failedMs }: CsRecord): boolean =>
@@ -38,49 +41,60 @@ export function place(registry: Registry, request: PlacementRequest): CsId[] {
   const rested = usable.filter(isRested);
   // A disk that got something wrong is as good as none only while there are others enough.
   const sound = rested.filter(({ flags }) => !flags.includes("h"));
-  const best = placeAmong(registry, sound, request, prng);
+  const best = placeAmong({ registry, usableOf, prng }, sound, request);
   const isBest = best.length >= request.count || sound.length === rested.length;
-  const chosen = isBest ? best : placeAmong(registry, rested, request, prng);
+  const chosen = isBest ? best : placeAmong({ registry, usableOf, prng }, rested, request);
   // Servers that failed a moment ago are better than no writing at all.
   const needed = Math.min(request.count, request.policy.replicasMinimum - request.members.length);
-  const result = chosen.length >= needed ? chosen : placeAmong(registry, usable, request, prng);
+  const result = chosen.length >= needed ? chosen : placeAmong({ registry, usableOf, prng }, usable, request);
   return prng.shuffle(result);
 }
 
 /** Servers that are up, wanted, sound and not full. */
 export function mayTakeReplicas(registry: Registry, server: CsRecord): boolean {
-  if (server.activity !== "active" || server.administration !== "normal") return false;
-  return usableBytes(registry, server) > 0;
+  return isWanted(server) && usableBytes(registry, server) > 0;
 }
 
+const isWanted = ({ activity, administration }: CsRecord): boolean =>
+  activity === "active" && administration === "normal";
+
 /** Free space above the margins, bytes. */
-export function usableBytes(registry: Registry, { totalBytes, freeBytes }: CsRecord): number {
-  const fillMargin = (totalBytes * configNumber(registry, "mds.alloc.fill_margin")) / 100;
+export function usableBytes(registry: Registry, server: CsRecord): number {
+  return usableBytesOf(registry)(server);
+}
+
+/** The same for one server after the other, of which there may be thousands. */
+function usableBytesOf(registry: Registry): (server: CsRecord) => number {
+  const fillPercent = configNumber(registry, "mds.alloc.fill_margin");
   const spaceMargin = configNumber(registry, "mds.alloc.free_space_margin") * 1e6;
-  return Math.max(0, freeBytes - Math.max(fillMargin, spaceMargin));
+  return ({ totalBytes, freeBytes }) =>
+    Math.max(0, freeBytes - Math.max((totalBytes * fillPercent) / 100, spaceMargin));
 }
 
 function isExcluded({ csId }: CsRecord, { members, avoid }: PlacementRequest): boolean {
   return members.includes(csId) || avoid.includes(csId);
 }
 
-function placeAmong(
-  registry: Registry,
-  candidates: readonly CsRecord[],
-  request: PlacementRequest,
-  prng: Prng,
-): CsId[] {
+/** What one placement goes by. */
+interface Choice {
+  readonly registry: Registry;
+  readonly usableOf: (server: CsRecord) => number;
+  readonly prng: Prng;
+}
+
+function placeAmong(choice: Choice, candidates: readonly CsRecord[], request: PlacementRequest): CsId[] {
+  const { registry } = choice;
   const { policy, count } = request;
   const chosen: CsRecord[] = [];
   for (const tier of tiersFor(registry, policy.tier)) {
     const inTier = candidates.filter((server) => server.tier === tier && !chosen.includes(server));
-    chosen.push(...pickDomains(registry, inTier, request, chosen, prng));
+    chosen.push(...pickDomains(choice, inTier, request, chosen));
     if (chosen.length >= count) break;
   }
   if (chosen.length < count && configNumber(registry, "mds.alloc.strict_failure_domain") === 0) {
     const tiers = tiersFor(registry, policy.tier);
     const rest = candidates.filter((server) => tiers.includes(server.tier) && !chosen.includes(server));
-    chosen.push(...pickServers(registry, rest, count - chosen.length, prng));
+    chosen.push(...pickServers(choice, rest, count - chosen.length));
   }
   return chosen.map(({ csId }) => csId);
 }
@@ -95,12 +109,12 @@ function tiersFor(registry: Registry, tier: number): number[] {
 
 /** One server in each of as many free domains as are still needed. */
 function pickDomains(
-  registry: Registry,
+  choice: Choice,
   candidates: readonly CsRecord[],
   request: PlacementRequest,
   chosen: readonly CsRecord[],
-  prng: Prng,
 ): CsRecord[] {
+  const { registry, usableOf, prng } = choice;
   const { failureDomain } = request.policy;
   const members = request.members.flatMap((csId) => registry.chunkServers.get(csId) ?? []);
   const taken = new Set([...members, ...chosen].map((server) => domainOf(server, failureDomain)));
@@ -108,21 +122,18 @@ function pickDomains(
   for (const server of candidates) {
     const key = domainOf(server, failureDomain);
     if (taken.has(key)) continue;
-    domains.set(key, [...(domains.get(key) ?? []), server]);
+    const group = domains.get(key);
+    if (group === undefined) domains.set(key, [server]);
+    else group.push(server);
   }
   const groups = [...domains.values()];
-  const weights = groups.map((group) => sum(group.map((server) => usableBytes(registry, server))));
+  const weights = groups.map((group) => sum(group.map(usableOf)));
   const picked = sample(weights, request.count - chosen.length, prng);
-  return picked.flatMap((index) => pickServers(registry, groups[index] ?? [], 1, prng));
+  return picked.flatMap((index) => pickServers(choice, groups[index] ?? [], 1));
 }
 
-function pickServers(
-  registry: Registry,
-  servers: readonly CsRecord[],
-  count: number,
-  prng: Prng,
-): CsRecord[] {
-  const weights = servers.map((server) => usableBytes(registry, server));
+function pickServers({ usableOf, prng }: Choice, servers: readonly CsRecord[], count: number): CsRecord[] {
+  const weights = servers.map(usableOf);
   return sample(weights, count, prng).flatMap((index) => servers[index] ?? []);
 }
 
