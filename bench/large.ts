@@ -198,7 +198,7 @@ async function run(): Promise<void> {
       );
       say(`load average ${loadAverage()}`);
     } finally {
-      await toys.close();
+      await toys.stop();
       await admin.close();
       await cluster.close();
     }

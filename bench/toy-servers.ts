@@ -40,8 +40,7 @@ export interface ToyCounts {
 /** Chunk servers of one process without disks: they register, tell their inventory, send heartbeats, and obey as real ones do. */
 export class ToyServers {
   readonly counts: ToyCounts = { installed: 0, filled: 0 };
-  readonly #rpc: GrpcRpc;
-  readonly #servers: Registration[] = [];
+  readonly #servers: { readonly registration: Registration; readonly rpc: GrpcRpc }[] = [];
 
   constructor(
     credential: HostCredential,
@@ -49,35 +48,33 @@ export class ToyServers {
     inventories: ReadonlyMap<CsId, readonly ReplicaReport[]>,
   ) {
     const { clock, random } = realWorld();
-    this.#rpc = new GrpcRpc(
-      { credential, authorization: {}, serverRoles: { "pstorage.Registry": ["mds"] } },
-      { clock, log: noopLogger },
-    );
-    const world = { rpc: this.#rpc, clock, random, log: noopLogger };
     for (const [csId, replicas] of inventories) {
+      // A connection each, as processes have.
+      const rpc = new GrpcRpc(
+        { credential, authorization: {}, serverRoles: { "pstorage.Registry": ["mds"] } },
+        { clock, log: noopLogger },
+      );
+      const world = { rpc, clock, random, log: noopLogger };
       const toy = new Toy(credential, csId, replicas, this.counts);
       const registration = new Registration(world, [mdsAddress], new ServiceLease(), toy);
       toy.registered = registration;
-      this.#servers.push(registration);
+      this.#servers.push({ registration, rpc });
     }
   }
 
   get attachedCount(): number {
-    return this.#servers.filter(({ isAttached }) => isAttached).length;
+    return this.#servers.filter(({ registration }) => registration.isAttached).length;
   }
 
   start(): void {
-    for (const server of this.#servers) server.start();
+    for (const { registration } of this.#servers) registration.start();
   }
 
   /** The last so many fall silent. */
-  async stop(count = this.#servers.length): Promise<void> {
-    await Promise.all(this.#servers.splice(-count).map((server) => server.close()));
-  }
-
-  async close(): Promise<void> {
-    await this.stop();
-    await this.#rpc.close();
+  async stop(count: number = this.#servers.length): Promise<void> {
+    const gone = this.#servers.splice(-count);
+    await Promise.all(gone.map(({ registration }) => registration.close()));
+    await Promise.all(gone.map(({ rpc }) => rpc.close()));
   }
 }
 
