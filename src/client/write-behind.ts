@@ -128,8 +128,7 @@ export class WriteBehind {
   reserveAtOnce(lengthBytes: number): boolean {
     const cost = costMax(lengthBytes);
     if (!this.#room.has(cost) || !this.#world.room.has(cost)) return false;
-    this.reserve(lengthBytes);
-    return true;
+    return this.reserve(lengthBytes) === undefined;
   }
 
   /** The room that was made sure of is not needed. */

@@ -49,6 +49,19 @@ describe("two clients and one file", () => {
     expect(await world.run(annHandle.size())).toBe(2 * CHUNK_BYTES + 10);
   });
 
+  test("while both may write, nothing is written or read in the same moment: the other would not know, or know better", async () => {
+    const { world, ann, bob } = await twoClients();
+    const buffered = { ...writing, buffered: true };
+    const annHandle = await world.run(ann.fileSystem.open("/f", buffered));
+    expect(annHandle.writeAtOnce(new Uint8Array(10).fill(1), 0)).toBe(true);
+    const bobHandle = await world.run(bob.fileSystem.open("/f", buffered));
+    for (const handle of [annHandle, bobHandle]) {
+      expect(handle.writeAtOnce(new Uint8Array(10).fill(2), 0)).toBe(false);
+      expect(handle.readAtOnce(0, 10)).toBeUndefined();
+    }
+    expect(await world.run(bobHandle.read(0, 100))).toEqual(new Uint8Array(10).fill(1));
+  });
+
   test("a truncation by the other one is seen by the next read, and a write after it counts", async () => {
     const { world, ann, bob } = await twoClients();
     const annHandle = await world.run(ann.fileSystem.open("/f", writing));

@@ -32,7 +32,7 @@ export class ToyClient {
     this.#host = host;
     this.#mds = mds;
     this.sessionId = sessionId;
-    const identity = { clusterId: TEST_CLUSTER, hostId: "client", roles: ["client"] as const };
+    const identity = { clusterId: TEST_CLUSTER, hostId: "client", roles: ["client", "cs"] as const };
     this.#rpc = new NetRpc(host.net, host.clock, { identity });
   }
 
@@ -106,7 +106,8 @@ export class ToyClient {
       link = new CallClient<ChunkCall, ChunkAnswer>(this.#rpc.open(CHUNK_CHANNEL, address), this.#host.clock);
       this.#links.set(address, link);
     }
-    return link.request({ request, payload }, { deadlineMs });
+    const ticket = this.#mds.ticketOf(this.sessionId, request.body);
+    return link.request({ request, payload, ticket }, { deadlineMs });
   }
 
   newWriteId(): { sessionId: number; sequence: number; acknowledgedBelow: number } {

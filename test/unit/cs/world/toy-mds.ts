@@ -1,3 +1,4 @@
+import { shortKeyedHash } from "../../../../src/auth/index.js";
 import { defined, StorageError } from "../../../../src/base/index.js";
 import {
   type ChainMember,
@@ -8,12 +9,15 @@ import {
   type CsHeartbeat,
   type CsId,
   chunkVersion,
+  encodeTicket,
   type InstallChunk,
   type NumberedCsCommand,
   type RegisterCs,
   type RegistryReply,
   type RegistryRequest,
   type ReplicaReport,
+  type Ticket,
+  type TicketPlace,
 } from "../../../../src/chunk/index.js";
 import { type CallServer, REGISTRY_ATTACH, serveCalls } from "../../../../src/rpc/index.js";
 import { NetRpc } from "../../../../src/rpc/inproc/index.js";
@@ -39,6 +43,7 @@ interface ToyChunk {
   readonly keep: Set<CsId>;
 }
 
+const TICKET_KEY = new Uint8Array(32).fill(7);
 const OK: RegistryReply = { type: "ok", body: {} };
 
 /**
@@ -77,7 +82,8 @@ export class ToyMds {
             self = request.body.csId;
             this.attached.set(self, { registration: request.body, calls });
             const { heartbeatMs, leaseMs } = this;
-            return { type: "registered", body: { heartbeatMs, leaseMs, epoch: 0 } };
+            const ticketKey = TICKET_KEY;
+            return { type: "registered", body: { heartbeatMs, leaseMs, epoch: 0, ticketKey } };
           }
           return self === undefined ? OK : this.#heard(self, request);
         });
@@ -119,6 +125,12 @@ export class ToyMds {
       chain: this.#chainOf(chunk),
       writable: true,
     };
+  }
+
+  /** What a session shows with its requests: it may do everything, beside others who may, too. */
+  ticketOf(sessionId: number, place: TicketPlace): Uint8Array {
+    const ticket = { sessionId, issuedAt: 1, mayChange: true, excludesOthers: false } as Ticket;
+    return encodeTicket(place, ticket, (bytes) => shortKeyedHash(TICKET_KEY, bytes));
   }
 
   /** Forces a new version, perhaps with a truncation. */
