@@ -67,11 +67,11 @@ interface Progress {
 export class ChunkIo {
   readonly #world: ChunkIoWorld;
   readonly #file: ChunkIoFile;
-  readonly #local: Pick<LocalReads, "read">;
+  readonly #local: Pick<LocalReads, "read" | "readAtOnce">;
   readonly #batches: WriteBatches;
 
   /** `local`: how bytes of a server on this host are read without it. */
-  constructor(world: ChunkIoWorld, file: ChunkIoFile, local: Pick<LocalReads, "read">) {
+  constructor(world: ChunkIoWorld, file: ChunkIoFile, local: Pick<LocalReads, "read" | "readAtOnce">) {
     this.#world = world;
     this.#file = file;
     this.#local = local;
@@ -86,6 +86,16 @@ export class ChunkIo {
       (inline) => readInline(inline, slice),
       (member, known) => this.#readFrom(member, known, slice, signal),
     );
+  }
+
+  /** The same, if the bytes are on this host and nobody has to be asked or waited for. */
+  readAtOnce(slice: ChunkSlice): Uint8Array | undefined {
+    const { lease, chunks } = this.#file;
+    if (!lease.isReady("read")) return undefined;
+    const known = chunks.cache.get(slice.index);
+    if (known === undefined || !isMapped(known) || !known.isCurrent) return undefined;
+    const member = this.#chooseReplica(known, NOBODY);
+    return member && this.#isHere(member) ? this.#local.readAtOnce(member, known, slice) : undefined;
   }
 
   /**
@@ -282,10 +292,13 @@ export class ChunkIo {
     slice: ChunkSlice,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
-    const { hostId } = this.#world;
-    const isHere = hostId !== "" && member.hostId === hostId;
-    const bytes = isHere ? await this.#local.read(member, known, slice, signal) : undefined;
+    const bytes = this.#isHere(member) ? await this.#local.read(member, known, slice, signal) : undefined;
     return bytes ?? (await this.#readByServer(member, known, slice, signal));
+  }
+
+  #isHere(member: ChainMember): boolean {
+    const { hostId } = this.#world;
+    return hostId !== "" && member.hostId === hostId;
   }
 
   async #readByServer(
@@ -318,7 +331,7 @@ export class ChunkIo {
     return chooseReplica({
       chain: known.map.chain,
       hostId,
-      excluded: new Set(failed.keys()),
+      excluded: failed,
       loadOf: (member) => servers.at(member.address).load,
     });
   }
@@ -416,6 +429,8 @@ export class ChunkIo {
     return this.#world.servers.at(member.address);
   }
 }
+
+const NOBODY: ReadonlyMap<CsId, FailureCode> = new Map();
 
 function readInline(bytes: Uint8Array, { offsetInChunk, lengthBytes }: ChunkSlice): Uint8Array {
   const result = new Uint8Array(lengthBytes);

@@ -148,13 +148,22 @@ export class FileContent {
     }
   }
 
-  /** What `read` would find, if all of that is here; undefined: it is not. */
-  readAtOnce(offset: number, lengthBytes: number): Uint8Array | undefined {
+  /** What `read` would find, if it is here or on this host, and nobody has to be waited for; else undefined. */
+  readAtOnce(
+    offset: number,
+    lengthBytes: number,
+    sizeBytes: number | undefined,
+    loan?: Loan,
+  ): Uint8Array | undefined {
     const { image, lease } = this.#file;
     if (image.isKnown) return lease.isReady("read") ? image.read(offset, lengthBytes) : undefined;
-    if (this.#behind.isEmpty || this.#behind.gap(offset, offset + lengthBytes) !== undefined)
-      return undefined;
+    const end = offset + lengthBytes;
+    if (this.#behind.isEmpty) return this.#storedAtOnce(offset, end, sizeBytes, loan);
+    const gap = this.#behind.gap(offset, end);
+    const stored = gap && this.#storedAtOnce(gap.begin, gap.end, sizeBytes, loan);
+    if (gap !== undefined && stored === undefined) return undefined;
     const result = new Uint8Array(lengthBytes);
+    if (gap !== undefined && stored !== undefined) result.set(stored, gap.begin - offset);
     this.#behind.overlay(result, offset);
     return result;
   }
@@ -406,6 +415,20 @@ export class FileContent {
       if (this.#kept !== undefined) return await this.#kept.read(begin, end, sizeBytes, signal);
     }
     return await this.#fetch(begin, end - begin, signal);
+  }
+
+  #storedAtOnce(
+    begin: number,
+    end: number,
+    sizeBytes: number | undefined,
+    loan: Loan | undefined,
+  ): Uint8Array | undefined {
+    // What is kept on a disk of this host is looked after by `read`.
+    if (this.#kept !== undefined || end <= begin) return undefined;
+    const found = sizeBytes === undefined ? undefined : this.#ahead.readAtOnce(begin, end, sizeBytes, loan);
+    if (found !== undefined) return found === "wait" ? undefined : found;
+    const [slice, other] = ioSlices(begin, end - begin, this.#file.chunkBytes(), IO_BYTES_MAX);
+    return slice === undefined || other !== undefined ? undefined : this.#io.readAtOnce(slice);
   }
 
   /** As the chunk servers have it. */

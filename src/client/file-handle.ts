@@ -104,8 +104,9 @@ export class FileHandle {
   }
 
   /** What `read` would resolve with, if it is known here and nobody has to be waited for; else undefined, and nothing was done. */
-  readAtOnce(offset: number, lengthBytes: number): Uint8Array | undefined {
-    return this.#closing === undefined ? this.#file.readAtOnce(offset, lengthBytes) : undefined;
+  readAtOnce(offset: number, lengthBytes: number, loan?: Loan): Uint8Array | undefined {
+    if (this.#closing !== undefined) return undefined;
+    return this.#file.readAtOnce(offset, lengthBytes, this.#isBuffered, loan);
   }
 
   /**

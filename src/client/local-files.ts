@@ -7,6 +7,8 @@ export type LocalDisk = Pick<Disk, "open">;
 interface OpenedFile {
   readonly file: Promise<DiskFile>;
   readonly path: string;
+  /** When it is open. */
+  opened: DiskFile | undefined;
   lastUseMs: number;
   /** Reads under way, and when they began. */
   readonly reads: Set<PendingRead>;
@@ -64,6 +66,16 @@ export class LocalFiles {
     buffer.fill(0, count);
   }
 
+  /** The same, if the file is open and memory can be expected to have the bytes; false: `read` is to be asked. */
+  readAtOnce(path: string, buffer: Uint8Array, offset: number): boolean {
+    const known = this.#files.get(path);
+    const count = known?.opened?.readAtOnce(buffer, offset, "client.local.read");
+    if (known === undefined || count === undefined) return false;
+    known.lastUseMs = this.#clock.monotonicMs();
+    buffer.fill(0, count);
+    return true;
+  }
+
   /** The path may lead to another file by now. */
   forget(path: string): void {
     const opened = this.#files.get(path);
@@ -86,11 +98,22 @@ export class LocalFiles {
       return known;
     }
     const file = this.#disk.open(path, "read", "client.local.open");
-    const opened: OpenedFile = { file, path, lastUseMs: nowMs, reads: new Set() };
-    // Whoever reads it hears why; the next one tries again.
-    file.catch(() => {
-      if (this.#files.get(path) === opened) this.#files.delete(path);
-    });
+    const opened: OpenedFile = {
+      file,
+      path,
+      opened: undefined,
+      lastUseMs: nowMs,
+      reads: new Set(),
+    };
+    file.then(
+      (there) => {
+        opened.opened = there;
+      },
+      // Whoever reads it hears why; the next one tries again.
+      () => {
+        if (this.#files.get(path) === opened) this.#files.delete(path);
+      },
+    );
     this.#files.set(path, opened);
     this.#makeRoom();
     this.#wind();

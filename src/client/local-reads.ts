@@ -77,6 +77,27 @@ export class LocalReads {
     }
   }
 
+  /** What `read` would find, if the checksums are known and memory can be expected to have the bytes. */
+  readAtOnce(
+    member: ChainMember,
+    { index, map }: MappedChunk,
+    { offsetInChunk, lengthBytes }: ChunkSlice,
+  ): Uint8Array | undefined {
+    const { localFiles, memory } = this.#world;
+    if (localFiles?.mayTry(member.address) !== true || !this.#mayKeep) return undefined;
+    const begin = offsetInChunk - (offsetInChunk % BLOCK_BYTES);
+    const end = Math.ceil((offsetInChunk + lengthBytes) / BLOCK_BYTES) * BLOCK_BYTES;
+    // One region has one page of checksums.
+    if (end > begin - (begin % REGION_BYTES) + REGION_BYTES) return undefined;
+    const kept = this.#sums.find(index, map.version, begin, end - begin);
+    if (kept === undefined) return undefined;
+    const buffer = memory.spare(end - begin) ?? uninitialized(end - begin);
+    if (isAllHoles(kept.checksums)) buffer.fill(0);
+    else if (!localFiles.readAtOnce(kept.path, buffer, begin) || !matchesSums(buffer, kept.checksums))
+      return undefined;
+    return buffer.subarray(offsetInChunk - begin, offsetInChunk - begin + lengthBytes);
+  }
+
   /** The bytes of this range of the file are others now. */
   changed(begin: number, end: number): void {
     this.#sums.changed(begin, end);

@@ -178,12 +178,12 @@ export class OpenFile {
   }
 
   /** As `FileHandle.readAtOnce`. */
-  readAtOnce(offset: number, lengthBytes: number): Uint8Array | undefined {
+  readAtOnce(offset: number, lengthBytes: number, isBuffered: boolean, loan?: Loan): Uint8Array | undefined {
     if (!this.#turns.isFree(offset, offset + lengthBytes)) return undefined;
     const sizeBytes = this.#size.nowAtOnce;
     if (sizeBytes === undefined) return undefined;
     const length = Math.max(0, Math.min(lengthBytes, sizeBytes - offset));
-    return this.#content.readAtOnce(offset, length);
+    return this.#content.readAtOnce(offset, length, isBuffered ? sizeBytes : undefined, loan);
   }
 
   /** As `FileHandle.writeAtOnce`. */

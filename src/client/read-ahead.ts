@@ -93,8 +93,7 @@ export class ReadAhead {
     loan?: Loan,
   ): Uint8Array | Promise<Uint8Array | undefined> | undefined {
     if (!this.#mayKeep) return undefined;
-    const ahead = this.#streams.note(begin, end);
-    if (ahead !== undefined) this.#fetchAhead(ahead.begin, Math.min(ahead.end, sizeBytes), sizeBytes);
+    this.#noted(begin, end, sizeBytes);
     const first = Math.floor(begin / BLOCK_BYTES);
     const last = Math.floor((end - 1) / BLOCK_BYTES);
     if (first === last) return this.#readOne(first, begin, end, signal, loan);
@@ -106,6 +105,24 @@ export class ReadAhead {
       parts.push(part);
     }
     return Promise.all(parts).then(joined);
+  }
+
+  /**
+   * The same for one who does not wait, and asks once more if he has to. "wait": they are on their way, or so many that they lie in
+   * several blocks.
+   */
+  readAtOnce(begin: number, end: number, sizeBytes: number, loan?: Loan): Uint8Array | "wait" | undefined {
+    if (!this.#mayKeep) return undefined;
+    this.#noted(begin, end, sizeBytes);
+    if (this.#blocks.size === 0) return undefined;
+    const first = Math.floor(begin / BLOCK_BYTES);
+    if (first !== Math.floor((end - 1) / BLOCK_BYTES)) return "wait";
+    const block = this.#blocks.get(first);
+    const offset = begin - first * BLOCK_BYTES;
+    if (block === undefined || offset + end - begin > block.lengthBytes) return undefined;
+    if (block.ready === undefined) return "wait";
+    this.#memory.touch(block);
+    return this.#lend(block, block.ready, offset, end - begin, loan);
   }
 
   /** The bytes of the range are others now. */
@@ -134,6 +151,11 @@ export class ReadAhead {
   get #mayKeep(): boolean {
     const { lease } = this.#file;
     return (lease.kind === "exclusive" || lease.kind === "read") && lease.isReady("read");
+  }
+
+  #noted(begin: number, end: number, sizeBytes: number): void {
+    const ahead = this.#streams.note(begin, end);
+    if (ahead !== undefined) this.#fetchAhead(ahead.begin, Math.min(ahead.end, sizeBytes), sizeBytes);
   }
 
   #readOne(

@@ -110,6 +110,10 @@ class MeteredFile implements DiskFile {
     return this.#busy.during(() => this.#file.read(buffer, offset, label));
   }
 
+  readAtOnce(buffer: Uint8Array, offset: number, label: string): number | undefined {
+    return this.#file.readAtOnce(buffer, offset, label);
+  }
+
   write(buffers: readonly Uint8Array[], offset: number, label: string): Promise<void> {
     return this.#busy.during(() => this.#file.write(buffers, offset, label));
   }

@@ -45,6 +45,8 @@ export interface DiskSpace {
 export interface DiskFile {
   /** Fills the buffer from the offset; resolves with the number of bytes there were before end of file. */
   read(buffer: Uint8Array, offset: number, label: string): Promise<number>;
+  /** The same, if memory can be expected to have the bytes; undefined: `read` is to be asked, and says what is the matter. */
+  readAtOnce(buffer: Uint8Array, offset: number, label: string): number | undefined;
   /**
    * Writes all the buffers one after the other, starting at the offset, or fails, and then any part may have been
    * written. The buffers must not change until it resolves.

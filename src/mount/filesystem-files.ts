@@ -80,11 +80,12 @@ export class FileRequests {
 
   #readAtOnce({ handle, offset, sizeBytes, flags }: RequestOf<"read">): FuseReply | undefined {
     const open = this.#handles.find(handle);
-    const bytes = open?.file.readAtOnce(offset, sizeBytes);
+    const loan = open?.isDirect === false ? new Loan() : undefined;
+    const bytes = open?.file.readAtOnce(offset, sizeBytes, loan);
     if (open === undefined || bytes === undefined) return undefined;
     this.#wasRead(open.node, offset, sizeBytes, bytes.length, flags);
     open.node.hasPages = true;
-    return { type: "data", parts: [bytes] };
+    return { type: "data", parts: [bytes], loan };
   }
 
   #wasRead(node: Node, offset: number, wantedBytes: number, foundBytes: number, flags: number): void {

@@ -29,9 +29,17 @@ const DISORDER_BYTES = 1 << 20;
 export class ReadStreams {
   /** The one that read last comes last. */
   readonly #streams: ReadStream[] = [];
+  #lastBegin = -1;
+  #lastEnd = -1;
 
-  /** A read of the range begins. Returns what should be on its way from now on, and was not returned before. */
+  /**
+   * A read of the range begins. Returns what should be on its way from now on, and was not returned before. The same again is the
+   * same read, tried once more.
+   */
   note(begin: number, end: number): Span | undefined {
+    if (begin === this.#lastBegin && end === this.#lastEnd) return undefined;
+    this.#lastBegin = begin;
+    this.#lastEnd = end;
     const stream = this.#find(begin, end) ?? this.#begin(begin);
     if (begin >= stream.next || stream.count === 0) {
       stream.count++;
@@ -50,6 +58,7 @@ export class ReadStreams {
   /** What was read ahead is of no use any more. */
   reset(): void {
     this.#streams.length = 0;
+    this.#lastBegin = -1;
   }
 
   #find(begin: number, end: number): ReadStream | undefined {

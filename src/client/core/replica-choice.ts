@@ -15,7 +15,7 @@ export interface ReplicaQuestion {
   /** Of this client. */
   readonly hostId: string;
   /** Those that failed this very read. */
-  readonly excluded: ReadonlySet<CsId>;
+  readonly excluded: { readonly has: (csId: CsId) => boolean };
   readonly loadOf: (member: ChainMember) => ServerLoad;
 }
 

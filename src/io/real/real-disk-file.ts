@@ -46,16 +46,37 @@ export class RealDiskFile implements DiskFile {
     return this.#call("read", async ({ fd }) => {
       let done = 0;
       while (done < buffer.length) {
-        const { reads } = this.#calls;
-        const isInPlace = buffer.length <= IN_PLACE_BYTES_MAX && reads.mayTry;
-        const bytesRead = isInPlace
-          ? reads.run(() => readSync(fd, buffer, done, buffer.length - done, offset + done))
+        const bytesRead = this.#mayReadInPlace(buffer)
+          ? this.#readInPlace(buffer, done, offset + done)
           : await read(fd, buffer, done, offset + done);
         if (bytesRead === 0) break;
         done += bytesRead;
       }
       return done;
     });
+  }
+
+  readAtOnce(buffer: Uint8Array, offset: number, _label: string): number | undefined {
+    if (this.#closing !== undefined) return undefined;
+    try {
+      for (let done = 0; this.#mayReadInPlace(buffer); ) {
+        const bytesRead = this.#readInPlace(buffer, done, offset + done);
+        done += bytesRead;
+        if (bytesRead === 0 || done === buffer.length) return done;
+      }
+    } catch {
+      // `read` fails the same way.
+    }
+    return undefined;
+  }
+
+  #mayReadInPlace(buffer: Uint8Array): boolean {
+    return buffer.length <= IN_PLACE_BYTES_MAX && this.#calls.reads.mayTry;
+  }
+
+  #readInPlace(buffer: Uint8Array, done: number, offset: number): number {
+    const { fd } = this.#handle;
+    return this.#calls.reads.run(() => readSync(fd, buffer, done, buffer.length - done, offset));
   }
 
   write(buffers: readonly Uint8Array[], offset: number, _label: string): Promise<void> {

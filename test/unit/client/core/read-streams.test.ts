@@ -21,6 +21,16 @@ test("a reader in sequence has more and more read ahead, nothing twice, and neve
   expect(aheadEnd).toBeGreaterThan(1000 * PART + WINDOW_BYTES_MAX / 2);
 });
 
+test("a read that is tried once more is the same read", () => {
+  const [once, twice] = [new ReadStreams(), new ReadStreams()];
+  for (let i = 0; i < 200; i++) {
+    const begin = (i % 7 === 6 ? 2 ** 40 : 0) + i * PART;
+    const ahead = once.note(begin, begin + PART);
+    expect(twice.note(begin, begin + PART)).toEqual(ahead);
+    expect(twice.note(begin, begin + PART)).toBeUndefined();
+  }
+});
+
 test("reads at random have nothing read ahead", () => {
   const streams = new ReadStreams();
   const prng = new Prng(1);
