@@ -1,4 +1,5 @@
 import type { HostCredential } from "../src/auth/index.js";
+import { defined } from "../src/base/index.js";
 import {
   type ChunkId,
   type CsCommand,
@@ -18,6 +19,8 @@ import { noopLogger } from "../src/telemetry/index.js";
 
 /** A disk of 4 TB, half full. */
 export const TOY_SPACE = { totalBytes: 4e12, freeBytes: 2e12 };
+/** Streams over one connection: a thousand handshakes are too much for the one process that has all the toys. */
+const IN_CONNECTION = 50;
 /** To fill a replica, ms. */
 const FILL_MS = 100;
 
@@ -40,7 +43,8 @@ export interface ToyCounts {
 /** Chunk servers of one process without disks: they register, tell their inventory, send heartbeats, and obey as real ones do. */
 export class ToyServers {
   readonly counts: ToyCounts = { installed: 0, filled: 0 };
-  readonly #servers: { readonly registration: Registration; readonly rpc: GrpcRpc }[] = [];
+  readonly #servers: Registration[] = [];
+  readonly #rpcs: GrpcRpc[] = [];
 
   constructor(
     credential: HostCredential,
@@ -49,32 +53,41 @@ export class ToyServers {
   ) {
     const { clock, random } = realWorld();
     for (const [csId, replicas] of inventories) {
-      // A connection each, as processes have.
-      const rpc = new GrpcRpc(
-        { credential, authorization: {}, serverRoles: { "pstorage.Registry": ["mds"] } },
-        { clock, log: noopLogger },
-      );
-      const world = { rpc, clock, random, log: noopLogger };
+      if (this.#servers.length % IN_CONNECTION === 0)
+        this.#rpcs.push(
+          new GrpcRpc(
+            { credential, authorization: {}, serverRoles: { "pstorage.Registry": ["mds"] } },
+            { clock, log: noopLogger },
+          ),
+        );
+      const rpc = defined(this.#rpcs.at(-1), "there is a connection");
       const toy = new Toy(credential, csId, replicas, this.counts);
-      const registration = new Registration(world, [mdsAddress], new ServiceLease(), toy);
-      toy.registered = registration;
-      this.#servers.push({ registration, rpc });
+      toy.registered = new Registration(
+        { rpc, clock, random, log: noopLogger },
+        [mdsAddress],
+        new ServiceLease(),
+        toy,
+      );
+      this.#servers.push(toy.registered);
     }
   }
 
   get attachedCount(): number {
-    return this.#servers.filter(({ registration }) => registration.isAttached).length;
+    return this.#servers.filter(({ isAttached }) => isAttached).length;
   }
 
   start(): void {
-    for (const { registration } of this.#servers) registration.start();
+    for (const server of this.#servers) server.start();
   }
 
   /** The last so many fall silent. */
   async stop(count: number = this.#servers.length): Promise<void> {
-    const gone = this.#servers.splice(-count);
-    await Promise.all(gone.map(({ registration }) => registration.close()));
-    await Promise.all(gone.map(({ rpc }) => rpc.close()));
+    await Promise.all(this.#servers.splice(-count).map((server) => server.close()));
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    await Promise.all(this.#rpcs.map((rpc) => rpc.close()));
   }
 }
 
