@@ -37,13 +37,33 @@ test("calls that are answered from memory are made in place all the time", () =>
 test.each([
   [0.5, 50],
   [3, 300],
-  [30, 60_000],
+  [30, 3000],
+  [900, 60_000],
 ])("after a call that took %d ms there is none for %d ms", (tookMs, pauseMs) => {
   const calls = new TimedCalls();
 
   calls.call(tookMs);
 
   expect(calls.pause()).toBe(pauseMs);
+});
+
+test("a disk that stalls again and again is left alone for a minute, and forgiven when it has been prompt for long", () => {
+  const calls = new TimedCalls();
+  const pauses = Array.from({ length: 5 }, () => {
+    calls.call(6);
+    for (let i = 0; i < 100; i++) calls.call(0.05);
+    // A slow call that is no stall changes nothing of that.
+    calls.call(1);
+    calls.pause();
+    calls.call(6);
+    return Math.round(calls.pause());
+  });
+  expect(pauses).toEqual([2400, 38_400, 60_000, 60_000, 60_000]);
+
+  for (let i = 0; i < 1000; i++) calls.call(0.05);
+  calls.call(6);
+
+  expect(Math.round(calls.pause())).toBe(600);
 });
 
 test("a call that only waited for the processor proves nothing", () => {
