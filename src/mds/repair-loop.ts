@@ -9,14 +9,13 @@ import { type InventoryVerdicts, judgeInventory, settleInventory } from "./inven
 import type { Leadership } from "./leadership.js";
 import { Evidence } from "./lost-evidence.js";
 import { RecoveredChunks } from "./recovered-chunks.js";
+import { RepairCandidates } from "./repair-candidates.js";
 import { StaleReplicas } from "./stale-replicas.js";
 import { Suspects } from "./suspects.js";
 
 const PERIOD_MS = 500;
 /** While chunks wait for their turn: a small chunk is filled much faster than a period. */
 const QUEUE_PERIOD_MS = 100;
-/** Chunks looked at in one round, of each kind: what is urgent is found by the records, the rest comes later. */
-const PAGE = 1000;
 const STEPS_PER_ROUND = 200;
 /** Replicas in doubt that are settled in one round. */
 const SETTLED_PER_ROUND = 500;
@@ -31,8 +30,9 @@ export class RepairLoop {
   readonly #evidence = new Evidence();
   readonly #stale = new StaleReplicas();
   readonly #recovered: RecoveredChunks;
-  /** Where the next page of a list begins, by list. */
-  readonly #cursors = new Map<string, ChunkId>();
+  /** Chunks that were seen with a replica being filled: the lists are long, and each round sees a page of them. */
+  #filling = new Set<ChunkId>();
+  readonly #candidates: RepairCandidates;
   #isDue = true;
   #suppressed: string | undefined;
 
@@ -41,6 +41,7 @@ export class RepairLoop {
     const { clock, tables, links } = leadership;
     const evidenceOf = this.#evidence.of.bind(this.#evidence);
     this.#recovered = new RecoveredChunks(leadership);
+    this.#candidates = new RepairCandidates(leadership);
     this.#suspects = new Suspects({ clock, tables, links, evidenceOf });
     this.#beat = new Heartbeat(leadership.clock, "mds.repair", PERIOD_MS, () => this.#rounds());
   }
@@ -122,28 +123,27 @@ export class RepairLoop {
     await Promise.all(settling.map((step) => this.#settleDoubt(step)));
     if (!this.#isDue) return NOTHING;
     this.#isDue = false;
-    const records = await this.#candidates();
+    const { ids, isAll } = await this.#candidates.next();
     if (this.#leadership.isClosed) return NOTHING;
-    if (records.length === 0) {
+    if (ids.length === 0 && isAll) {
       // Nobody tells of what holds up nothing; but that it is over is told.
       if (this.#suppressed !== undefined) await this.#tell(suppressionOf(this.#leadership.tables));
       return NOTHING;
     }
     // What is left over now may be possible in the next round.
     this.#isDue = true;
-    const plan = this.#plan(records);
+    const plan = this.#plan(ids, STEPS_PER_ROUND);
     await this.#tell(plan.suppressed);
     // All at once: they share the writes of the log.
-    const steps = plan.steps.slice(0, STEPS_PER_ROUND);
-    await Promise.all(steps.map((body) => this.#take(body)));
+    await Promise.all(plan.steps.map((body) => this.#take(body)));
     return plan;
   }
 
   /** What would be done now about the first chunks of each kind. */
   async preview(): Promise<RepairPreview> {
     const { tables, waiters } = this.#leadership;
-    const { ids, isPartial } = await this.#concerned((_, read) => read(undefined));
-    const plan = this.#plan(this.#recordsOf(ids));
+    const { ids, isAll } = await new RepairCandidates(this.#leadership).next();
+    const plan = this.#plan(ids);
     const steps = plan.steps.flatMap(({ chunkId, remove, add, reason }): RepairStep[] => {
       const record = tables.chunks.get(chunkId);
       if (record === undefined) return [];
@@ -151,11 +151,14 @@ export class RepairLoop {
       return [{ chunkId, ino: record.ino, state, remove, add: add.map(({ csId }) => csId), reason }];
     });
     const { delayedCount, homelessCount, suppressed = "" } = plan;
-    return { steps, suppressed, delayedCount, homelessCount, isPartial };
+    return { steps, suppressed, delayedCount, homelessCount, isPartial: !isAll };
   }
 
-  #plan(records: readonly ChunkRecord[]): RepairPlan {
+  #plan(ids: readonly ChunkId[], stepsMax?: number): RepairPlan {
     const { tables, waiters, clock } = this.#leadership;
+    const records = this.#recordsOf(ids);
+    const filling = [...this.#recordsOf([...this.#filling]), ...records].filter(isFilling);
+    this.#filling = new Set(filling.map(({ chunkId }) => chunkId));
     return planRepairs(
       {
         tables,
@@ -163,8 +166,10 @@ export class RepairLoop {
         isAwaited: (chunkId) => waiters.isWaitedFor({ type: "chunk", chunkId }),
         evidenceOf: (csId, record) => this.#evidence.of(csId, record),
         isStale: (csId, record) => this.#stale.has(csId, record),
+        filling,
       },
       records,
+      stepsMax,
     );
   }
 
@@ -180,41 +185,13 @@ export class RepairLoop {
       if (keepContents && record !== undefined) this.#evidence.refilled(csId, record);
     }
     const isTaken = await this.#leadership.proposeQuietly({ type: "reconfigureChunk", body });
-    if (isTaken) for (const { csId } of body.add) this.#stale.used(csId, body.chunkId);
-  }
-
-  async #candidates(): Promise<ChunkRecord[]> {
-    const { ids } = await this.#concerned((list, read) => this.#page(list, read));
-    return this.#recordsOf(ids);
-  }
-
-  /** Chunks with too few replicas, and those on servers that are gone or shall go: a page of each list. */
-  async #concerned(
-    pageOf: (
-      list: string,
-      read: (after: ChunkId | undefined) => Promise<ChunkId[]>,
-    ) => Promise<readonly ChunkId[]>,
-  ): Promise<{ readonly ids: readonly ChunkId[]; readonly isPartial: boolean }> {
-    const { store, tables } = this.#leadership;
-    const pages = [await pageOf("degraded", (after) => store.degradedPage(after, PAGE))];
-    for (const { csId, activity, administration } of tables.chunkServers.values()) {
-      if (activity !== "offline" && administration === "normal") continue;
-      pages.push(await pageOf(`CS ${csId}`, (after) => store.csChunksPage(csId, after, PAGE)));
-    }
-    return { ids: pages.flat(), isPartial: pages.some(({ length }) => length === PAGE) };
+    if (!isTaken) return;
+    if (body.add.length > 0) this.#filling.add(body.chunkId);
+    for (const { csId } of body.add) this.#stale.used(csId, body.chunkId);
   }
 
   #recordsOf(ids: readonly ChunkId[]): ChunkRecord[] {
     return ids.flatMap((chunkId) => this.#leadership.tables.chunks.get(chunkId) ?? []);
-  }
-
-  /** The next page of a list that is gone through again and again. */
-  async #page(list: string, read: (after: ChunkId | undefined) => Promise<ChunkId[]>): Promise<ChunkId[]> {
-    const page = await read(this.#cursors.get(list));
-    const last = page.at(-1);
-    if (page.length < PAGE || last === undefined) this.#cursors.delete(list);
-    else this.#cursors.set(list, last);
-    return page;
   }
 
   /** Once for each time that repair is held up. */
@@ -232,3 +209,5 @@ export class RepairLoop {
     });
   }
 }
+
+const isFilling = ({ chain }: ChunkRecord): boolean => chain.some(({ syncing }) => syncing);

@@ -25,6 +25,8 @@ export interface RepairWorld {
   readonly evidenceOf: (csId: CsId, record: ChunkRecord) => LostEvidence;
   /** The server is there, and has a replica that missed versions; undefined before its inventory is here. */
   readonly isStale: (csId: CsId, record: ChunkRecord) => boolean | undefined;
+  /** Chunks of which replicas are known to be filled, planned for or not: they count as what is under way. */
+  readonly filling: Iterable<ChunkRecord>;
 }
 
 export interface RepairPlan {
@@ -40,22 +42,33 @@ export interface RepairPlan {
 
 /**
  * Plans for these chunks: those in `degraded`, those on servers that are offline, dropped, failed or being released, and
- * those that clients wait for, as far as they were listed. A record that appears twice is planned once.
+ * those that clients wait for, as far as they were listed. A record that appears twice is planned once. What is behind the first
+ * `stepsMax` steps is delayed.
  */
-export function planRepairs(world: RepairWorld, records: Iterable<ChunkRecord>): RepairPlan {
-  const unique = new Map<ChunkId, ChunkRecord>();
-  for (const record of records) unique.set(record.chunkId, record);
+export function planRepairs(
+  world: RepairWorld,
+  records: Iterable<ChunkRecord>,
+  stepsMax = Number.POSITIVE_INFINITY,
+): RepairPlan {
+  const unique = byId(records);
   const suppressed = suppressionOf(world.tables);
-  const budget = new SyncBudget(world.tables, unique.values());
+  const budget = new SyncBudget(world.tables, new Map([...unique, ...byId(world.filling)]).values());
   const counts = { delayedCount: 0, homelessCount: 0 };
   const steps: ReconfigureChunk[] = [];
   for (const { record, state } of byUrgency(world, unique.values())) {
-    const step = planChunk(world, record, state, suppressed !== undefined);
+    const isAlways = state === "pending";
+    const mayCopy = steps.length < stepsMax && (isAlways || budget.mayCopy(record));
+    const step = planChunk(world, record, state, { isSuppressed: suppressed !== undefined, mayCopy });
     if (step === "homeless") counts.homelessCount += 1;
-    else if (step !== undefined && budget.admits(record, step, state === "pending")) steps.push(step);
+    else if (step === "delayed") counts.delayedCount += 1;
+    else if (step !== undefined && steps.length < stepsMax && budget.admits(record, step, isAlways)) steps.push(step);
     else if (step !== undefined) counts.delayedCount += 1;
   }
   return { steps, suppressed, ...counts };
+}
+
+function byId(records: Iterable<ChunkRecord>): Map<ChunkId, ChunkRecord> {
+  return new Map(Array.from(records, (record) => [record.chunkId, record]));
 }
 
 /** Too many hosts are gone at once for this to be a failure of disks: copying everything would make it worse. */
@@ -92,12 +105,15 @@ function byUrgency(
   return ranked.sort((a, b) => a.rank - b.rank || a.record.chunkId - b.record.chunkId);
 }
 
+/** "homeless": there is no server to copy it to; "delayed": it would be copied if that might be begun now. */
+type Step = ReconfigureChunk | "homeless" | "delayed" | undefined;
+
 function planChunk(
   world: RepairWorld,
   record: ChunkRecord,
   state: ChunkState,
-  isSuppressed: boolean,
-): ReconfigureChunk | "homeless" | undefined {
+  { isSuppressed, mayCopy }: { readonly isSuppressed: boolean; readonly mayCopy: boolean },
+): Step {
   const { tables } = world;
   if (record.chain.length === 0) {
     return planRevival(tables, record, (csId) => world.evidenceOf(csId, record));
@@ -111,7 +127,7 @@ function planChunk(
   // A new version would shut out a member that does not answer for the moment, though it has everything.
   const isHeldUp = record.chain.some((member) => presence(world, member) === "inactive");
   if (isHeldUp && state !== "pending") return undefined;
-  return planMembers(world, record, state) ?? planSurplus(world, record);
+  return planMembers(world, record, state, mayCopy) ?? planSurplus(world, record);
 }
 
 /** Nobody who has everything is there. */
@@ -131,11 +147,7 @@ function planWithoutMembers(world: RepairWorld, record: ChunkRecord): Reconfigur
   return reconfiguration(record, members, [], "its servers are gone");
 }
 
-function planMembers(
-  world: RepairWorld,
-  record: ChunkRecord,
-  state: ChunkState,
-): ReconfigureChunk | "homeless" | undefined {
+function planMembers(world: RepairWorld, record: ChunkRecord, state: ChunkState, mayCopy: boolean): Step {
   const keepers = record.chain.filter((member) => isKeeper(world, member));
   const { returned, awaitedCount } = returnersOf(world, record, keepers);
   const gone = record.chain.filter((member) => presence(world, member) === "gone");
@@ -146,11 +158,13 @@ function planMembers(
   const left = missing - back.length - (isPatient ? awaitedCount : 0);
   const stay = [...keepers.map(({ csId }) => csId), ...back];
   const isResting = left > 0 && maySpare(world, record, keepers) && left <= restingCount(world, record, stay);
-  const fresh = left > 0 && !isResting ? placed(world, record, stay, left) : [];
+  const isShort = left > 0 && !isResting;
+  if (!mayCopy && (isShort || back.length > 0)) return "delayed";
+  const fresh = isShort ? placed(world, record, stay, left) : [];
   const add = [...back, ...fresh];
   // One that is offline may return, and is better than nothing until there is another.
   const remove = gone.filter((member) => member.syncing || isDropped(world, member) || missing <= add.length);
-  if (remove.length === 0 && add.length === 0) return left > 0 && !isResting ? "homeless" : undefined;
+  if (remove.length === 0 && add.length === 0) return isShort ? "homeless" : undefined;
   const removed = remove.map(({ csId }) => csId);
   const step = reconfiguration(record, removed, fresh, add.length > 0 ? "replicated" : "its server is gone");
   return { ...step, add: [...back.map((csId) => ({ csId, keepContents: true })), ...step.add] };

@@ -5,6 +5,9 @@ import type { ReconfigureChunk } from "./command.js";
 import type { ChunkRecord, ReplicaRecord } from "./records.js";
 import type { Tables } from "./tables.js";
 
+/** Targets looked for in vain, after which nearly all servers are taken to have enough. */
+const REFUSALS_MAX = 100;
+
 /**
  * How many replicas may be filled at the same time, in the cluster and from or to one server, so that repair leaves
  * the disks to clients. What is under way already is counted from the records; one that waits for its source or its
@@ -13,9 +16,9 @@ import type { Tables } from "./tables.js";
 export class SyncBudget {
   readonly #perServerMax: number;
   readonly #perServer = new Map<CsId, number>();
-  #left: number;
-
   readonly #isActive: (csId: CsId) => boolean;
+  #left: number;
+  #refusalCount = 0;
 
   constructor(tables: Pick<Tables, "chunkServers" | "config">, records: Iterable<ChunkRecord>) {
     this.#isActive = (csId) => presenceOf(tables.chunkServers.get(csId)) === "active";
@@ -30,17 +33,29 @@ export class SyncBudget {
     }
   }
 
+  /** Cheap to ask before a target is looked for, which is not where there are a thousand servers. */
+  mayCopy(record: ChunkRecord): boolean {
+    if (record.installedVersion === 0) return true;
+    return this.#left > 0 && this.#refusalCount < REFUSALS_MAX && this.#isFree(this.#sourceOf(record, []));
+  }
+
   /** Takes what the step needs; false, and nothing taken, if it would be too much. What clients wait for always may. */
   admits(record: ChunkRecord, step: ReconfigureChunk, isAlways: boolean): boolean {
     const targets = step.add.map(({ csId }) => csId);
     const source = this.#sourceOf(record, step.remove);
-    const isFree = (csId: CsId | undefined): boolean =>
-      csId === undefined || (this.#perServer.get(csId) ?? 0) < this.#perServerMax;
     const isCopying = targets.length > 0 && record.installedVersion > 0;
     if (!isCopying) return true;
-    if (!isAlways && (this.#left < targets.length || !isFree(source) || !targets.every(isFree))) return false;
+    const isFree = [source, ...targets].every((csId) => this.#isFree(csId));
+    if (!isAlways && (this.#left < targets.length || !isFree)) {
+      this.#refusalCount += 1;
+      return false;
+    }
     for (const target of targets) this.#charge(target, source);
     return true;
+  }
+
+  #isFree(csId: CsId | undefined): boolean {
+    return csId === undefined || (this.#perServer.get(csId) ?? 0) < this.#perServerMax;
   }
 
   #charge(target: CsId, source: CsId | undefined): void {

@@ -36,6 +36,17 @@ test("a wake resumes those who wait for its key, and nobody else", async () => {
   expect(waiters.isWaitedFor(OTHER)).toBe(true);
 });
 
+test("lists the chunks that somebody waits for", () => {
+  const { waiters, wait } = started();
+  wait(CHUNK, "a");
+  wait(CHUNK, "b");
+  wait({ type: "space" }, "c");
+  wait(OTHER, "d");
+  expect(waiters.chunks()).toEqual([7, 8]);
+  waiters.wake(CHUNK);
+  expect(waiters.chunks()).toEqual([8]);
+});
+
 test("a wake between the proposal and the wait is not lost", async () => {
   const { waiters, done } = started();
   const since = waiters.now;

@@ -102,6 +102,7 @@ describe("chunks of a server in maintenance", () => {
         isAwaited: (id) => awaited.includes(id),
         evidenceOf: () => "complete",
         isStale: () => false,
+        filling: [],
       },
       world.tables.chunks.values(),
     );

@@ -15,19 +15,31 @@ interface Hints {
   readonly awaited?: readonly ChunkId[];
   readonly evidence?: LostEvidence;
   readonly isStale?: (csId: CsId) => boolean | undefined;
+  /** Of the records, those that this round looks at. */
+  readonly isListed?: (record: ChunkRecord) => boolean;
+  readonly filling?: readonly ChunkRecord[];
+  readonly stepsMax?: number;
 }
 
 function plan(
   world: ChunkWorld,
-  { awaited = [], evidence = "complete", isStale = () => false }: Hints = {},
+  {
+    awaited = [],
+    evidence = "complete",
+    isStale = () => false,
+    isListed = () => true,
+    filling = [],
+    stepsMax,
+  }: Hints = {},
 ): RepairPlan {
   const { tables } = world;
   // Long after the last failure.
   const stampMs = world.stampMs + 60_000;
   const isAwaited = (chunkId: ChunkId) => awaited.includes(chunkId);
   return planRepairs(
-    { tables, stampMs, isAwaited, evidenceOf: () => evidence, isStale },
-    tables.chunks.values(),
+    { tables, stampMs, isAwaited, evidenceOf: () => evidence, isStale, filling },
+    [...tables.chunks.values()].filter(isListed),
+    stepsMax,
   );
 }
 
@@ -201,6 +213,31 @@ describe("repair", () => {
     world.apply({ type: "reconfigureChunk", body: step as never });
     world.installAll();
     expect(plan(world)).toMatchObject({ steps: [], delayedCount: 1 });
+    // The lists are long: what is being filled may be on another page than what is planned for.
+    const isListed = ({ chunkId }: ChunkRecord): boolean => chunkId !== step?.chunkId;
+    expect(plan(world, { isListed })).toMatchObject({ steps: [{}], delayedCount: 0 });
+    const filling = [world.chunk(step?.chunkId ?? FIRST_CHUNK)];
+    expect(plan(world, { isListed, filling })).toMatchObject({ steps: [], delayedCount: 1 });
+  });
+
+  test("looks for no server while nothing may be copied, and takes so many steps at a time", () => {
+    const world = new ChunkWorld(4, { replicas: 3, replicasMinimum: 1 });
+    const records = [world.written(0), world.written(1), world.written(2)];
+    for (const { chunkId, chain } of records) {
+      world.reconfigure(chunkId, { remove: chain.slice(0, 1).map(({ csId: id }) => id) });
+      world.installAll();
+    }
+    expect(plan(world)).toMatchObject({ steps: [{}, {}, {}], delayedCount: 0 });
+    expect(plan(world, { stepsMax: 2 })).toMatchObject({ steps: [{}, {}], delayedCount: 1 });
+    world.apply({ type: "setConfig", body: { name: "mds.repair.max_syncs", value: "1" } });
+    world.apply({ type: "reconfigureChunk", body: plan(world).steps[0] as never });
+    world.installAll();
+    // With nowhere to go: that is only found out by looking.
+    for (const id of world.servers) {
+      if (!records.some(({ chunkId }) => membersOf(world.chunk(chunkId)).includes(id)))
+        setActivity(world, id, "inactive");
+    }
+    expect(plan(world)).toMatchObject({ steps: [], delayedCount: 2, homelessCount: 0 });
   });
 
   test("is not held up by what cannot be filled because its only source is gone", () => {
