@@ -1,9 +1,10 @@
-import { assert } from "../base/index.js";
+import { assert, failureOf } from "../base/index.js";
 import type { Clock } from "../io/index.js";
 
 /**
  * Work that is known by a key and done one key at a time, a few keys at once. A key added while its work is under
- * way is worked on once more. Work that says it is not finished is taken up again by the next `retry`.
+ * way is worked on once more. Work that says it is not finished is taken up again by the next `retry`. What it works with may be
+ * closed while it goes on, if these were closed before.
  */
 export class BackgroundJobs<Key extends string | number> {
   readonly #work: (key: Key) => Promise<boolean>;
@@ -55,16 +56,24 @@ export class BackgroundJobs<Key extends string | number> {
   async #run(key: Key): Promise<void> {
     const state = { again: false };
     this.#running.set(key, state);
-    const isDone = await this.#work(key);
+    const isDone = await this.#work(key).catch((error: unknown) => this.#end(error));
     this.#running.delete(key);
     if (this.#isClosed) return;
     if (state.again) this.#queue.add(key);
     else if (!isDone) this.#unfinished.add(key);
     this.#pump();
   }
+
+  #end(error: unknown): boolean {
+    if (this.#isClosed && isClosedFailure(error)) return false;
+    throw error;
+  }
 }
 
-/** Calls `beat` every `periodMs` until closed; a beat is over before the next begins. It must not reject. */
+/**
+ * Calls `beat` every `periodMs` until closed; a beat is over before the next begins. It must not reject, but because what it works
+ * with is closed too.
+ */
 export class Heartbeat {
   readonly #clock: Clock;
   readonly #name: string;
@@ -84,9 +93,14 @@ export class Heartbeat {
     this.#clock.after(this.#name, this.#periodMs, () => {
       if (this.#isClosed) return;
       const lateMs = this.#clock.monotonicMs() - dueMs;
-      void this.#beat(lateMs).then(() => {
-        if (!this.#isClosed) this.start();
-      });
+      void this.#beat(lateMs).then(
+        () => {
+          if (!this.#isClosed) this.start();
+        },
+        (error: unknown) => {
+          if (!this.#isClosed || !isClosedFailure(error)) throw error;
+        },
+      );
     });
   }
 
@@ -94,3 +108,5 @@ export class Heartbeat {
     this.#isClosed = true;
   }
 }
+
+const isClosedFailure = (error: unknown): boolean => failureOf(error)?.code === "closed";

@@ -164,6 +164,23 @@ describe.each(WORLDS)("the $name ordered store", ({ run }) => {
       await again.close();
     }));
 
+  test("an iteration ends as closed when its store is closed meanwhile", () =>
+    run(async ({ disk, directory }) => {
+      const kv = await disk.openKv(`${directory}/kv`, LABEL);
+      const keys = Array.from({ length: 1000 }, (_, i) => String(i));
+      await kv.batch(
+        keys.map((key) => put(key, key)),
+        { sync: false, label: LABEL },
+      );
+      const iterator = kv.range(ALL)[Symbol.asyncIterator]();
+      await iterator.next();
+      await kv.close();
+      const rest = async (): Promise<void> => {
+        while (!(await iterator.next()).done);
+      };
+      expect(await failureCode(rest())).toBe("closed");
+    }));
+
   test("a store that is open cannot be opened a second time", () =>
     withKv(async (_kv, { disk, directory }) => {
       expect(await failureCode(disk.openKv(`${directory}/deep/kv`, LABEL))).toBe("io_error");

@@ -43,6 +43,25 @@ describe("the disk of this machine", () => {
     expect((await stat(path)).mode & 0o777).toBe(0o644);
   });
 
+  test("nothing is read in place while something long is being written or synced", async () => {
+    // Whether an earlier call of other tests was slow does not count here.
+    const file = await realWorld().disk.open(join(directory, "data"), "create", LABEL);
+    await file.write([new Uint8Array(4096)], 0, LABEL);
+    const readLength = (): number | undefined => file.readAtOnce(new Uint8Array(4096), 0, LABEL);
+    expect(readLength()).toBe(4096);
+    for (const act of [
+      () => file.write([new Uint8Array(1 << 20)], 4096, LABEL),
+      () => file.writeSynced([new Uint8Array(4096)], 4096, LABEL),
+      () => file.sync(LABEL),
+    ]) {
+      const done = act();
+      expect(readLength()).toBeUndefined();
+      await done;
+      expect(readLength()).toBe(4096);
+    }
+    await file.close();
+  });
+
   test("a full device is no_space", async () => {
     const file = await disk.open("/dev/full", "read-write", LABEL);
 

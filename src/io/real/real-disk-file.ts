@@ -16,8 +16,8 @@ import type { Promptness } from "./promptness.js";
 export interface DiskCalls {
   readonly reads: Promptness;
   readonly writes: Promptness;
-  /** Syncs under way: they hold writes up. */
-  syncCount: number;
+  /** Syncs and long writes under way: they hold other calls up, even such as memory could answer. */
+  heavyCount: number;
 }
 
 /** Longer calls are made by a thread: handing them over costs little beside what they do. */
@@ -71,7 +71,11 @@ export class RealDiskFile implements DiskFile {
   }
 
   #mayReadInPlace(buffer: Uint8Array): boolean {
-    return buffer.length <= IN_PLACE_BYTES_MAX && this.#calls.reads.mayTry;
+    return this.#mayCallInPlace(buffer.length) && this.#calls.reads.mayTry;
+  }
+
+  #mayCallInPlace(lengthBytes: number): boolean {
+    return lengthBytes <= IN_PLACE_BYTES_MAX && this.#calls.heavyCount === 0;
   }
 
   #readInPlace(buffer: Uint8Array, done: number, offset: number): number {
@@ -82,35 +86,28 @@ export class RealDiskFile implements DiskFile {
   write(buffers: readonly Uint8Array[], offset: number, _label: string): Promise<void> {
     return this.#call("write", async ({ fd }) => {
       const lengthBytes = buffers.reduce((sum, { length }) => sum + length, 0);
-      await this.#writeAll(buffers, offset, (rest, position) => {
-        const { writes, syncCount } = this.#calls;
-        const isInPlace = lengthBytes <= IN_PLACE_BYTES_MAX && syncCount === 0 && writes.mayTry;
-        return isInPlace ? writes.run(() => writevSync(fd, rest, position)) : write(fd, rest, position);
-      });
+      const byThread = (): Promise<void> =>
+        this.#writeAll(buffers, offset, (rest, position) => write(fd, rest, position));
+      if (lengthBytes > IN_PLACE_BYTES_MAX) return await this.#heavily(byThread);
+      const { writes } = this.#calls;
+      if (!this.#mayCallInPlace(lengthBytes) || !writes.mayTry) return await byThread();
+      await this.#writeAll(buffers, offset, (rest, position) =>
+        writes.run(() => writevSync(fd, rest, position)),
+      );
     });
   }
 
   writeSynced(buffers: readonly Uint8Array[], offset: number, _label: string): Promise<void> {
-    return this.#call("write", async (handle) => {
-      this.#calls.syncCount++;
-      try {
+    return this.#call("write", (handle) =>
+      this.#heavily(async () => {
         const { fd } = await this.#openSyncing(handle);
         await this.#writeAll(buffers, offset, (rest, position) => write(fd, rest, position));
-      } finally {
-        this.#calls.syncCount--;
-      }
-    });
+      }),
+    );
   }
 
   sync(_label: string): Promise<void> {
-    return this.#call("sync", async (handle) => {
-      this.#calls.syncCount++;
-      try {
-        await handle.datasync();
-      } finally {
-        this.#calls.syncCount--;
-      }
-    });
+    return this.#call("sync", (handle) => this.#heavily(() => handle.datasync()));
   }
 
   truncate(lengthBytes: number, _label: string): Promise<void> {
@@ -152,6 +149,15 @@ export class RealDiskFile implements DiskFile {
       if (bytesWritten === 0) throw storageError("io_error", `write ${this.#path}: nothing was written`);
       rest = without(rest, bytesWritten);
       position += bytesWritten;
+    }
+  }
+
+  async #heavily<T>(act: () => Promise<T>): Promise<T> {
+    this.#calls.heavyCount++;
+    try {
+      return await act();
+    } finally {
+      this.#calls.heavyCount--;
     }
   }
 

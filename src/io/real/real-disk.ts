@@ -32,7 +32,7 @@ export class RealDisk implements Disk {
     this.#shared = {
       reads: new Promptness(nowMs, diskReads()),
       writes: new Promptness(nowMs, new ThreadTimes()),
-      syncCount: 0,
+      heavyCount: 0,
     };
   }
 

@@ -94,7 +94,9 @@ export class RealKv implements Kv {
       limit: range.limit ?? -1,
       reverse: range.reverse ?? false,
     });
-    return readAhead(iterator, this.#path);
+    const failureOf = (error: unknown): StorageError =>
+      this.#closing === undefined ? engineError(error, `read store ${this.#path}`) : this.#closedError();
+    return readAhead(iterator, failureOf);
   }
 
   close(): Promise<void> {
@@ -155,7 +157,10 @@ interface EngineIterator {
   close(): Promise<void>;
 }
 
-async function* readAhead(iterator: EngineIterator, path: string): AsyncGenerator<KvEntry> {
+async function* readAhead(
+  iterator: EngineIterator,
+  failureOf: (error: unknown) => StorageError,
+): AsyncGenerator<KvEntry> {
   try {
     for (;;) {
       const entries = await iterator.nextv(RANGE_READ_AHEAD);
@@ -163,7 +168,7 @@ async function* readAhead(iterator: EngineIterator, path: string): AsyncGenerato
       for (const [key, value] of entries) yield { key, value };
     }
   } catch (error) {
-    throw engineError(error, `read store ${path}`);
+    throw failureOf(error);
   } finally {
     await iterator.close();
   }

@@ -61,7 +61,8 @@ export function planRepairs(
     const step = planChunk(world, record, state, { isSuppressed: suppressed !== undefined, mayCopy });
     if (step === "homeless") counts.homelessCount += 1;
     else if (step === "delayed") counts.delayedCount += 1;
-    else if (step !== undefined && steps.length < stepsMax && budget.admits(record, step, isAlways)) steps.push(step);
+    else if (step !== undefined && steps.length < stepsMax && budget.admits(record, step, isAlways))
+      steps.push(step);
     else if (step !== undefined) counts.delayedCount += 1;
   }
   return { steps, suppressed, ...counts };

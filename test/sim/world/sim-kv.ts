@@ -72,7 +72,10 @@ export class SimKv implements Kv {
     const what = `read store ${this.#path}`;
     const complete = (): void => undefined;
     await this.#operations.call({ operation: "read", what, labels: ["kv.range"], complete });
-    yield* entries;
+    for (const entry of entries) {
+      if (this.#closing !== undefined) throw this.#closedError();
+      yield entry;
+    }
   }
 
   async #writeAll(): Promise<void> {

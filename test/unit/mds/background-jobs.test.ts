@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { BackgroundJobs } from "../../../src/mds/background-jobs.js";
-import { settle } from "../rpc/fake-channel.js";
+import { storageError } from "../../../src/base/index.js";
+import { BackgroundJobs, Heartbeat } from "../../../src/mds/background-jobs.js";
+import { ManualClock, settle } from "../rpc/fake-channel.js";
 
 interface Running {
   readonly key: number;
@@ -59,4 +60,24 @@ test("after closing nothing is begun any more", async () => {
   await settle();
   jobs.retry();
   expect(running).toHaveLength(1);
+});
+
+test("what work under way works with may be closed behind its back, once nothing is begun any more", async () => {
+  let fail: (error: unknown) => void = () => undefined;
+  const failing = (): Promise<boolean> => new Promise((_, reject) => (fail = reject));
+  const jobs = new BackgroundJobs<number>(1, failing);
+  jobs.add(1);
+  jobs.close();
+  fail(storageError("closed", "the store is closed"));
+  await settle();
+  expect(jobs.size).toBe(0);
+
+  const clock = new ManualClock();
+  const beat = new Heartbeat(clock, "test", 10, async () => void (await failing()));
+  beat.start();
+  clock.advance(10);
+  beat.close();
+  // Unhandled otherwise, which fails the run.
+  fail(storageError("closed", "the store is closed"));
+  await settle();
 });

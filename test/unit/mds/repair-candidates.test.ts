@@ -13,7 +13,8 @@ function candidates(degraded: ChunkId[], leaving: Record<number, ChunkId[]> = {}
   const server = (id: number, activity: "active" | "offline"): CsRecord =>
     ({ csId: csId(id), activity, administration: "normal" }) as CsRecord;
   const servers = new Map<CsId, CsRecord>([[csId(99), server(99, "active")]]);
-  for (const id of Object.keys(leaving).reverse()) servers.set(csId(Number(id)), server(Number(id), "offline"));
+  for (const id of Object.keys(leaving).reverse())
+    servers.set(csId(Number(id)), server(Number(id), "offline"));
   const found = new RepairCandidates({
     store: {
       degradedPage: (after, limit) => page(degraded, after, limit),
