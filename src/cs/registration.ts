@@ -46,9 +46,10 @@ export type MdsAddresses = readonly string[] | (() => Promise<readonly string[]>
 
 type Client = CallClient<RegistryRequest, RegistryReply, NumberedCsCommand>;
 
-const INVENTORY_PART = 10_000;
-/** An inventory of many replicas takes its time on the other side. */
+const INVENTORY_PART = 1000;
 const ATTACH_TIMEOUT_MS = 10_000;
+/** A thousand servers that come at the same time have to wait for each other. Who is dead is noticed by its connection. */
+const INVENTORY_TIMEOUT_MS = 60_000;
 const REPORT_TIMEOUT_MS = 5_000;
 /** Whoever stops a server waits for it. */
 const LEAVE_TIMEOUT_MS = 3_000;
@@ -211,16 +212,14 @@ export class Registration {
     if (reply.body.ticketKey !== undefined) this.#registrant.admitByTickets(reply.body.ticketKey);
     await this.#registrant.accepted();
     const replicas = this.#registrant.inventory();
-    // The MDS counts from the moment it has everything.
-    let sentAtMs = this.#clock.monotonicMs();
     for (let done = 0; done === 0 || done < replicas.length; done += INVENTORY_PART) {
       const part = replicas.slice(done, done + INVENTORY_PART);
       const isLast = done + INVENTORY_PART >= replicas.length;
-      sentAtMs = this.#clock.monotonicMs();
-      await this.#ask(client, { type: "inventory", body: { replicas: part, isLast } }, ATTACH_TIMEOUT_MS);
+      await this.#ask(client, { type: "inventory", body: { replicas: part, isLast } }, INVENTORY_TIMEOUT_MS);
     }
     const { heartbeatMs, leaseMs } = reply.body;
-    this.#lease.admit(sentAtMs, leaseMs);
+    // The MDS counts from the moment it had everything, which may be long after the question; a heartbeat is answered at once.
+    this.#lease.admit(await this.#heartbeat(client, ATTACH_TIMEOUT_MS), leaseMs);
     this.#isAttached = true;
     this.#refusal = undefined;
     this.#finder.succeeded();
@@ -253,15 +252,21 @@ export class Registration {
       await Promise.race([slept, closed]);
       pause.abort();
       if (this.#isStopped || client.isClosed) return storageError("unavailable", "the stream was closed");
-      const sentAtMs = this.#clock.monotonicMs();
-      const body = await this.#registrant.heartbeat();
-      const reply = await this.#ask(client, { type: "heartbeat", body }, Math.max(1_000, 2 * heartbeatMs));
-      if (reply.type === "ok") this.#told(reply.body);
+      const sentAtMs = await this.#heartbeat(client, Math.max(1_000, 2 * heartbeatMs));
       // Heartbeats do not bring a lease back that was over: it begins with a registration, or this server never serves again.
       if (!this.#lease.mayServe(this.#clock.monotonicMs()))
         return storageError("timed_out", "the lease was over");
       this.#lease.renew(sentAtMs);
     }
+  }
+
+  /** Resolves with the moment at which it was sent, when it is answered. */
+  async #heartbeat(client: Client, deadlineMs: number): Promise<number> {
+    const sentAtMs = this.#clock.monotonicMs();
+    const body = await this.#registrant.heartbeat();
+    const reply = await this.#ask(client, { type: "heartbeat", body }, deadlineMs);
+    if (reply.type === "ok") this.#told(reply.body);
+    return sentAtMs;
   }
 
   /** What the cluster wants at present. */

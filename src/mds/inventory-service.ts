@@ -8,6 +8,8 @@ import type { Reservation, Reservations } from "./lost-evidence.js";
 import { isStale } from "./stale-replicas.js";
 
 const PAGE = 1000;
+/** Replicas judged in one turn of the event loop. */
+const TURN = 400;
 const UNKNOWN_PER_COMMAND = 1000;
 
 /** What an inventory calls for. Computed before the server is given commands, carried out afterwards. */
@@ -28,66 +30,100 @@ export interface InventoryVerdicts {
   readonly stale: ReadonlySet<ChunkId>;
 }
 
-/** Compares what a server says it has with what the state says it should have. */
-export async function judgeInventory(
-  { tables, store }: Leadership,
-  csId: CsId,
-  reports: readonly ReplicaReport[],
-): Promise<InventoryVerdicts> {
-  const remove: ReconfigureChunk[] = [];
-  const useless: ChunkAt[] = [];
-  const suspects = new Map<ChunkId, { hostCrashed: boolean }>();
-  const reservations = new Map<ChunkId, Reservation>();
-  const doubted = new Map<ChunkId, DoubtReport>();
-  const orphans: ChunkAt[] = [];
-  const stale = new Set<ChunkId>();
-  const reserve = ({ chunkId, installedVersion }: ChunkRecord, evidence: LostEvidence): void => {
-    reservations.set(chunkId, { evidence, installedVersion });
-  };
-  const reported = new Set<ChunkId>();
-  for (const report of reports) {
+type ComparisonWorld = Pick<Leadership, "tables" | "store" | "clock">;
+
+/**
+ * Compares what a server says it has with what the state says it should have, part by part as it comes: a server may have hundreds of
+ * thousands of replicas, and others want to be answered meanwhile. The state may change in between, until the server is given commands;
+ * what a verdict calls for is checked again when it is applied.
+ */
+export class InventoryComparison {
+  readonly #world: ComparisonWorld;
+  readonly #csId: CsId;
+  readonly #reported = new Set<ChunkId>();
+  readonly #remove: ReconfigureChunk[] = [];
+  readonly #useless: ChunkAt[] = [];
+  readonly #suspects = new Map<ChunkId, { readonly hostCrashed: boolean }>();
+  readonly #reservations = new Map<ChunkId, Reservation>();
+  readonly #doubted = new Map<ChunkId, DoubtReport>();
+  readonly #orphans: ChunkAt[] = [];
+  readonly #stale = new Set<ChunkId>();
+
+  constructor(world: ComparisonWorld, csId: CsId) {
+    this.#world = world;
+    this.#csId = csId;
+  }
+
+  /** To be called for one part after the other. */
+  async add(reports: readonly ReplicaReport[]): Promise<void> {
+    for (let from = 0; from < reports.length; from += TURN) {
+      if (from > 0) await this.#world.clock.sleep("mds.inventory.turn", 0);
+      for (const report of reports.slice(from, from + TURN)) this.#judge(report);
+    }
+  }
+
+  /** Nothing else is there. */
+  async verdicts(): Promise<InventoryVerdicts> {
+    const { tables, store } = this.#world;
+    let after: ChunkId | undefined;
+    for (;;) {
+      const page = await store.csChunksPage(this.#csId, after, PAGE);
+      for (const chunkId of page) {
+        if (this.#reported.has(chunkId)) continue;
+        const record = tables.chunks.get(chunkId);
+        const member = record?.chain.find((other) => other.csId === this.#csId);
+        if (record === undefined || member?.create === true) continue;
+        this.#reserve(record, "missing");
+        if (member !== undefined) this.#remove.push(removal(record, this.#csId, "its replica is missing"));
+      }
+      after = page.at(-1);
+      if (page.length < PAGE) break;
+    }
+    return {
+      remove: this.#remove,
+      useless: this.#useless,
+      suspects: this.#suspects,
+      reservations: this.#reservations,
+      doubted: this.#doubted,
+      orphans: this.#orphans,
+      stale: this.#stale,
+    };
+  }
+
+  #judge(report: ReplicaReport): void {
+    const { tables } = this.#world;
     const { chunkId, version, hostCrashed } = report;
-    reported.add(chunkId);
+    this.#reported.add(chunkId);
     const record = tables.chunks.get(chunkId);
-    const verdict = judgeReplica(tables, csId, report);
+    const verdict = judgeReplica(tables, this.#csId, report);
     const doubt = doubtOf(verdict, report);
-    if (record !== undefined && doubt !== undefined) reserve(record, doubt);
-    if (record !== undefined && isStale(record, report)) stale.add(chunkId);
+    if (record !== undefined && doubt !== undefined) this.#reserve(record, doubt);
+    if (record !== undefined && isStale(record, report)) this.#stale.add(chunkId);
     switch (verdict) {
       case "current":
       case "lost":
         break;
       case "suspect":
-        suspects.set(chunkId, { hostCrashed });
+        this.#suspects.set(chunkId, { hostCrashed });
         break;
       case "behind":
-        if (record !== undefined) remove.push(removal(record, csId, "its replica is out of date"));
+        if (record !== undefined)
+          this.#remove.push(removal(record, this.#csId, "its replica is out of date"));
         break;
       case "useless":
-        useless.push({ chunkId, version });
+        this.#useless.push({ chunkId, version });
         break;
       case "doubted":
-        doubted.set(chunkId, doubtReport(csId, report));
+        this.#doubted.set(chunkId, doubtReport(this.#csId, report));
         break;
       case "orphan":
-        orphans.push({ chunkId, version });
+        this.#orphans.push({ chunkId, version });
     }
   }
-  let after: ChunkId | undefined;
-  for (;;) {
-    const page = await store.csChunksPage(csId, after, PAGE);
-    for (const chunkId of page) {
-      if (reported.has(chunkId)) continue;
-      const record = tables.chunks.get(chunkId);
-      const member = record?.chain.find((other) => other.csId === csId);
-      if (record === undefined || member?.create === true) continue;
-      reserve(record, "missing");
-      if (member !== undefined) remove.push(removal(record, csId, "its replica is missing"));
-    }
-    after = page.at(-1);
-    if (page.length < PAGE) break;
+
+  #reserve({ chunkId, installedVersion }: ChunkRecord, evidence: LostEvidence): void {
+    this.#reservations.set(chunkId, { evidence, installedVersion });
   }
-  return { remove, useless, suspects, reservations, doubted, orphans, stale };
 }
 
 function doubtReport(csId: CsId, report: ReplicaReport): DoubtReport {

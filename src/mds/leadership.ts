@@ -1,5 +1,5 @@
 import { failureOf, StorageError, storageError } from "../base/index.js";
-import type { ChunkId, ChunkVersion, CsId, NumberedCsCommand, ReplicaReport } from "../chunk/index.js";
+import type { ChunkId, ChunkVersion, CsId, NumberedCsCommand } from "../chunk/index.js";
 import type { Clock } from "../io/index.js";
 import type { InodeNumber, MdsLoad, MetadataPush, RepairPreview, SessionId } from "../meta/index.js";
 import type { CallServer } from "../rpc/index.js";
@@ -15,6 +15,7 @@ import { outstandingRecalls, outstandingWork } from "./core/outstanding-work.js"
 import type { ChunkRecord } from "./core/records.js";
 import type { Tables } from "./core/tables.js";
 import { CsLinks } from "./cs-links.js";
+import type { InventoryComparison } from "./inventory-service.js";
 import { LevelWatch } from "./level-watch.js";
 import { LockDesk } from "./lock-desk.js";
 import { MdsLoads } from "./mds-loads.js";
@@ -251,11 +252,11 @@ export class Leadership {
   async attach(
     csId: CsId,
     connection: CallServer<NumberedCsCommand>,
-    inventory: readonly ReplicaReport[],
+    inventory: InventoryComparison,
     level: number,
   ): Promise<void> {
     const { repair } = this.#upkeep;
-    const verdicts = await repair.judge(csId, inventory);
+    const verdicts = await inventory.verdicts();
     if (connection.isClosed) return;
     repair.note(csId, verdicts);
     this.links.connect(csId, connection, level);

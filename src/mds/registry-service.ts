@@ -9,7 +9,7 @@ import {
   type RegisterCs,
   type RegistryReply,
   type RegistryRequest,
-  type ReplicaReport,
+  type ReportInventory,
   toldLevel,
 } from "../chunk/index.js";
 import { type CallServer, type Channel, REGISTRY_ATTACH, type Service, serveCalls } from "../rpc/index.js";
@@ -18,6 +18,7 @@ import { damageEvent, scrubOrders } from "./core/bit-rot.js";
 import { isNews } from "./core/chunk-servers.js";
 import { configNumber } from "./core/cluster-config.js";
 import { epochOf } from "./core/epochs.js";
+import { InventoryComparison } from "./inventory-service.js";
 import type { Leadership } from "./leadership.js";
 import { noteRefusal } from "./refusal-log.js";
 
@@ -63,7 +64,9 @@ class Attachment {
   #leadership: Leadership | undefined;
   #level = FIRST_LEVEL;
   #incarnation = 0;
-  #inventory: ReplicaReport[] = [];
+  #inventory: InventoryComparison | undefined;
+  /** Parts of the inventory are taken in one after the other. */
+  #taking: Promise<void> = Promise.resolve();
 
   constructor(world: RegistryServiceWorld) {
     this.#world = world;
@@ -83,12 +86,8 @@ class Attachment {
     }
     switch (request.type) {
       case "inventory":
-        this.#inventory.push(...request.body.replicas);
-        if (!request.body.isLast) return OK;
-        await leadership.attach(csId, connection, this.#inventory, this.#level);
-        // It was raised meanwhile.
-        leadership.links.requireLevel(leadership.level);
-        this.#inventory = [];
+        this.#taking = this.#taking.then(() => this.#take(leadership, csId, request.body, connection));
+        await this.#taking;
         return OK;
       case "heartbeat":
         await leadership.readBarrier();
@@ -112,6 +111,21 @@ class Attachment {
         await leadership.propose({ type: "recordEvent", body: damageEvent(csId, request.body) });
         return OK;
     }
+  }
+
+  async #take(
+    leadership: Leadership,
+    csId: CsId,
+    { replicas, isLast }: ReportInventory,
+    connection: CallServer<NumberedCsCommand>,
+  ): Promise<void> {
+    this.#inventory ??= new InventoryComparison(leadership, csId);
+    await this.#inventory.add(replicas);
+    if (!isLast) return;
+    await leadership.attach(csId, connection, this.#inventory, this.#level);
+    this.#inventory = undefined;
+    // It was raised meanwhile.
+    leadership.links.requireLevel(leadership.level);
   }
 
   end(connection: CallServer<NumberedCsCommand>): void {

@@ -1,11 +1,11 @@
-import type { ChunkId, CsId, ReplicaReport } from "../chunk/index.js";
+import type { ChunkId, CsId } from "../chunk/index.js";
 import type { RepairPreview, RepairStep } from "../meta/index.js";
 import { Heartbeat } from "./background-jobs.js";
 import { chunkState } from "./core/chunk-states.js";
 import type { ReconfigureChunk } from "./core/command.js";
 import type { ChunkRecord } from "./core/records.js";
 import { planRepairs, type RepairPlan, suppressionOf } from "./core/repair-plan.js";
-import { type InventoryVerdicts, judgeInventory, settleInventory } from "./inventory-service.js";
+import { type InventoryVerdicts, settleInventory } from "./inventory-service.js";
 import type { Leadership } from "./leadership.js";
 import { Evidence } from "./lost-evidence.js";
 import { RecoveredChunks } from "./recovered-chunks.js";
@@ -59,12 +59,7 @@ export class RepairLoop {
     return this.#suspects.isSuspect(chunkId, csId);
   }
 
-  /** First half of taking a server in: what its inventory means. Nothing is done yet. */
-  judge(csId: CsId, reports: readonly ReplicaReport[]): Promise<InventoryVerdicts> {
-    return judgeInventory(this.#leadership, csId, reports);
-  }
-
-  /** Second half: acts on it, once the server takes commands. */
+  /** Acts on what an inventory calls for, once the server takes commands. */
   async settle(csId: CsId, verdicts: InventoryVerdicts): Promise<void> {
     await settleInventory(this.#leadership, csId, verdicts);
     this.kick();
