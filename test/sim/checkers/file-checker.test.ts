@@ -5,8 +5,12 @@ import { FileHistory, type FileOperation, Positions } from "./file-history.js";
 
 /** A history by hand: one client after the other, each operation with its outcome. */
 class Script {
-  readonly history = new FileHistory("file", new Positions(), () => 0);
+  readonly history: FileHistory;
   #number = 0;
+
+  constructor(chunkBytes?: number) {
+    this.history = new FileHistory("file", new Positions(), () => 0, chunkBytes);
+  }
 
   begin(process: string, offset: number, lengthBytes: number): FileOperation {
     const bytes = contentOf(++this.#number, offset, lengthBytes);
@@ -102,6 +106,24 @@ test("the size never forgets an acknowledged write", () => {
   expect(script.complaints).toEqual([]);
   script.size("b", 4096);
   expect(script.complaints.join()).toContain("size is not linearizable");
+});
+
+test("of a write that crosses chunks a part may be cut off, but only by who cut while it went on", () => {
+  const script = new Script(8192);
+  const write = script.begin("a", 4096, 8192);
+  script.truncate("b", 1000);
+  script.history.succeeded(write);
+  // The second part was cut off, the first came after that.
+  script.size("b", 8192);
+  expect(script.complaints).toEqual([]);
+  script.size("b", 12_288);
+  expect(script.complaints.length).toBeGreaterThan(0);
+
+  const later = new Script(8192);
+  later.truncate("b", 1000);
+  later.write("a", 4096, 8192);
+  later.size("b", 8192);
+  expect(later.complaints.length).toBeGreaterThan(0);
 });
 
 test("a write that came to no good end may be there in part, and no more than that", () => {

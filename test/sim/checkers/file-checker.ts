@@ -295,11 +295,10 @@ function seen(state: SizeState, min: number, max: number): SizeState | undefined
 function checkSize(history: FileHistory): string[] {
   const operations: (Operation<SizeAction> & { readonly operation: FileOperation | undefined })[] = [];
   for (const operation of withoutLostSights(history)) {
-    const action = sizeActionOf(operation);
-    if (action === undefined) continue;
     const { calledAt, returnedAt } = operation;
     const isOptional = operation.outcome !== "ok" && returnedAt !== Number.POSITIVE_INFINITY;
-    operations.push({ action, calledAt, returnedAt, isOptional, operation });
+    for (const action of sizeActionsOf(operation, history.chunkBytes))
+      operations.push({ action, calledAt, returnedAt, isOptional, operation });
   }
   for (const { at } of history.powerFailures) {
     operations.push({ action: { type: "lose" }, calledAt: at, returnedAt: at + 0.5, operation: undefined });
@@ -318,24 +317,34 @@ function checkSize(history: FileHistory): string[] {
   return [[`${history.name} size is not linearizable, no place for ${what}. History:`, ...lines].join("\n")];
 }
 
-function sizeActionOf({ action, outcome }: FileOperation): SizeAction | undefined {
+function sizeActionsOf({ action, outcome }: FileOperation, chunkBytes: number): SizeAction[] {
   switch (action.type) {
-    case "write":
-      if (action.bytes.length === 0) return undefined;
-      if (outcome === "ok") return { type: "grow", to: action.offset + action.bytes.length };
-      return { type: "growPartly", from: action.offset, to: action.offset + action.bytes.length };
+    case "write": {
+      const { offset, bytes } = action;
+      if (bytes.length === 0) return [];
+      if (outcome === "ok")
+        return endsOfPieces(offset, bytes.length, chunkBytes).map((to) => ({ type: "grow", to }));
+      return [{ type: "growPartly", from: offset, to: offset + bytes.length }];
+    }
     case "truncate":
-      return { type: "set", to: action.sizeBytes };
+      return [{ type: "set", to: action.sizeBytes }];
     case "size":
-      return outcome !== "ok" || action.sizeBytes === undefined
-        ? undefined
-        : { type: "is", min: action.sizeBytes, max: action.sizeBytes };
+      if (outcome !== "ok" || action.sizeBytes === undefined) return [];
+      return [{ type: "is", min: action.sizeBytes, max: action.sizeBytes }];
     case "read":
-      if (outcome !== "ok" || action.bytes === undefined || action.lengthBytes === 0) return undefined;
-      return seenSize(action.offset, action.lengthBytes, action.bytes.length);
+      if (outcome !== "ok" || action.bytes === undefined || action.lengthBytes === 0) return [];
+      return [seenSize(action.offset, action.lengthBytes, action.bytes.length)];
     default:
-      return undefined;
+      return [];
   }
+}
+
+/** Where each part of a write ends that lies in one chunk. */
+function endsOfPieces(offset: number, lengthBytes: number, chunkBytes: number): number[] {
+  const end = offset + lengthBytes;
+  const ends: number[] = [];
+  for (let at = (Math.floor(offset / chunkBytes) + 1) * chunkBytes; at < end; at += chunkBytes) ends.push(at);
+  return [...ends, end];
 }
 
 /** What the length of the answer tells of the size. */

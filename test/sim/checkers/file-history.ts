@@ -48,13 +48,21 @@ export interface PowerFailure {
 /** Everything that was done to the contents of one file. */
 export class FileHistory {
   readonly name: string;
+  /** A write that goes beyond a multiple of it is several, for who cuts the file off meanwhile. */
+  readonly chunkBytes: number;
   readonly operations: FileOperation[] = [];
   readonly powerFailures: PowerFailure[] = [];
   readonly #positions: Positions;
   readonly #nowMs: () => number;
 
-  constructor(name: string, positions: Positions, nowMs: () => number) {
+  constructor(
+    name: string,
+    positions: Positions,
+    nowMs: () => number,
+    chunkBytes: number = Number.POSITIVE_INFINITY,
+  ) {
     this.name = name;
+    this.chunkBytes = chunkBytes;
     this.#positions = positions;
     this.#nowMs = nowMs;
   }

@@ -80,9 +80,10 @@ export class FileWorkload implements Workload {
     const draw = kind === "small" ? drawSmallPlan : drawPlan;
     const nowMs = (): number => world.simulation.simulator.nowMs;
     for (let i = 0; i < fileCount; i++) {
+      const plan = draw(prng, replicasMax);
       this.#files.push({
-        plan: draw(prng, replicasMax),
-        history: new FileHistory(`${kind}${i}`, world.positions, nowMs),
+        plan,
+        history: new FileHistory(`${kind}${i}`, world.positions, nowMs, plan.chunkBytes),
         ino: ROOT_INODE,
         holders: new Map(),
       });
