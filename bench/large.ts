@@ -169,7 +169,7 @@ async function run(): Promise<void> {
       compare(await requests(cluster, GROWN, files), before);
       const rate = await together(cluster, GROWN, files);
       say(
-        `  stat, ${CLIENTS} in flight: ${rate.toFixed(0)}/s, ${rateBefore.toFixed(0)}/s with ${SMALL} files; ${resident()}`,
+        `  stat, ${CLIENTS} in flight: ${rate.toFixed(0)}/s, ${rateBefore.toFixed(0)}/s with ${SMALL} files, which the client knows soon; ${resident()}`,
       );
 
       toys.start();
@@ -177,7 +177,7 @@ async function run(): Promise<void> {
       say(
         `${servers} chunk servers with ${3 * chunks} replicas attached in ${attached.toFixed(1)} s, ${resident()}`,
       );
-      const healthy = await until(async () => { const h=await health(); console.error(new Date().toISOString(), JSON.stringify(h), toys.attachedCount); return h.healthy === chunks}, "all chunks healthy", 300);
+      const healthy = await until(async () => (await health()).healthy === chunks, "all chunks healthy", 300);
       say(`all chunks healthy ${healthy.toFixed(1)} s later`);
       say(`heartbeats: ${(100 * (await busyOver(pid, 10))).toFixed(0)} % of a core, ${servers} in a second`);
 
@@ -202,7 +202,6 @@ async function run(): Promise<void> {
     }
   } finally {
     await lab.stop();
-    if (process.env["KEEP"]) { const { cp } = await import("node:fs/promises"); await cp(directory, process.env["KEEP"], { recursive: true, filter: (f) => !/replicas|raft|state/.test(f) }); }
     await rm(directory, { recursive: true, force: true });
   }
 }

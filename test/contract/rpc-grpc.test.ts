@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
@@ -64,6 +66,43 @@ async function ask(rpc: Rpc, method = ASK): Promise<string> {
     return (error as StorageError).code;
   }
 }
+
+/** A process that listens, and whose kernel takes no more connections: as a host that is gone. */
+async function startDeaf(): Promise<{ readonly port: number; stop(): void }> {
+  const program = `
+    const server = require("node:net").createServer().listen({ host: "127.0.0.1", port: 0, backlog: 1 }, () => {
+      require("node:fs").writeSync(1, String(server.address().port));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`;
+  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const [said] = (await once(child.stdout, "data")) as [Buffer];
+  const port = Number(said.toString());
+  const filling = [1, 2, 3, 4].map(() => connectTcp(port, "127.0.0.1").on("error", () => undefined));
+  return {
+    port,
+    stop: () => {
+      child.kill("SIGKILL");
+      for (const socket of filling) socket.destroy();
+    },
+  };
+}
+
+test("closes although a connection to a host that is gone is being made", async () => {
+  const deaf = await startDeaf();
+  try {
+    const rpc = grpcRpc(credential(["client"]), log);
+    const asked = rpc
+      .call(ASK, `127.0.0.1:${deaf.port}`, "hi", { deadlineMs: 60_000 })
+      .catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const began = performance.now();
+    await rpc.close();
+    expect(performance.now() - began).toBeLessThan(2000);
+    await asked;
+  } finally {
+    deaf.stop();
+  }
+});
 
 describe("a gRPC server", () => {
   test("serves a peer without a certificate only what is for anyone", async () => {

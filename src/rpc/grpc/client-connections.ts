@@ -1,4 +1,5 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { Role } from "../../auth/index.js";
 import { StorageError, storageError } from "../../base/index.js";
 import type { Clock } from "../../io/index.js";
@@ -69,6 +70,7 @@ function allClosed(): StorageError {
 }
 
 class ClientConnection {
+  readonly #socket: TLSSocket;
   readonly #session: ClientHttp2Session;
   readonly #address: string;
   readonly #clock: Clock;
@@ -84,8 +86,10 @@ class ClientConnection {
       this.#peer = tls.identify(der, address);
     });
     const { host, port } = parseAddress(address);
+    const socket = connectTls({ ...options, host, port, ALPNProtocols: ["h2"] });
+    this.#socket = socket;
     const session = connect(`https://${formatAddress(host, port)}`, {
-      ...options,
+      createConnection: () => socket,
       settings: SETTINGS,
       maxSessionMemory: SESSION_MEMORY_MB,
     });
@@ -144,6 +148,9 @@ class ClientConnection {
 
   #break(failure: StorageError): void {
     this.#failure ??= failure;
+    // A session waits for a connection that is being made, even when it is destroyed: minutes, if the peer's host is gone.
+    const isConnecting = this.#session.connecting;
     this.#session.destroy();
+    if (isConnecting) this.#socket.destroy();
   }
 }
