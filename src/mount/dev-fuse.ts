@@ -1,6 +1,7 @@
-import { close, constants, openSync, read, write, writeSync, writevSync } from "node:fs";
+import { close, constants, openSync, read, readSync, write, writeSync, writevSync } from "node:fs";
 import { connect, type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import { storageError } from "../base/index.js";
+import { Lookout } from "./core/lookout.js";
 import type { Delivery, FuseDevice, MessageConsumer } from "./fuse-device.js";
 
 /** The greatest message: data of 1 MiB, and a page for what comes before them. */
@@ -13,6 +14,9 @@ const PIECES_MAX = 512;
 const NOTIFICATIONS_MAX = 6;
 /** Reads that wait in the thread pool where there is no other way. */
 const POOL_READS = 4;
+/** The next request is looked for so long before the event loop sleeps, and after so long others have their turn. */
+const LOOK_MS = 0.1;
+const TURN_MS = 1;
 /** One message per so many milliseconds is read while throttled. */
 const THROTTLED_MS = 20;
 
@@ -149,13 +153,16 @@ interface MessageReader {
   close(): void;
 }
 
-/** The event loop watches the descriptor and reads when there is something: one message per turn. */
+/** The event loop watches the descriptor and reads when there is something; and who is kept busy does not fall asleep in between. */
 class LoopReader implements MessageReader {
   readonly #socket: Socket;
+  readonly #fd: number;
+  readonly #lookout = new Lookout();
   /** Runs while throttled. */
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ take, consumer }: ReaderWorld, handle: PipeHandle) {
+  constructor({ fd, take, consumer }: ReaderWorld, handle: PipeHandle) {
+    this.#fd = fd;
     let buffer = take();
     let error: Error | undefined;
     let isKept = false;
@@ -169,7 +176,15 @@ class LoopReader implements MessageReader {
           return buffer;
         },
         callback: (lengthBytes) => {
-          isKept = consumer.message(buffer.subarray(0, lengthBytes));
+          const beganMs = performance.now();
+          this.#lookout.came(beganMs);
+          let fate = consumer.message(buffer.subarray(0, lengthBytes));
+          while (fate === "done") {
+            const nextBytes = this.#look(buffer, beganMs + TURN_MS);
+            if (nextBytes === 0) break;
+            fate = consumer.message(buffer.subarray(0, nextBytes));
+          }
+          isKept = fate === "kept";
           if (this.#timer !== undefined) this.#socket.pause();
           return true;
         },
@@ -184,6 +199,31 @@ class LoopReader implements MessageReader {
       consumer.ended(error);
     });
     this.#socket.resume();
+  }
+
+  /** Looks for the next request for a moment. 0: there was none. */
+  #look(buffer: Buffer, turnEndMs: number): number {
+    const nowMs = performance.now();
+    this.#lookout.done(nowMs);
+    const mayLook = this.#timer === undefined && !this.#socket.destroyed && nowMs < turnEndMs;
+    if (!mayLook || !this.#lookout.isWorthwhile) return 0;
+    do {
+      const lengthBytes = this.#tryRead(buffer);
+      if (lengthBytes === 0) continue;
+      this.#lookout.looked(true);
+      return lengthBytes;
+    } while (performance.now() < nowMs + LOOK_MS);
+    this.#lookout.looked(false);
+    return 0;
+  }
+
+  /** What is wrong with the device the event loop finds out. */
+  #tryRead(buffer: Buffer): number {
+    try {
+      return readSync(this.#fd, buffer);
+    } catch {
+      return 0;
+    }
   }
 
   throttle(isSlow: boolean): void {
@@ -221,7 +261,7 @@ class PoolReader implements MessageReader {
         this.#end(error);
         return;
       }
-      const isKept = error === null && consumer.message(buffer.subarray(0, lengthBytes));
+      const isKept = error === null && consumer.message(buffer.subarray(0, lengthBytes)) === "kept";
       const next = isKept ? take() : buffer;
       const isEmpty = error !== null && codeOf(error) === "EAGAIN";
       if (this.#isSlow || isEmpty) setTimeout(() => this.#read(next), THROTTLED_MS * POOL_READS);

@@ -2,7 +2,7 @@ import { assert, storageError } from "../base/index.js";
 import type { Logger, RequestTimes } from "../telemetry/index.js";
 import { refusalOf } from "./core/refusal.js";
 import { DirectoryLocks } from "./directory-locks.js";
-import type { FuseDevice } from "./fuse-device.js";
+import type { FuseDevice, MessageFate } from "./fuse-device.js";
 import type { FileSystemRequest, FuseHandler, KernelCache } from "./fuse-handler.js";
 import { decodeRequest, type UnreadableRequest } from "./fuse-wire/decode-request.js";
 import { encodeReply, errorReply } from "./fuse-wire/encode-reply.js";
@@ -139,7 +139,7 @@ export class FuseConnection implements KernelCache {
     }
   }
 
-  #message(bytes: Buffer, handler: FuseHandler): boolean {
+  #message(bytes: Buffer, handler: FuseHandler): MessageFate {
     // The data of great writes stay where they are; everything else is copied out.
     const isGreat = bytes.length > COPIED_BYTES_MAX;
     const message = isGreat ? bytes : Buffer.from(bytes);
@@ -147,7 +147,8 @@ export class FuseConnection implements KernelCache {
       setxattrExtended: this.#negotiated?.setxattrExtended ?? false,
     });
     const kept = isGreat && request.type === "write" ? bytes : undefined;
-    return this.#dispatch(request, handler, kept) && kept !== undefined;
+    if (this.#dispatch(request, handler, kept) && kept !== undefined) return "kept";
+    return this.#running.size === 0 ? "done" : "under way";
   }
 
   /** Whether `kept`, if there is any, is in use from now on. */

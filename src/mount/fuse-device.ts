@@ -1,10 +1,16 @@
+/** What became of a request. */
+export type MessageFate =
+  /** Its buffer is in use until it is given back. */
+  | "kept"
+  /** This one or others wait for their answers. */
+  | "under way"
+  /** It is answered, and so are all others. */
+  | "done";
+
 /** Who takes the messages of a device. */
 export interface MessageConsumer {
-  /**
-   * One whole request, in a buffer that is the device's. True if the consumer keeps it: it gives it back later. If
-   * not, the buffer is used again as soon as this returns.
-   */
-  message(bytes: Buffer): boolean;
+  /** One whole request, in a buffer that is the device's: unless it is kept, it is used again as soon as this returns. */
+  message(bytes: Buffer): MessageFate;
   /** The last call. Without an error the file system was unmounted or the connection was aborted. */
   ended(error: Error | undefined): void;
 }

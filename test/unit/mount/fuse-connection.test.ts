@@ -31,7 +31,7 @@ class FakeKernel implements FuseDevice {
     const message = change(Buffer.from(goldenMessage(name)));
     message.writeUInt32LE(message.length, 0);
     message.writeBigUInt64LE(BigInt(unique), 8);
-    return this.#consumer?.message(message) ?? false;
+    return this.#consumer?.message(message) === "kept";
   }
 
   end(error?: Error): void {
