@@ -387,14 +387,8 @@ export class ChunkModel {
     const evidenceOf = (csId: CsId, record: ChunkRecord): LostEvidence =>
       evidenceAt(this.servers.get(csId), record);
     const isStale = (csId: CsId, record: ChunkRecord): boolean => hasStale(this.servers.get(csId), record);
-    const world = {
-      tables,
-      stampMs,
-      isAwaited: () => this.#prng.chance(0.5),
-      evidenceOf,
-      isStale,
-      filling: [],
-    };
+    const isAwaited = (): boolean => this.#prng.chance(0.5);
+    const world = { tables, stampMs, isAwaited, evidenceOf, isStale, filling: [] };
     for (const step of planRepairs(world, this.#chunks()).steps) this.#reconfigure(step);
   }
 
