@@ -15,6 +15,8 @@ const UNANSWERED_MAX = 1024;
 const GATHER_MS = 20;
 /** So many go at once. At most `CHANGES_MAX`. */
 const BATCH_MAX = 128;
+/** A client that ends waits for so long at most for the answers of what it answered early. */
+const LAST_WORDS_MS = 30_000;
 /** Numbers of inodes that are reserved at a time. */
 const RESERVE_COUNT = 1024;
 
@@ -93,9 +95,14 @@ export class EarlyAnswers {
     this.#world.send(batch);
   }
 
-  /** Resolves when not too many are unanswered. */
+  /** Not too many are unanswered. */
+  get hasRoom(): boolean {
+    return this.count < UNANSWERED_MAX;
+  }
+
+  /** Resolves when `hasRoom`. */
   async room(signal?: AbortSignal): Promise<void> {
-    while (this.count >= UNANSWERED_MAX) {
+    while (!this.hasRoom) {
       this.sendAll();
       await this.#changed.next(signal);
     }
@@ -165,6 +172,14 @@ export class EarlyAnswers {
     await this.answered(signal);
     if (this.#lossCount !== lossCount)
       throw storageError("io_error", "changes of names or attributes were lost with the session");
+  }
+
+  /** What was answered early is told, unless that takes too long. */
+  async sayLastWords(): Promise<void> {
+    const { clock } = this.#world;
+    this.sendAll();
+    const untilMs = clock.monotonicMs() + LAST_WORDS_MS;
+    while (this.count > 0 && clock.monotonicMs() < untilMs) await clock.sleep("client.last-words", 10);
   }
 
   /** A new session began: the numbers were those of the old one. */

@@ -270,8 +270,17 @@ export class FileHandle {
    * seconds, so that opening it again costs nothing. What cannot be stored then is only logged.
    */
   release(): Promise<void> {
+    this.releaseAtOnce();
     this.#closing ??= this.#release();
     return this.#closing;
+  }
+
+  /** The same, unless a request of the handle is under way: then false, and nothing was done. */
+  releaseAtOnce(): boolean {
+    if (this.#closing !== undefined || this.#runningCount > 0) return false;
+    this.#closing = Promise.resolve();
+    this.#files.release(this.#file, this.#countedAs);
+    return true;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

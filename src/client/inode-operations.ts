@@ -185,6 +185,13 @@ export class InodeOperations {
     );
   }
 
+  /** What `create` would resolve with at once, if it is certain; else undefined, and nothing was done. */
+  createAtOnce(inode: NewInode): Attributes | undefined {
+    const body = createBody(inode);
+    const reply = this.#session.mutateAtOnce((id) => ({ type: "create", body: { id, ...body } }));
+    return reply && this.#entryOrOpened(reply);
+  }
+
   /** Makes a regular file (or, unless it must be new, takes the one there is) and opens it: one request. */
   createAndOpen(inode: NewInode, access: Access, options?: HandleOptions): Promise<OpenedHandle> {
     return withinLimits(this.#clock, options, async (signal) => {
@@ -192,6 +199,14 @@ export class InodeOperations {
       const handle = new FileHandle(this.#files, opened, this.#clock, access, options);
       return { handle, attributes: opened.attributes, created: opened.created };
     });
+  }
+
+  /** What `createAndOpen` would resolve with at once, if it is certain; else undefined, and nothing was done. */
+  createAndOpenAtOnce(inode: NewInode, access: Access): OpenedHandle | undefined {
+    const opened = this.#files.createAtOnce(createBody(inode), access);
+    if (opened === undefined) return undefined;
+    const handle = new FileHandle(this.#files, opened, this.#clock, access);
+    return { handle, attributes: opened.attributes, created: opened.created };
   }
 
   /** A regular file without a name, open at once, as O_TMPFILE makes it; `link` can give it a name while it is open. */
@@ -227,6 +242,16 @@ export class InodeOperations {
     });
   }
 
+  /** What `open` would resolve with, if the file is open here already and known; else undefined, and nothing was done. */
+  openAtOnce(ino: InodeNumber, access: Access): FileHandle | undefined {
+    const attributes = this.knownAttributes(ino);
+    if (attributes === undefined) return undefined;
+    const reopened = this.#files.reopen(ino, access);
+    if (reopened === undefined) return undefined;
+    if (access === "read") this.#openAhead.opened(ino);
+    return new FileHandle(this.#files, { ...reopened, attributes }, this.#clock, access);
+  }
+
   async link(
     ino: InodeNumber,
     parent: InodeNumber,
@@ -248,24 +273,37 @@ export class InodeOperations {
     await this.#change((id) => ({ type: "remove", body: { id, parent, name, directory } }), options);
   }
 
+  /** Whether it is removed, because it is certain that it can be; else nothing was done. */
+  removeAtOnce(parent: InodeNumber, name: Uint8Array, directory: boolean): boolean {
+    const make: MutationMaker = (id) => ({ type: "remove", body: { id, parent, name, directory } });
+    return this.#session.mutateAtOnce(make) !== undefined;
+  }
+
   async rename(body: Omit<Rename, "id">, options?: WaitOptions): Promise<void> {
     await this.#change((id) => ({ type: "rename", body: { ...body, id } }), options);
   }
 
   /** Times set here stay: what this client wrote before and reports later does not change them. */
   async setAttributes(ino: InodeNumber, change: AttributeChange, options?: WaitOptions): Promise<Attributes> {
-    const body = { ino, atimeNow: false, mtimeNow: false, ...change };
+    const body = { ...NO_CHANGE, ino, ...change };
     const make = async (): Promise<Attributes> => {
       const reply = await this.#change((id) => ({ type: "setAttributes", body: { ...body, id } }), options);
       return bodyOf(reply, "entry").attributes;
     };
     const open = this.#files.get(ino);
-    const setsTime = body.mtime !== undefined || body.mtimeNow;
     return this.#files.withLocalChanges(
-      open !== undefined && setsTime
+      open !== undefined && setsTime(body)
         ? await abortable(open.changeTimes(make), options?.signal)
         : await make(),
     );
+  }
+
+  /** What `setAttributes` would resolve with at once, if it is certain; else undefined, and nothing was done. */
+  setAttributesAtOnce(ino: InodeNumber, change: AttributeChange): Attributes | undefined {
+    const body = { ...NO_CHANGE, ino, ...change };
+    if (setsTime(body) && this.#files.get(ino) !== undefined) return undefined;
+    const reply = this.#session.mutateAtOnce((id) => ({ type: "setAttributes", body: { ...body, id } }));
+    return reply && this.#entry(reply);
   }
 
   /** Somebody read these, at most `ACCESSED_MAX`: their access times move on as with `relatime`, and no other times do. */
@@ -335,9 +373,7 @@ export class InodeOperations {
    */
   attributesValidMs(attributes: Attributes): number {
     const { ino, changeCount } = attributes;
-    // Whoever writes a file changes its attributes with every write.
-    const kind = this.#files.get(ino)?.lease.kind;
-    if (kind === "exclusive" || kind === "shared") return 0;
+    if (this.#changesUnseen(ino)) return 0;
     const isKnown = this.#cache?.known?.attributes(ino)?.changeCount === changeCount;
     return isKnown ? (this.#cache?.validMs ?? 0) : 0;
   }
@@ -347,6 +383,13 @@ export class InodeOperations {
     const cache = this.#cache;
     const isKnown = cache?.known?.entry(parent, name, cache.nowMs) === (ino ?? null);
     return isKnown ? (cache?.validMs ?? 0) : 0;
+  }
+
+  /** The file's attributes may change without an answer to whoever keeps them: another client writes, or what was written here is still to be told. */
+  #changesUnseen(ino: InodeNumber): boolean {
+    const open = this.#files.get(ino);
+    const kind = open?.lease.kind;
+    return kind === "shared" || (kind === "exclusive" && open?.isAllSaid === false);
   }
 
   #ask(request: MetadataQuery, options: WaitOptions | undefined): Promise<MetadataReply> {
@@ -382,4 +425,8 @@ function createBody(inode: NewInode): Omit<Create, "id" | "open"> {
   return { parent, name, mode, uid, gid, rdev, target, mustBeNew, umask };
 }
 
+const setsTime = ({ mtime, mtimeNow }: Pick<SetAttributes, "mtime" | "mtimeNow">): boolean =>
+  mtime !== undefined || mtimeNow;
+
+const NO_CHANGE = { atimeNow: false, mtimeNow: false };
 const NOTHING = new Uint8Array(0);

@@ -75,7 +75,7 @@ export class OpenFile {
     });
     const writingEnded = (told: Attributes): void => this.#content.writingEnded(told);
     const unsaid = {
-      isEmpty: () => this.#isAllSaid,
+      isEmpty: () => this.isAllSaid,
       say: () => this.flush(),
     };
     const granted = (opened: Granted): void => this.#granted(opened);
@@ -100,7 +100,7 @@ export class OpenFile {
   }
 
   /** The MDS knows everything that may still be told. */
-  get #isAllSaid(): boolean {
+  get isAllSaid(): boolean {
     return this.#content.isSettled && !this.#size.isUnsaid;
   }
 

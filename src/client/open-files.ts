@@ -130,6 +130,15 @@ export class OpenFiles implements SessionEvents {
     );
   }
 
+  /** What `create` would resolve with at once, if it is certain that it can be made; else undefined, and nothing was done. */
+  createAtOnce(body: Omit<Create, "id" | "open">, access: Access): OpenedFile | undefined {
+    const reply = this.#session().mutateAtOnce((id) => ({
+      type: "create",
+      body: { ...body, id, open: access },
+    }));
+    return reply && this.#adopt(bodyOf(reply, "opened"), access);
+  }
+
   /** Ends one handle of the file. */
   async close(file: OpenFile, access: Access): Promise<void> {
     try {

@@ -73,7 +73,8 @@ export class ReadAhead {
   readonly #file: ReadAheadFile;
   readonly #streams = new ReadStreams();
   readonly #blocks = new Map<number, Block>();
-  #stop = forMany(new AbortController());
+  /** Of the blocks on their way. */
+  #stop: AbortController | undefined;
 
   constructor(memory: ReadAheadMemory, file: ReadAheadFile) {
     this.#memory = memory;
@@ -144,8 +145,8 @@ export class ReadAhead {
   forgetAll(): void {
     for (const block of this.#blocks.values()) this.forget(block);
     this.#streams.reset();
-    this.#stop.abort();
-    this.#stop = forMany(new AbortController());
+    this.#stop?.abort();
+    this.#stop = undefined;
   }
 
   get #mayKeep(): boolean {
@@ -210,6 +211,7 @@ export class ReadAhead {
   }
 
   #fetch(index: number, offset: number, lengthBytes: number): void {
+    this.#stop ??= forMany(new AbortController());
     const bytes = this.#file.fetch(offset, lengthBytes, this.#stop.signal).then(
       (fetched) => {
         const memory = new LentBlock(fetched, (bytes) => this.#memory.spare.giveBack(bytes));

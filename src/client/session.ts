@@ -40,7 +40,6 @@ const REQUEST_MS = 30_000;
 const RECENT_COUNT = 1024;
 const UNANSWERED_MAX = 512;
 const GOODBYE_MS = 2000;
-const LAST_WORDS_MS = 30_000;
 /** Together less than what an MDS works on at a time for one session (256), so that `urgent` ones find room. */
 const ORDINARY_MAX = 128;
 const PATIENT_MAX = 96;
@@ -150,6 +149,12 @@ export class Session {
     return this.#request(make, true, options);
   }
 
+  /** What `mutate` would resolve with at once, if the answer is certain; else undefined, and nothing was done. */
+  mutateAtOnce(make: MutationMaker): MetadataReply | undefined {
+    if (this.#early?.hasRoom !== true || this.#stop.signal.aborted) return undefined;
+    return this.#early.answer(make(NO_ID))?.prediction.reply;
+  }
+
   /** How often mutations that were answered before the MDS had were lost with their session. */
   get lossCount(): number {
     return this.#early?.lossCount ?? 0;
@@ -181,8 +186,7 @@ export class Session {
 
   async #close(): Promise<void> {
     this.#isLeaving = true;
-    this.#early?.sendAll();
-    await this.#sayLastWords();
+    await this.#early?.sayLastWords();
     const connection = this.#connection;
     if (connection !== undefined && !connection.calls.isClosed) {
       await this.#cache?.forgetAll();
@@ -197,13 +201,6 @@ export class Session {
     this.#noteLost();
     for (const pending of this.#pending) this.#settle(pending, storageError("closed"));
     this.#usable.all();
-  }
-
-  /** What was answered early is told, unless that takes too long. */
-  async #sayLastWords(): Promise<void> {
-    const untilMs = this.#clock.monotonicMs() + LAST_WORDS_MS;
-    while ((this.#early?.count ?? 0) > 0 && this.#clock.monotonicMs() < untilMs)
-      await this.#clock.sleep("client.last-words", 10);
   }
 
   async #request(

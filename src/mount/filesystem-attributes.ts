@@ -59,6 +59,8 @@ export class AttributeRequests {
         return this.#statxAtOnce(inodeOf(request.header.nodeId));
       case "getXattr":
         return this.#getXattrAtOnce(request);
+      case "setAttributes":
+        return this.#setAtOnce(request);
       default:
         return undefined;
     }
@@ -136,6 +138,17 @@ export class AttributeRequests {
     const reply = this.#state.attributesReply(found);
     if (reply.type !== "attributes") return reply;
     return { ...reply, type: "statx", birthTime: found.birthTime };
+  }
+
+  #setAtOnce(request: RequestOf<"setAttributes">): FuseReply | undefined {
+    const ino = inodeOf(request.header.nodeId);
+    const { accessTimes, inodes, nodes } = this.#state;
+    const owner = nodes.get(ino)?.attributes?.uid;
+    if (ino === ROOT_INODE || request.sizeBytes !== undefined || owner === undefined) return undefined;
+    if (accessTimes.settled(ino) !== undefined) return undefined;
+    const change = attributeChange(request, owner);
+    const after = change && inodes.setAttributesAtOnce(ino, change);
+    return after && this.#state.attributesReply(after);
   }
 
   async #set(request: RequestOf<"setAttributes">, signal: AbortSignal): Promise<FuseReply> {

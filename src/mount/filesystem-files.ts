@@ -41,6 +41,10 @@ export class FileRequests {
         return this.#readAtOnce(request);
       case "write":
         return this.#writeAtOnce(request);
+      case "open":
+        return this.#openAtOnce(request);
+      case "create":
+        return this.#createAtOnce(request);
       default:
         return undefined;
     }
@@ -76,6 +80,14 @@ export class FileRequests {
   async release(handle: number): Promise<void> {
     const open = this.#handles.remove(handle);
     if (open !== undefined) await this.#close(open.file);
+  }
+
+  /** As `release`, if nothing of it is under way; else false. */
+  releaseAtOnce(handle: number): boolean {
+    const open = this.#handles.find(handle);
+    if (open?.file.releaseAtOnce() !== true) return false;
+    this.#handles.remove(handle);
+    return true;
   }
 
   #readAtOnce({ handle, offset, sizeBytes, flags }: RequestOf<"read">): FuseReply | undefined {
@@ -162,6 +174,14 @@ export class FileRequests {
     open.privilegesTaken();
   }
 
+  #openAtOnce({ header, flags }: RequestOf<"open">): FuseReply | undefined {
+    const mode = openModeOf(flags, this.#state.behaviour.directFlag);
+    if (mode.truncates) return undefined;
+    const ino = inodeOf(header.nodeId);
+    const file = this.#state.inodes.openAtOnce(ino, mode.access);
+    return file && this.#openedAs(ino, file, mode);
+  }
+
   async #open({ header, flags, killSuidgid }: RequestOf<"open">, signal: AbortSignal): Promise<FuseReply> {
     const ino = inodeOf(header.nodeId);
     const mode = openModeOf(flags, this.#state.behaviour.directFlag);
@@ -173,11 +193,22 @@ export class FileRequests {
       await this.#close(file);
       throw error;
     }
+    return this.#openedAs(ino, file, mode);
+  }
+
+  #openedAs(ino: InodeNumber, file: FileHandle, mode: OpenMode): FuseReply {
     const before = this.#state.nodes.get(ino)?.attributes;
     const node = this.#state.nodes.ensure(file.openedAttributes);
     if (mode.truncates) node.endBytes = 0;
     const mayKeep = !mode.truncates && isUnchanged(before, file.openedAttributes);
     return { type: "opened", ...this.#opened(file, node, mode, mayKeep) };
+  }
+
+  #createAtOnce(request: RequestOf<"create">): FuseReply | undefined {
+    const mode = openModeOf(request.flags, this.#state.behaviour.directFlag);
+    const inode = creation(request, { mode: MODE_FILE | request.mode });
+    const opened = this.#state.inodes.createAndOpenAtOnce(inode, mode.access);
+    return opened && this.#created(opened, inode.parent, inode.name, mode);
   }
 
   /**

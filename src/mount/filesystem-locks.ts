@@ -53,6 +53,13 @@ export class LockRequests {
     return this.#locks.release(ino, "range", lockOwner(owner), { signal });
   }
 
+  /** As `released`, if there is nothing that the cluster must be told of; else false. */
+  releasedAtOnce(handle: number, owner: bigint | undefined): boolean {
+    if (owner !== undefined || (this.#askers.get(handle)?.size ?? 0) > 0) return false;
+    this.#askers.delete(handle);
+    return true;
+  }
+
   /**
    * The last descriptor of an open file was closed: its flock ends (`owner` is undefined if it had none), and so do its
    * own fcntl locks (`F_OFD_SETLK`), of which the kernel says nothing. They are those of whoever asked through the handle

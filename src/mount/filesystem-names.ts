@@ -41,7 +41,20 @@ export class NameRequests {
 
   /** As `FuseHandler.answerAtOnce`. */
   answerAtOnce(request: NameRequest): FuseReply | undefined {
-    return request.type === "lookup" ? this.#lookupAtOnce(request) : undefined;
+    switch (request.type) {
+      case "lookup":
+        return this.#lookupAtOnce(request);
+      case "unlink":
+        return this.#removeAtOnce(request, false);
+      case "removeDirectory":
+        return this.#removeAtOnce(request, true);
+      case "makeNode":
+      case "makeDirectory":
+      case "symlink":
+        return this.#makeAtOnce(newInode(request));
+      default:
+        return undefined;
+    }
   }
 
   handle(request: NameRequest, signal: AbortSignal): Promise<FuseReply> {
@@ -49,11 +62,9 @@ export class NameRequests {
       case "lookup":
         return this.#lookup(request, signal);
       case "makeNode":
-        return this.#make(creation(request, { mode: request.mode, rdev: request.rdev }), signal);
       case "makeDirectory":
-        return this.#make(creation(request, { mode: MODE_DIRECTORY | request.mode }), signal);
       case "symlink":
-        return this.#symlink(request, signal);
+        return this.#make(newInode(request), signal);
       case "readSymlink":
         return this.#readSymlink(request, signal);
       case "unlink":
@@ -107,11 +118,16 @@ export class NameRequests {
     return { type: "entry", entry: this.#state.entry(made, inode.parent, inode.name) };
   }
 
-  async #symlink(request: RequestOf<"symlink">, signal: AbortSignal): Promise<FuseReply> {
-    const { header, name, target } = request;
-    const { uid, gid, nodeId } = header;
-    const mode = MODE_SYMLINK | 0o777;
-    return await this.#make({ parent: inodeOf(nodeId), name, mode, uid, gid, target }, signal);
+  #makeAtOnce(inode: NewInode): FuseReply | undefined {
+    const made = this.#state.inodes.createAtOnce(inode);
+    return made && { type: "entry", entry: this.#state.entry(made, inode.parent, inode.name) };
+  }
+
+  #removeAtOnce(
+    { header, name }: RequestOf<"unlink"> | RequestOf<"removeDirectory">,
+    isDirectory: boolean,
+  ): FuseReply | undefined {
+    return this.#state.inodes.removeAtOnce(inodeOf(header.nodeId), name, isDirectory) ? OK : undefined;
   }
 
   async #readSymlink({ header }: RequestOf<"readSymlink">, signal: AbortSignal): Promise<FuseReply> {
@@ -148,6 +164,20 @@ export class NameRequests {
     const parent = inodeOf(header.nodeId);
     const linked = await this.#state.inodes.link(inodeOf(existing), parent, name, { signal });
     return { type: "entry", entry: this.#state.entry(linked, parent, name) };
+  }
+}
+
+function newInode(request: RequestOf<"makeNode" | "makeDirectory" | "symlink">): NewInode {
+  switch (request.type) {
+    case "makeNode":
+      return creation(request, { mode: request.mode, rdev: request.rdev });
+    case "makeDirectory":
+      return creation(request, { mode: MODE_DIRECTORY | request.mode });
+    case "symlink": {
+      const { header, name, target } = request;
+      const { uid, gid, nodeId } = header;
+      return { parent: inodeOf(nodeId), name, mode: MODE_SYMLINK | 0o777, uid, gid, target };
+    }
   }
 }
 

@@ -97,12 +97,22 @@ export class MountedFileSystem implements FuseHandler {
   #known(request: FileSystemRequest): FuseReply | undefined {
     switch (request.type) {
       case "lookup":
+      case "makeNode":
+      case "makeDirectory":
+      case "symlink":
+      case "unlink":
+      case "removeDirectory":
         return this.#names.answerAtOnce(request);
       case "read":
       case "write":
+      case "open":
+      case "create":
         return this.#contents.answerAtOnce(request);
       case "flush":
         return this.#flushAtOnce(request);
+      case "release":
+        return this.#releaseAtOnce(request);
+      case "setAttributes":
       case "getAttributes":
       case "statx":
       case "getXattr":
@@ -169,6 +179,11 @@ export class MountedFileSystem implements FuseHandler {
     } finally {
       await this.#locks.closed(inodeOf(request.header.nodeId), request.lockOwner, signal);
     }
+  }
+
+  #releaseAtOnce({ handle, unlocksFlock, lockOwner }: RequestOf<"release">): FuseReply | undefined {
+    if (!this.#locks.releasedAtOnce(handle, unlocksFlock ? lockOwner : undefined)) return undefined;
+    return this.#contents.releaseAtOnce(handle) ? OK : undefined;
   }
 
   async #release(request: RequestOf<"release">): Promise<FuseReply> {

@@ -98,6 +98,53 @@ describe("a client that is alone with a directory", () => {
     expect(await world.run(two.getAttributes(parent))).toEqual(told);
   });
 
+  test("is answered at once, or told that it has to wait and nothing was done", async () => {
+    const world = await World.create(3);
+    const two = world.inodes(2);
+    const three = world.inodes(3);
+    const parent = await world.ownDirectory();
+    const file = { parent, name: name("f"), ...FILE };
+    expect(three.createAtOnce(file)).toBeUndefined();
+    expect(two.createAtOnce({ ...file, name: name("first") })).toBeUndefined();
+
+    const made = two.createAndOpenAtOnce(file, "write");
+    expect(two.createAndOpenAtOnce(file, "write")).toBeUndefined();
+    const ino = made?.attributes.ino ?? ROOT_INODE;
+    expect(made?.handle.writeAtOnce(name("x"), 0)).toBe(true);
+    expect(made?.handle.releaseAtOnce()).toBe(true);
+    expect(made?.handle.releaseAtOnce()).toBe(false);
+    expect(two.setAttributesAtOnce(ino, { mode: 0o600 })?.mode).toBe(MODE_FILE | 0o600);
+    expect(two.openAtOnce(ino, "read")?.readAtOnce(0, 10)).toEqual(name("x"));
+    expect(two.createAtOnce({ parent, name: name("d"), ...DIRECTORY })?.linkCount).toBe(2);
+    expect(two.removeAtOnce(parent, name("d"), false)).toBe(false);
+    expect(two.removeAtOnce(parent, name("d"), true)).toBe(true);
+    expect(two.removeAtOnce(parent, name("d"), true)).toBe(false);
+
+    const seen = await world.run(world.inodes(1).lookup(parent, name("f")));
+    expect(seen).toMatchObject({ ino, mode: MODE_FILE | 0o600, sizeBytes: 1 });
+    expect(await world.run(failing(world.inodes(1).lookup(parent, name("d"))))).toBe("not_found");
+    // Now the first client knows it too.
+    expect(two.setAttributesAtOnce(ino, { mode: 0o644 })).toBeUndefined();
+  });
+
+  test("lets a kernel keep the attributes of a new file until it is written, and once more when that is told", async () => {
+    const world = await World.create(3);
+    const two = world.inodes(2);
+    const parent = await world.ownDirectory();
+    const made = two.createAndOpenAtOnce({ parent, name: name("f"), ...FILE }, "write");
+    if (made === undefined) throw new Error("not made");
+    const { handle, attributes } = made;
+    expect(two.attributesValidMs(attributes)).toBeGreaterThan(0);
+    expect(handle.writeAtOnce(name("x"), 0)).toBe(true);
+    const written = await two.getAttributes(attributes.ino);
+    expect(written.sizeBytes).toBe(1);
+    expect(two.attributesValidMs(written)).toBe(0);
+    await world.run(handle.flush());
+    const told = await two.getAttributes(attributes.ino);
+    expect(told.sizeBytes).toBe(1);
+    expect(two.attributesValidMs(told)).toBeGreaterThan(0);
+  });
+
   test("that has just written and closed a file there does not keep others waiting for a list of it", async () => {
     const world = await World.create(1);
     const parent = await world.ownDirectory();

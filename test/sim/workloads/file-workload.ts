@@ -154,7 +154,8 @@ export class FileWorkload implements Workload {
   async #open(actor: Actor, file: SimFile, access: Access): Promise<FileHandle | undefined> {
     try {
       const { inodes } = actor.cluster.fileSystem;
-      const handle = await inodes.open(file.ino, access, { timeoutMs: OPEN_MS_MAX });
+      const atOnce = this.counts.begun % 2 === 0 ? inodes.openAtOnce(file.ino, access) : undefined;
+      const handle = atOnce ?? (await inodes.open(file.ino, access, { timeoutMs: OPEN_MS_MAX }));
       if (access === "exclusive") {
         const since = this.#world.positions.next();
         file.holders.set(handle, { process: actor.process, since, overtaken: undefined });

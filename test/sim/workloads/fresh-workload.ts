@@ -153,8 +153,13 @@ export class FreshWorkload implements Workload {
     const { kind, ino } = register;
     const options = { timeoutMs: TIMEOUT_MS };
     let value = register.floor + 1;
-    if (kind === "owner") await inodes.setAttributes(ino, { uid: value }, options);
-    else if (kind === "name") {
+    // As a mount does; every other time, so that the other way is gone as well.
+    const mayBeAtOnce = value % 2 === 0;
+    if (kind === "owner") {
+      const change = { uid: value };
+      const isDone = mayBeAtOnce && inodes.setAttributesAtOnce(ino, change) !== undefined;
+      if (!isDone) await inodes.setAttributes(ino, change, options);
+    } else if (kind === "name") {
       const fromName = toUtf8(`new${this.#names++}`);
       const made = await inodes.create({ parent: this.#directory, name: fromName, mode: FILE }, options);
       value = this.#ranks.size + 1;
@@ -170,7 +175,8 @@ export class FreshWorkload implements Workload {
   /** The MDS knows the size when this resolves; the file may stay open for a moment, as a mount's files do. */
   async #append(inodes: InodeOperations, ino: InodeNumber, prng: Prng): Promise<number> {
     const options = { timeoutMs: TIMEOUT_MS };
-    const handle = await inodes.open(ino, "write", options);
+    const atOnce = prng.chance(0.5) ? inodes.openAtOnce(ino, "write") : undefined;
+    const handle = atOnce ?? (await inodes.open(ino, "write", options));
     const lingers = prng.chance(0.5);
     try {
       const offset = await handle.append(prng.bytes(prng.between(1, 50)), options);

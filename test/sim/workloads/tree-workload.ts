@@ -159,7 +159,9 @@ export class TreeWorkload implements Workload {
     const { inodes } = actor.cluster.fileSystem;
     const { lossCount } = inodes;
     try {
-      operation.answer = await carryOut(actor.cluster.fileSystem.inodes, request);
+      // As a mount does; every other time, so that the other way is gone as well.
+      const atOnce = this.counts.begun % 2 === 0 ? carryOutAtOnce(inodes, request) : undefined;
+      operation.answer = atOnce ?? (await carryOut(inodes, request));
       this.counts.succeeded++;
       this.#remember(arena, operation.answer);
     } catch (error) {
@@ -181,6 +183,20 @@ export class TreeWorkload implements Workload {
     if (answer.type === "node") seen.push(answer.ino);
     if (seen.length > 12) seen.shift();
   }
+}
+
+/** Undefined if nothing was done, because the metadata server has to be waited for. */
+function carryOutAtOnce(inodes: InodeOperations, request: TreeRequest): TreeAnswer | undefined {
+  if (request.type === "create") {
+    const { kind, name } = request;
+    const target = kind === "symlink" ? toUtf8("somewhere") : undefined;
+    const parent = inodeNumber(request.parent);
+    const made = inodes.createAtOnce({ parent, name: toUtf8(name), mode: MODES[kind], target });
+    return made && nodeOf(made);
+  }
+  if (request.type !== "remove") return undefined;
+  const parent = inodeNumber(request.parent);
+  return inodes.removeAtOnce(parent, toUtf8(request.name), request.directory) ? { type: "ok" } : undefined;
 }
 
 async function carryOut(inodes: InodeOperations, request: TreeRequest): Promise<TreeAnswer> {
