@@ -1,5 +1,4 @@
 import { join, resolve } from "node:path";
-import { setFlagsFromString } from "node:v8";
 import { type HostCredential, loadCredential } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import type { RunningDashboard } from "../dashboard/serve.js";
@@ -11,6 +10,7 @@ import { GrpcRpc } from "../rpc/grpc/index.js";
 import { METADATA_SESSION } from "../rpc/index.js";
 import { type Logger, openLog, serveMetrics } from "../telemetry/index.js";
 import { MDS_AUTHORIZATION, MDS_SERVER_ROLES } from "./authorization.js";
+import { leaveGarbage } from "./garbage.js";
 import { MetadataServer } from "./metadata-server.js";
 import { processLoad } from "./process-load.js";
 import { RAFT_PEER } from "./raft-wire.js";
@@ -20,18 +20,12 @@ import { loadGenesis, loadMdsIdentity, loadRecovery, type MdsIdentity } from "./
 const USUAL_PORT = 2510;
 
 /**
- * V8 left alone lets garbage grow to 150 MB beside 30 MB that are alive. Half as much again is enough, and costs no time
- * that can be measured (docs/benchmarks.md).
- */
-const HEAP_GROWTH = "--heap-growing-percent=60";
-
-/**
  * The metadata daemon, `mdsd`. Under `PSTORAGE_ROOT` it needs the host's credential; everything else is in its
  * repository. SIGTERM and SIGINT stop it in order, SIGHUP opens its log file anew. A parent that gave it an IPC
  * channel is told `ready` when it serves.
  */
 async function main(): Promise<void> {
-  setFlagsFromString(HEAP_GROWTH);
+  leaveGarbage();
   const flags = mdsdProgram().parse().opts<MdsdFlags>();
   if (await becomeDaemon(flags, process)) process.exit(0);
   const directory = resolve(flags.repository);
