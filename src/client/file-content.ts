@@ -35,6 +35,14 @@ export interface ContentFile extends ChunkIoFile {
   readonly image: InlineImage;
 }
 
+/** The ways to and from chunks, made when the first byte goes one: small files have none. */
+interface ChunkPaths {
+  readonly local: LocalReads;
+  readonly io: ChunkIo;
+  readonly behind: WriteBehind;
+  readonly ahead: ReadAhead;
+}
+
 /** Of one request that makes zeros. */
 const ZERO_BYTES_MAX = 64 << 20;
 /** Of a read whose bytes were carried to the cluster while they were fetched from there. */
@@ -45,24 +53,31 @@ const TRIES_MAX = 3;
  * that nothing that overlaps a write, zeros or a truncation runs beside it.
  */
 export class FileContent {
+  readonly #world: FileContentWorld;
   readonly #file: ContentFile;
-  readonly #io: ChunkIo;
-  readonly #level: FileContentWorld["level"];
-  readonly #behind: WriteBehind;
-  readonly #ahead: ReadAhead;
-  readonly #local: LocalReads;
   readonly #kept: FileBlockCache | undefined;
+  #paths: ChunkPaths | undefined;
 
   constructor(world: FileContentWorld, file: ContentFile) {
-    this.#level = world.level;
+    this.#world = world;
     this.#file = file;
-    this.#local = new LocalReads(
-      { servers: world.servers, localFiles: world.localFiles, memory: world.readAhead.spare },
-      file,
-    );
-    this.#io = new ChunkIo(world, file, this.#local);
-    this.#behind = new WriteBehind(
-      { ...world.writeBehind, clock: world.clock, log: world.log },
+    if (world.blockCache?.isOn !== true) return;
+    const fetch = this.#fetch.bind(this);
+    const { lease, chunks, chunkBytes } = file;
+    this.#kept = new FileBlockCache(world.blockCache, { lease, chunks, chunkBytes, fetch });
+  }
+
+  get #chunked(): ChunkPaths {
+    this.#paths ??= this.#makePaths();
+    return this.#paths;
+  }
+
+  #makePaths(): ChunkPaths {
+    const [world, file] = [this.#world, this.#file];
+    const { clock, log, servers, localFiles, readAhead } = world;
+    const local = new LocalReads({ servers, localFiles, memory: readAhead.spare }, file);
+    const behind = new WriteBehind(
+      { ...world.writeBehind, clock, log },
       {
         ino: file.chunks.ino,
         store: ({ offset, bytes }, isDurable) =>
@@ -70,24 +85,22 @@ export class FileContent {
         landed: (begin, end) => this.#changed(begin, end),
       },
     );
-    this.#ahead = new ReadAhead(world.readAhead, {
+    const ahead = new ReadAhead(readAhead, {
       lease: file.lease,
       fetch: (offset, lengthBytes, signal) => this.#fetch(offset, lengthBytes, signal),
     });
-    if (world.blockCache?.isOn !== true) return;
-    const fetch = this.#fetch.bind(this);
-    const { lease, chunks, chunkBytes } = file;
-    this.#kept = new FileBlockCache(world.blockCache, { lease, chunks, chunkBytes, fetch });
+    return { local, io: new ChunkIo(world, file, local), behind, ahead };
   }
 
   /** Nothing that was accepted here is still on its way. */
   get isSettled(): boolean {
-    return this.#behind.isEmpty;
+    return this.#paths?.behind.isEmpty ?? true;
   }
 
   /** How often what was accepted could not be stored, and why at last. */
   get writeFailures(): { readonly count: number; readonly last: StorageError | undefined } {
-    return { count: this.#behind.failureCount, last: this.#behind.lastFailure };
+    const behind = this.#paths?.behind;
+    return { count: behind?.failureCount ?? 0, last: behind?.lastFailure };
   }
 
   /**
@@ -107,25 +120,25 @@ export class FileContent {
       if (lease.isReady("read")) return image.read(offset, lengthBytes);
       await lease.ready("read", signal);
     }
-    for (let attempt = 1; !this.#behind.isEmpty; attempt++) {
-      const gap = this.#behind.gap(offset, end);
+    for (let attempt = 1; !this.isSettled; attempt++) {
+      const gap = this.#chunked.behind.gap(offset, end);
       const result = new Uint8Array(lengthBytes);
       if (gap === undefined) {
-        this.#behind.overlay(result, offset);
+        this.#chunked.behind.overlay(result, offset);
         return result;
       }
       // Bytes that leave the buffer meanwhile may or may not be among those that are fetched, or were not asked for.
-      const watch = this.#behind.watch(offset, end);
+      const watch = this.#chunked.behind.watch(offset, end);
       try {
         result.set(await this.#stored(gap.begin, gap.end, sizeBytes, signal, loan), gap.begin - offset);
         if (!watch.isDisturbed) {
-          this.#behind.overlay(result, offset);
+          this.#chunked.behind.overlay(result, offset);
           return result;
         }
       } finally {
-        this.#behind.unwatch(watch);
+        this.#chunked.behind.unwatch(watch);
       }
-      if (attempt % TRIES_MAX === 0) await this.#behind.drain(offset, end, signal);
+      if (attempt % TRIES_MAX === 0) await this.#chunked.behind.drain(offset, end, signal);
     }
     return await this.#stored(offset, end, sizeBytes, signal, loan);
   }
@@ -138,7 +151,7 @@ export class FileContent {
     if (await this.#writeSmall(offset, bytes, isBuffered, signal)) return;
     for (let done = 0; done < bytes.length; ) {
       const piece = isBuffered
-        ? bytes.subarray(done, done + this.#behind.pieceAt(offset + done, bytes.length - done))
+        ? bytes.subarray(done, done + this.#chunked.behind.pieceAt(offset + done, bytes.length - done))
         : bytes;
       if (!isBuffered || !(await this.#put(offset + done, piece, signal))) {
         await this.#writeThrough(offset + done, bytes.subarray(done), signal);
@@ -158,13 +171,13 @@ export class FileContent {
     const { image, lease } = this.#file;
     if (image.isKnown) return lease.isReady("read") ? image.read(offset, lengthBytes) : undefined;
     const end = offset + lengthBytes;
-    if (this.#behind.isEmpty) return this.#storedAtOnce(offset, end, sizeBytes, loan);
-    const gap = this.#behind.gap(offset, end);
+    if (this.isSettled) return this.#storedAtOnce(offset, end, sizeBytes, loan);
+    const gap = this.#chunked.behind.gap(offset, end);
     const stored = gap && this.#storedAtOnce(gap.begin, gap.end, sizeBytes, loan);
     if (gap !== undefined && stored === undefined) return undefined;
     const result = new Uint8Array(lengthBytes);
     if (gap !== undefined && stored !== undefined) result.set(stored, gap.begin - offset);
-    this.#behind.overlay(result, offset);
+    this.#chunked.behind.overlay(result, offset);
     return result;
   }
 
@@ -179,9 +192,9 @@ export class FileContent {
       image.write(offset, bytes);
       return true;
     }
-    if (this.#behind.pieceAt(offset, bytes.length) < bytes.length) return false;
-    if (!this.#behind.reserveAtOnce(bytes.length)) return false;
-    this.#behind.put(offset, bytes);
+    if (this.#chunked.behind.pieceAt(offset, bytes.length) < bytes.length) return false;
+    if (!this.#chunked.behind.reserveAtOnce(bytes.length)) return false;
+    this.#chunked.behind.put(offset, bytes);
     size.wroteUpTo(end, bytes.length);
     return true;
   }
@@ -189,11 +202,11 @@ export class FileContent {
   /** Makes the range read as zeros; nothing is stored where nothing was. */
   async zero(begin: number, end: number, signal?: AbortSignal): Promise<void> {
     if (await this.#changeImage((image) => image.zero(begin, end), signal)) return;
-    await this.#behind.drain(begin, end, signal);
+    await this.#paths?.behind.drain(begin, end, signal);
     const slices = sliceRange(begin, end - begin, this.#file.chunkBytes(), ZERO_BYTES_MAX);
     await allDone(
       slices.map(async (slice) => {
-        if (await this.#io.zero(slice, signal)) this.#file.syncs.wrote(slice.index);
+        if (await this.#chunked.io.zero(slice, signal)) this.#file.syncs.wrote(slice.index);
       }),
     )
       .catch((error) => this.#unclear(error))
@@ -202,16 +215,16 @@ export class FileContent {
 
   /** What was accepted for the range before the call has arrived, or could not be stored. */
   async drain(begin: number, end: number, signal?: AbortSignal): Promise<void> {
-    if (!this.#behind.isEmpty) await this.#behind.drain(begin, end, signal);
+    if (!this.isSettled) await this.#chunked.behind.drain(begin, end, signal);
   }
 
   /** Everything accepted before the call survives the loss of power everywhere. */
   async sync(signal?: AbortSignal): Promise<void> {
-    await this.#behind.drainDurably(signal);
+    await this.#paths?.behind.drainDurably(signal);
     const { syncs } = this.#file;
     await allDone(
       syncs.pending().map(async (unsynced) => {
-        await this.#io.sync(unsynced.index, signal);
+        await this.#chunked.io.sync(unsynced.index, signal);
         syncs.synced(unsynced);
       }),
     );
@@ -229,7 +242,7 @@ export class FileContent {
     for (let at = begin; at < end; ) {
       const index = Math.floor(at / chunkBytes);
       const isHole = what === "hole";
-      const found = await this.#io.seek(index, at % chunkBytes, isHole, signal);
+      const found = await this.#chunked.io.seek(index, at % chunkBytes, isHole, signal);
       if (found === undefined && isHole) return at;
       if (found !== undefined && found < chunkBytes) return Math.min(end, index * chunkBytes + found);
       at = (index + 1) * chunkBytes;
@@ -239,9 +252,9 @@ export class FileContent {
 
   /** The lease is lost: what was accepted and has not arrived never will. */
   drop(failure: StorageError): void {
-    if (!this.#behind.isEmpty) this.#kept?.doubt();
-    if (this.#file.image.forget()) this.#behind.lost(failure);
-    this.#behind.drop(failure);
+    if (!this.isSettled) this.#kept?.doubt();
+    if (this.#file.image.forget()) this.#chunked.behind.lost(failure);
+    this.#paths?.behind.drop(failure);
   }
 
   /** The file was cut there, or made longer: what was read ahead beyond is not so any more. */
@@ -262,14 +275,14 @@ export class FileContent {
 
   /** Nothing that was read under the lease before is kept. */
   forgetReads(): void {
-    this.#ahead.forgetAll();
-    this.#local.forgetAll();
+    this.#paths?.ahead.forgetAll();
+    this.#paths?.local.forgetAll();
   }
 
   /** No timer may be left. */
   dispose(): void {
-    this.#ahead.forgetAll();
-    this.#behind.dispose();
+    this.#paths?.ahead.forgetAll();
+    this.#paths?.behind.dispose();
   }
 
   /** The contents are not kept here any more; the MDS has them. */
@@ -342,15 +355,15 @@ export class FileContent {
       if (!lease.isReady("write")) await lease.ready("write", signal);
       // A lease that came meanwhile may have brought the contents.
       if (lease.kind !== "exclusive" || this.#file.image.isKnown) return false;
-      const waiting = this.#behind.reserve(piece.length, signal);
+      const waiting = this.#chunked.behind.reserve(piece.length, signal);
       if (waiting !== undefined) await waiting;
       // From here on nothing is awaited: a recall finds the bytes either not here, or in the buffer.
       if (lease.isReady("write") && lease.kind === "exclusive" && !this.#file.image.isKnown) {
-        this.#behind.put(offset, piece);
+        this.#chunked.behind.put(offset, piece);
         size.wroteUpTo(offset + piece.length, piece.length);
         return true;
       }
-      this.#behind.giveUp(piece.length);
+      this.#chunked.behind.giveUp(piece.length);
     }
   }
 
@@ -372,12 +385,12 @@ export class FileContent {
     isDurable = false,
   ): Promise<{ readonly isFirstTry: boolean; readonly written: readonly WrittenChunk[] }> {
     const { syncs } = this.#file;
-    const messageBytesMax = this.#level.has("longWrites") ? WRITE_BYTES_MAX : IO_BYTES_MAX;
+    const messageBytesMax = this.#world.level.has("longWrites") ? WRITE_BYTES_MAX : IO_BYTES_MAX;
     const all = await allDone(
       ioSlices(offset, bytes.length, this.#file.chunkBytes(), messageBytesMax).map(async (slice) => {
         const part = bytes.subarray(slice.offsetInRequest, slice.offsetInRequest + slice.lengthBytes);
         const mark = syncs.markOf(slice.index);
-        const sent = await this.#io.write(slice, part, signal, use, isDurable);
+        const sent = await this.#chunked.io.write(slice, part, signal, use, isDurable);
         // What was acknowledged meanwhile may have come to the servers later than this.
         const isCovered = isDurable && syncs.markOf(slice.index) === mark;
         if (!isCovered) syncs.wrote(slice.index);
@@ -390,8 +403,8 @@ export class FileContent {
 
   /** The bytes of the range are others now. */
   #changed(begin: number, end: number): void {
-    this.#ahead.changed(begin, end);
-    this.#local.changed(begin, end);
+    this.#paths?.ahead.changed(begin, end);
+    this.#paths?.local.changed(begin, end);
     this.#kept?.changed(begin, end);
   }
 
@@ -410,7 +423,7 @@ export class FileContent {
     loan: Loan | undefined,
   ): Promise<Uint8Array> {
     if (sizeBytes !== undefined && end > begin) {
-      const found = await this.#ahead.read(begin, end, sizeBytes, signal, loan);
+      const found = await this.#chunked.ahead.read(begin, end, sizeBytes, signal, loan);
       if (found !== undefined) return found;
       if (this.#kept !== undefined) return await this.#kept.read(begin, end, sizeBytes, signal);
     }
@@ -425,16 +438,17 @@ export class FileContent {
   ): Uint8Array | undefined {
     // What is kept on a disk of this host is looked after by `read`.
     if (this.#kept !== undefined || end <= begin) return undefined;
-    const found = sizeBytes === undefined ? undefined : this.#ahead.readAtOnce(begin, end, sizeBytes, loan);
+    const found =
+      sizeBytes === undefined ? undefined : this.#chunked.ahead.readAtOnce(begin, end, sizeBytes, loan);
     if (found !== undefined) return found === "wait" ? undefined : found;
     const [slice, other] = ioSlices(begin, end - begin, this.#file.chunkBytes(), IO_BYTES_MAX);
-    return slice === undefined || other !== undefined ? undefined : this.#io.readAtOnce(slice);
+    return slice === undefined || other !== undefined ? undefined : this.#chunked.io.readAtOnce(slice);
   }
 
   /** As the chunk servers have it. */
   async #fetch(offset: number, lengthBytes: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const slices = ioSlices(offset, lengthBytes, this.#file.chunkBytes(), IO_BYTES_MAX);
-    const parts = await allDone(slices.map((slice) => this.#io.read(slice, signal)));
+    const parts = await allDone(slices.map((slice) => this.#chunked.io.read(slice, signal)));
     const [only] = parts;
     if (parts.length === 1 && only !== undefined) return only;
     const result = new Uint8Array(lengthBytes);

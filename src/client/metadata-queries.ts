@@ -95,7 +95,7 @@ export class MetadataQueries {
     options?: WaitOptions,
   ): Promise<Entries> {
     const cache = this.#cache;
-    const page = `${limit} ${toLatin1(after)}`;
+    const page = { after, limit };
     const known = cache?.known?.listing(ino, page, withAttributes, cache.nowMs);
     if (known !== undefined) return known;
     const query = { type: "readDirectory", body: { ino, after, limit, withAttributes } } as const;

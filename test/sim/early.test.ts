@@ -145,6 +145,29 @@ describe("a client that is alone with a directory", () => {
     expect(two.attributesValidMs(told)).toBeGreaterThan(0);
   });
 
+  test("lists what it made there without asking, page by page, and once more asks when others made something", async () => {
+    const world = await World.create(3);
+    const two = world.inodes(2);
+    const parent = await world.ownDirectory();
+    for (const text of ["b", "a", "c", "\u00e9"]) await two.create({ parent, name: name(text), ...FILE });
+    await two.remove(parent, name("b"), false);
+    await two.create({ parent, name: name("d"), ...DIRECTORY });
+    const list = async (after: string, limit: number): Promise<string> => {
+      const page = await two.readDirectory(parent, name(after), limit, true);
+      const names = page.entries.map(({ name, mode }) => `${fromUtf8(name)}:${mode.toString(8)}`);
+      return `${names.join(" ")}${page.isEnd ? "" : " ..."}`;
+    };
+    expect(await world.msOf(() => list("", 100))).toBe(0);
+    expect(await list("", 2)).toBe("a:100000 c:100000 ...");
+    expect(await list("c", 2)).toBe("d:40000 first:100000 ...");
+    expect(await list("first", 2)).toBe("\u00e9:100000");
+    const mine = await list("", 0);
+    expect(await world.run(two.commit().then(() => list("", 0)))).toBe(mine);
+
+    await world.run(world.inodes(1).create({ parent, name: name("e"), ...FILE }));
+    expect(await world.run(list("d", 2))).toBe("e:100000 first:100000 ...");
+  });
+
   test("that has just written and closed a file there does not keep others waiting for a list of it", async () => {
     const world = await World.create(1);
     const parent = await world.ownDirectory();

@@ -72,6 +72,15 @@ export class KeptNames {
     this.#dropPages(known);
   }
 
+  /** The names that are known to be there and come after that one, in byte order: so many at most. */
+  present(directory: InodeNumber, after: string, countMax: number): (readonly [string, InodeNumber])[] {
+    const found: [string, InodeNumber][] = [];
+    for (const [name, ino] of this.#directories.get(directory)?.names ?? []) {
+      if (ino !== null && name > after) found.push([name, ino]);
+    }
+    return found.sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, countMax);
+  }
+
   /** How many names are known to be there. */
   presentCount(directory: InodeNumber): number {
     return this.#directories.get(directory)?.presentCount ?? 0;

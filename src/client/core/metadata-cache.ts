@@ -1,4 +1,4 @@
-import { toLatin1 } from "../../base/index.js";
+import { fromLatin1, toLatin1 } from "../../base/index.js";
 import {
   type Attributes,
   type Coherence,
@@ -7,6 +7,7 @@ import {
   type InodeNumber,
   type InvalidItem,
   isDirectory,
+  MODE_TYPE,
   NAME_BYTES_MAX,
 } from "../../meta/index.js";
 import type { Prediction } from "./early-predictions.js";
@@ -35,6 +36,8 @@ export interface CacheLimits {
 /** Some 100 MB when all of it is used. */
 export const CACHE_LIMITS: CacheLimits = { inodesMax: 100_000, namesMax: 200_000 };
 
+/** So many names at most are put in order for a listing that was never asked for. */
+const SORTED_MAX = 4096;
 /** What is spoiled while something is asked: beyond that everything is. */
 const SPOILED_MAX = 10_000;
 const XATTRS_MAX = 32;
@@ -102,10 +105,17 @@ export class MetadataCache {
     return null;
   }
 
-  /** A page of a directory as it was answered; with attributes only if all of them are known. */
-  listing(directory: InodeNumber, page: string, withAttributes: boolean, nowMs: number): Entries | undefined {
-    const known = this.#isOpen(pageKey(directory)) ? this.#names.page(directory, page, nowMs) : undefined;
-    if (known === undefined || !withAttributes) return known;
+  /** A page of a directory, as it was answered or because all names are known; with attributes only if all of them are known. */
+  listing(
+    directory: InodeNumber,
+    { after, limit }: Page,
+    withAttributes: boolean,
+    nowMs: number,
+  ): Entries | undefined {
+    if (!this.#isOpen(pageKey(directory))) return undefined;
+    const known = this.#names.page(directory, pageName({ after, limit }), nowMs);
+    if (known === undefined) return this.#allNames(directory, { after, limit }, nowMs);
+    if (!withAttributes) return known;
     const entries: DirectoryEntry[] = [];
     for (const entry of known.entries) {
       const attributes = this.attributes(entry.ino);
@@ -134,7 +144,7 @@ export class MetadataCache {
   keepListing(
     asked: Asked,
     directory: InodeNumber,
-    page: string,
+    page: Page,
     { entries, isEnd }: Entries,
     fleeting: readonly InodeNumber[],
     nowMs: number,
@@ -148,7 +158,7 @@ export class MetadataCache {
     }
     const isSpoiled =
       !this.#mayKeep(asked, pageKey(directory)) || !this.#mayKeep(asked, directoryKey(directory));
-    if (!isSpoiled) this.#names.putPage(directory, page, { entries: bare, isEnd }, nowMs);
+    if (!isSpoiled) this.#names.putPage(directory, pageName(page), { entries: bare, isEnd }, nowMs);
   }
 
   keepTarget(asked: Asked, ino: InodeNumber, target: Uint8Array): void {
@@ -298,6 +308,20 @@ export class MetadataCache {
     return attributes.sizeBytes === this.#names.presentCount(directory);
   }
 
+  #allNames(directory: InodeNumber, { after, limit }: Page, nowMs: number): Entries | undefined {
+    if (!this.#isComplete(directory) || this.#names.presentCount(directory) > SORTED_MAX) return undefined;
+    this.#names.use(directory, nowMs);
+    const countMax = limit === 0 ? SORTED_MAX : limit;
+    const found = this.#names.present(directory, toLatin1(after), countMax + 1);
+    const entries: DirectoryEntry[] = [];
+    for (const [text, ino] of found.slice(0, countMax)) {
+      const attributes = this.attributes(ino);
+      if (attributes === undefined || !this.#isOpen(nameKey(directory, text))) return undefined;
+      entries.push({ name: fromLatin1(text), ino, mode: attributes.mode & MODE_TYPE, attributes });
+    }
+    return { entries, isEnd: found.length <= countMax };
+  }
+
   /** A name that a change of ours is about stands for something else now, and so may the change. */
   #unsettle({ kind, ino, name }: InvalidItem): void {
     if (kind !== "entry" && kind !== "entries") return;
@@ -389,6 +413,14 @@ export interface OwnName {
   /** `null`: there is no such name any more. */
   readonly ino: InodeNumber | null;
 }
+
+/** What is asked of a directory: so many names that come after that one, or as many as are told at a time if `limit` is 0. */
+export interface Page {
+  readonly after: Uint8Array;
+  readonly limit: number;
+}
+
+const pageName = ({ after, limit }: Page): string => `${limit} ${toLatin1(after)}`;
 
 /** Of being alone with it. */
 const soleKey = (ino: InodeNumber): string => `s${ino}`;
