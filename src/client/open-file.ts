@@ -104,6 +104,16 @@ export class OpenFile {
     return this.#content.isSettled && !this.#size.isUnsaid;
   }
 
+  /** Nobody else writes the file. */
+  get #isAlone(): boolean {
+    return this.lease.kind === "exclusive";
+  }
+
+  /** Where the chunk ends in which a file of that size does. */
+  #chunkEnd(sizeBytes: number): number {
+    return Math.ceil(sizeBytes / this.#chunkBytes) * this.#chunkBytes;
+  }
+
   get #chunkBytes(): number {
     return this.#attributes.storage.chunkBytes;
   }
@@ -231,7 +241,9 @@ export class OpenFile {
     await this.#turns.take("write", offset, offset + lengthBytes, signal, async () => {
       const sizeBytes = await this.size(signal);
       const end = Math.min(offset + lengthBytes, sizeBytes);
-      if (end > offset) await this.#content.zero(offset, end, signal);
+      // What another client is just writing behind the end, by a write that this one comes after, has to go as well.
+      const reach = Math.min(offset + lengthBytes, this.#isAlone ? sizeBytes : this.#chunkEnd(sizeBytes));
+      if (reach > offset) await this.#content.zero(offset, reach, signal);
       if (!keepSize && offset + lengthBytes > sizeBytes)
         await this.#size.noteWritten(offset + lengthBytes, signal);
       else if (end > offset) await this.#size.noteZeroed(signal);

@@ -21,6 +21,8 @@ const PAST: readonly { readonly seed: number; readonly climate: string; readonly
   { seed: 700_000_006, climate: "drawn" },
   // A writer died while its truncation was under way: the file was as long as before the cut again.
   { seed: 2_100_000_002, climate: "kills", safetyMs: 10_000 },
+  // A hole ended where the file had ended before another client's write, which lay beneath the hole.
+  { seed: 446_068_798, climate: "drawn" },
 ];
 
 const NEW_SEED_CLIMATES = ["drawn", "kills", "drawn", "power", "drawn", "network"] as const;

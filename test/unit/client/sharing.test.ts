@@ -87,6 +87,25 @@ describe("two clients and one file", () => {
     }
   });
 
+  test("what one zeroes beyond the end while the other makes the file longer is zeros all over, or nowhere", async () => {
+    const seen = new Set<string>();
+    for (let delayMs = 0; delayMs < 5; delayMs += 0.25) {
+      const { world, ann, bob } = await twoClients();
+      const annHandle = await world.run(ann.fileSystem.open("/f", writing));
+      const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
+      await world.run(annHandle.write(new Uint8Array(1000).fill(1), 0));
+      const zeroing = bobHandle.punch(0, 3000);
+      await world.pass(delayMs);
+      await world.run(Promise.all([zeroing, annHandle.write(new Uint8Array(4096).fill(2), 0)]));
+      const bytes = await world.run(annHandle.read(0, 9000));
+      expect(bytes.subarray(3000)).toEqual(new Uint8Array(1096).fill(2));
+      const outcome = new Set(bytes.subarray(0, 3000));
+      expect([...outcome], `written ${delayMs} ms later`).toHaveLength(1);
+      for (const byte of outcome) seen.add(String(byte));
+    }
+    expect([...seen].sort()).toEqual(["0", "2"]);
+  });
+
   test("of a write beside a cut there is all or nothing", async () => {
     const seen = new Set<string>();
     for (let delayMs = 0; delayMs < 5; delayMs += 0.25) {
