@@ -156,7 +156,7 @@ test(
     const { lab } = harness;
     const other = join(lab.directory, "elsewhere");
     const address = "127.0.0.1:1";
-    const elsewhere = (file: string): string[] => ["restore", file, "-r", other, "-a", "127.0.0.1:39510"];
+    const elsewhere = (file: string): string[] => ["restore", file, "-r", other, "-a", "127.0.0.1:19510"];
     expect(await refusalOf(elsewhere(backup))).toContain("the cluster has a leader");
     expect(await refusalOf(restoreArgs(backup))).toContain("already is a repository");
     const bytes = await readFile(backup);

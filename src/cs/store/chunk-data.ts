@@ -11,6 +11,10 @@ export interface StoreFiles {
   readonly files: OpenFiles;
 }
 
+/** Parts of a stream are as long as this at least. */
+const STREAM_BYTES_MIN = 256 << 10;
+/** So much of a stream may lie in memory before the disk begins to write it. */
+const AHEAD_BYTES = 16 << 20;
 const ZEROS = new Uint8Array(256 * 1024);
 
 /** Bytes and where in the chunk they are to be. */
@@ -36,6 +40,11 @@ export class ChunkData {
   #noneWriting: (() => void) | undefined;
   /** The end of the file is being moved. */
   #moving: Promise<void> | undefined;
+  /** Of a stream, since the disk was last told to write. */
+  #streamedBytes = 0;
+  #isSyncingAhead = false;
+  /** A sync that nobody waited for failed: the kernel tells that only once. */
+  #lost: unknown;
 
   constructor(store: StoreFiles, chunkId: ChunkId) {
     this.#store = store;
@@ -91,6 +100,28 @@ export class ChunkData {
   async writeParts(parts: readonly DataPart[]): Promise<void> {
     for (const { offset, bytes } of parts) this.#sizeBytes = Math.max(this.sizeBytes, offset + bytes.length);
     await this.#write((file) => writeParts(file, parts));
+    for (const { bytes } of parts) if (bytes.length >= STREAM_BYTES_MIN) this.#streamedBytes += bytes.length;
+    if (this.#streamedBytes >= AHEAD_BYTES && !this.#isSyncingAhead) void this.#syncAhead();
+  }
+
+  /**
+   * Who streams into a chunk will want it synced. The kernel would keep gigabytes until then, and the disk do nothing meanwhile: it writes beside the
+   * stream instead of after it.
+   */
+  async #syncAhead(): Promise<void> {
+    this.#isSyncingAhead = true;
+    this.#streamedBytes = 0;
+    const count = this.#changeCount;
+    try {
+      // Of a chunk that is being removed there may be none any more.
+      await this.#existing(undefined, async (file) => {
+        await file.sync("cs.data.sync-ahead");
+        this.#syncedCount = Math.max(this.#syncedCount, count);
+      });
+    } catch (error) {
+      this.#lost = error;
+    }
+    this.#isSyncingAhead = false;
   }
 
   /**
@@ -139,6 +170,7 @@ export class ChunkData {
 
   /** Everything that was written before the call becomes safe from loss of power. */
   async sync(): Promise<void> {
+    if (this.#lost !== undefined) throw this.#lost;
     const count = this.#changeCount;
     if (count === this.#syncedCount) return;
     await this.#use("create", (file) => file.sync("cs.data.sync"));

@@ -126,6 +126,21 @@ test("of a write that crosses chunks a part may be cut off, but only by who cut 
   expect(later.complaints.length).toBeGreaterThan(0);
 });
 
+test("many writes of many chunks at once are not too many to check, even if some came to no good end", () => {
+  const script = new Script(4096);
+  const writes = Array.from({ length: 12 }, (_, i) => script.begin(`w${i}`, i * 1000, 100_000 + i));
+  writes.forEach((write, i) => {
+    if (i % 3 === 0) script.history.failed(write, "no answer");
+    else script.history.succeeded(write);
+  });
+  script.history.fence(() => true);
+  script.size("b", 111_011);
+  script.size("b", 111_011);
+  expect(script.complaints).toEqual([]);
+  script.size("b", 111_012);
+  expect(script.complaints.length).toBeGreaterThan(0);
+});
+
 test("a write that came to no good end may be there in part, and no more than that", () => {
   const script = new Script();
   script.write("a", 0, 1000);

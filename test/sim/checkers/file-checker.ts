@@ -263,9 +263,9 @@ class SizeModel implements Model<SizeState, SizeAction> {
     const { size, parts } = state;
     switch (action.type) {
       case "grow":
-        return size === undefined ? state : { size: Math.max(size, action.to), parts };
+        return size === undefined ? state : sized(Math.max(size, action.to), parts);
       case "growPartly":
-        return { size, parts: [...parts, { from: action.from, to: action.to }] };
+        return sized(size, [...parts, { from: action.from, to: action.to }]);
       case "set":
         return { size: action.to, parts: [] };
       case "lose":
@@ -278,6 +278,20 @@ class SizeModel implements Model<SizeState, SizeAction> {
   key({ size, parts }: SizeState): string {
     return `${size ?? "?"} ${parts.map(({ from, to }) => `${from}-${to}`).join(" ")}`;
   }
+}
+
+/** With as few parts as say the same, so that it is known again in whatever order they came. */
+function sized(size: number | undefined, parts: SizeState["parts"]): SizeState {
+  const beyond = parts
+    .filter(({ to }) => to > (size ?? 0))
+    .map(({ from, to }) => ({ from: Math.max(from, size ?? 0), to }));
+  const joined: { from: number; to: number }[] = [];
+  for (const { from, to } of beyond.sort((a, b) => a.from - b.from)) {
+    const last = joined.at(-1);
+    if (last !== undefined && from <= last.to) last.to = Math.max(last.to, to);
+    else joined.push({ from, to });
+  }
+  return { size, parts: joined };
 }
 
 function seen(state: SizeState, min: number, max: number): SizeState | undefined {
@@ -297,7 +311,7 @@ function checkSize(history: FileHistory): string[] {
   for (const operation of withoutLostSights(history)) {
     const { calledAt, returnedAt } = operation;
     const isOptional = operation.outcome !== "ok" && returnedAt !== Number.POSITIVE_INFINITY;
-    for (const action of sizeActionsOf(operation, history.chunkBytes))
+    for (const action of sizeActionsOf(operation, history))
       operations.push({ action, calledAt, returnedAt, isOptional, operation });
   }
   for (const { at } of history.powerFailures) {
@@ -317,13 +331,14 @@ function checkSize(history: FileHistory): string[] {
   return [[`${history.name} size is not linearizable, no place for ${what}. History:`, ...lines].join("\n")];
 }
 
-function sizeActionsOf({ action, outcome }: FileOperation, chunkBytes: number): SizeAction[] {
+function sizeActionsOf(operation: FileOperation, history: FileHistory): SizeAction[] {
+  const { action, outcome } = operation;
   switch (action.type) {
     case "write": {
       const { offset, bytes } = action;
       if (bytes.length === 0) return [];
       if (outcome === "ok")
-        return endsOfPieces(offset, bytes.length, chunkBytes).map((to) => ({ type: "grow", to }));
+        return endsOfPieces(operation, offset, bytes.length, history).map((to) => ({ type: "grow", to }));
       return [{ type: "growPartly", from: offset, to: offset + bytes.length }];
     }
     case "truncate":
@@ -339,9 +354,17 @@ function sizeActionsOf({ action, outcome }: FileOperation, chunkBytes: number): 
   }
 }
 
-/** Where each part of a write ends that lies in one chunk. */
-function endsOfPieces(offset: number, lengthBytes: number, chunkBytes: number): number[] {
+/** Where each part of a write ends that lies in one chunk. Nobody can tell them apart but a truncation beside it. */
+function endsOfPieces(
+  { calledAt, returnedAt }: FileOperation,
+  offset: number,
+  lengthBytes: number,
+  { operations, chunkBytes }: FileHistory,
+): number[] {
   const end = offset + lengthBytes;
+  const isBeside = (other: FileOperation): boolean =>
+    other.calledAt < returnedAt && other.returnedAt > calledAt;
+  if (!operations.some((other) => other.action.type === "truncate" && isBeside(other))) return [end];
   const ends: number[] = [];
   for (let at = (Math.floor(offset / chunkBytes) + 1) * chunkBytes; at < end; at += chunkBytes) ends.push(at);
   return [...ends, end];

@@ -41,6 +41,27 @@ export const RULE_MUTANTS: readonly RuleMutant[] = [
     test: "test/sim/coherence.test.ts",
   },
   {
+    name: "a hole keeps away from what others write behind the end",
+    file: "src/client/open-file.ts",
+    find: "this.#isAlone ? sizeBytes : this.#chunkEnd(sizeBytes)",
+    replace: "sizeBytes",
+    test: "test/unit/client/sharing.test.ts",
+  },
+  {
+    name: "a kernel keeps the attributes of a file that is being written",
+    file: "src/client/inode-operations.ts",
+    find: 'kind === "shared" || (kind === "exclusive" && open?.isAllSaid === false)',
+    replace: 'kind === "shared"',
+    test: "test/sim/early.test.ts",
+  },
+  {
+    name: "a directory is listed though not all of its names are known",
+    file: "src/client/core/metadata-cache.ts",
+    find: "    if (!this.#isComplete(directory) || this.#names",
+    replace: "    if (this.#names",
+    test: "test/sim/early.test.ts",
+  },
+  {
     name: "a growing file does not tell its contents first",
     file: "src/client/file-content.ts",
     find: '    while (image.isDirty && lease.kind === "exclusive") await size.report();\n',
