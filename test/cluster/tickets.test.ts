@@ -196,6 +196,10 @@ test(
     expect(await head.write(map2, second.sessionId, 2, map2.ticket)).toBe("ok");
 
     await cluster.fileSystem.revoke("/written");
+    // Whoever opens it next waits until nobody else can write.
+    const third = await Sloppy.begin();
+    await third.open(ino, "write");
+    await third.close(ino, "write");
     expect(await head.write(map2, second.sessionId, 3, map2.ticket)).toBe("stale_map");
     const map3 = await second.map(ino);
     expect([map3.version > map2.version, map3.ticket]).toEqual([true, undefined]);
