@@ -118,7 +118,7 @@ async function runAll(targets: readonly Target[], tarFile: string): Promise<void
         if (job.isCold) await target.makeCold();
         // Others were made cold meanwhile, and with them the whole machine.
         else if (job.options["rw"] !== "write")
-          await shell(`cat ${join(target.directory, "fio.dat")} > /dev/null`);
+          await shell(`cat "${join(target.directory, "fio.dat")}" > /dev/null`);
         const pids = await target.pids();
         const before = cpuMicros(pids);
         const { rate, bytes } = await runFio(

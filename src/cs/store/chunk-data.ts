@@ -42,8 +42,9 @@ export class ChunkData {
   #moving: Promise<void> | undefined;
   /** Of a stream, since the disk was last told to write. */
   #streamedBytes = 0;
-  #isSyncingAhead = false;
-  /** A sync that nobody waited for failed: the kernel tells that only once. */
+  /** A sync that nobody waits for. Never rejects. */
+  #aheadSync: Promise<void> | undefined;
+  /** Why it failed: the kernel tells that only once. */
   #lost: unknown;
 
   constructor(store: StoreFiles, chunkId: ChunkId) {
@@ -101,7 +102,7 @@ export class ChunkData {
     for (const { offset, bytes } of parts) this.#sizeBytes = Math.max(this.sizeBytes, offset + bytes.length);
     await this.#write((file) => writeParts(file, parts));
     for (const { bytes } of parts) if (bytes.length >= STREAM_BYTES_MIN) this.#streamedBytes += bytes.length;
-    if (this.#streamedBytes >= AHEAD_BYTES && !this.#isSyncingAhead) void this.#syncAhead();
+    if (this.#streamedBytes >= AHEAD_BYTES) this.#aheadSync ??= this.#syncAhead();
   }
 
   /**
@@ -109,7 +110,6 @@ export class ChunkData {
    * stream instead of after it.
    */
   async #syncAhead(): Promise<void> {
-    this.#isSyncingAhead = true;
     this.#streamedBytes = 0;
     const count = this.#changeCount;
     try {
@@ -121,7 +121,7 @@ export class ChunkData {
     } catch (error) {
       this.#lost = error;
     }
-    this.#isSyncingAhead = false;
+    this.#aheadSync = undefined;
   }
 
   /**
@@ -170,10 +170,12 @@ export class ChunkData {
 
   /** Everything that was written before the call becomes safe from loss of power. */
   async sync(): Promise<void> {
-    if (this.#lost !== undefined) throw this.#lost;
     const count = this.#changeCount;
-    if (count === this.#syncedCount) return;
+    if (count === this.#syncedCount && this.#lost === undefined) return;
     await this.#use("create", (file) => file.sync("cs.data.sync"));
+    // Of two syncs side by side only one hears of a failure, which may concern what the other one was for.
+    await this.#aheadSync;
+    if (this.#lost !== undefined) throw this.#lost;
     this.#syncedCount = Math.max(this.#syncedCount, count);
   }
 

@@ -9,6 +9,14 @@ async function twoClients(): Promise<{ world: ClientWorld; ann: Cluster; bob: Cl
   return { world, ann: await world.client("ann"), bob: await world.client("bob") };
 }
 
+/** Two clients that have the same empty file open for writing. */
+async function twoWriters() {
+  const { world, ann, bob } = await twoClients();
+  const annHandle = await world.run(ann.fileSystem.open("/f", writing));
+  const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
+  return { world, annHandle, bobHandle };
+}
+
 const writing = { access: "write", create: true } as const;
 
 describe("two clients and one file", () => {
@@ -63,9 +71,7 @@ describe("two clients and one file", () => {
   });
 
   test("a truncation by the other one is seen by the next read, and a write after it counts", async () => {
-    const { world, ann, bob } = await twoClients();
-    const annHandle = await world.run(ann.fileSystem.open("/f", writing));
-    const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
+    const { world, annHandle, bobHandle } = await twoWriters();
     await world.run(annHandle.write(new Uint8Array(3 * CHUNK_BYTES).fill(1), 0));
     await world.run(bobHandle.truncate(5));
     expect((await world.run(annHandle.read(0, 100))).length).toBe(5);
@@ -76,9 +82,7 @@ describe("two clients and one file", () => {
 
   test("bytes that one zeroes while the other cuts the file off do not make it longer", async () => {
     for (let delayMs = 0; delayMs < 4; delayMs += 0.25) {
-      const { world, ann, bob } = await twoClients();
-      const annHandle = await world.run(ann.fileSystem.open("/f", writing));
-      const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
+      const { world, annHandle, bobHandle } = await twoWriters();
       await world.run(annHandle.write(new Uint8Array(8192).fill(1), 0));
       const zeroing = bobHandle.punch(0, 4096);
       await world.pass(delayMs);
@@ -90,9 +94,7 @@ describe("two clients and one file", () => {
   test("what one zeroes beyond the end while the other makes the file longer is zeros all over, or nowhere", async () => {
     const seen = new Set<string>();
     for (let delayMs = 0; delayMs < 5; delayMs += 0.25) {
-      const { world, ann, bob } = await twoClients();
-      const annHandle = await world.run(ann.fileSystem.open("/f", writing));
-      const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
+      const { world, annHandle, bobHandle } = await twoWriters();
       await world.run(annHandle.write(new Uint8Array(1000).fill(1), 0));
       const zeroing = bobHandle.punch(0, 3000);
       await world.pass(delayMs);
@@ -109,9 +111,7 @@ describe("two clients and one file", () => {
   test("of a write beside a cut there is all or nothing", async () => {
     const seen = new Set<string>();
     for (let delayMs = 0; delayMs < 5; delayMs += 0.25) {
-      const { world, ann, bob } = await twoClients();
-      const annHandle = await world.run(ann.fileSystem.open("/f", writing));
-      const bobHandle = await world.run(bob.fileSystem.open("/f", writing));
+      const { world, annHandle, bobHandle } = await twoWriters();
       await world.run(annHandle.write(new Uint8Array(8192).fill(1), 0));
       const written = bobHandle.write(new Uint8Array(4096).fill(2), 0);
       await world.pass(delayMs);

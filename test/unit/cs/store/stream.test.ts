@@ -30,6 +30,28 @@ test("small writes are left to whoever syncs them", async () => {
   expect(world.host.diskFaults.labelsSeen).not.toContain("cs.data.sync-ahead");
 });
 
+test.each([
+  { streamedMiB: 16, later: 0 },
+  { streamedMiB: 15, later: 1 },
+])(
+  "a sync beside one that nobody waits for fails with it ($later MiB come during the sync)",
+  async (plan) => {
+    const world = await StoreWorld.made(1);
+    const replica = await world.create(await world.open(), undefined, 64 * MIB);
+    const { diskFaults } = world.host;
+    diskFaults.add({ label: "cs.data.sync-ahead", effect: "io_error", times: 1 });
+    const write = (i: number): Promise<void> => world.write(replica, i * MIB, new Uint8Array(MIB).fill(1));
+    for (let i = 0; i < plan.streamedMiB; i++) await write(i);
+    diskFaults.timing.syncMs = [50, 50];
+    const outcome = replica.sync().then(
+      () => "synced",
+      (error: unknown) => String(error),
+    );
+    for (let i = 0; i < plan.later; i++) await write(plan.streamedMiB + i);
+    expect(await world.run(outcome)).toContain("io_error");
+  },
+);
+
 test("that the disk failed while nobody waited is told by the next sync, and by every other one", async () => {
   const world = await StoreWorld.made(1);
   const replica = await world.create(await world.open(), undefined, 64 * MIB);
