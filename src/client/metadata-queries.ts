@@ -147,7 +147,7 @@ export class MetadataQueries {
   /** Without asking; null: there is none, undefined: that is not known. */
   knownXattr(ino: InodeNumber, name: Uint8Array): Uint8Array | null | undefined {
     const kept = this.#cache?.known?.inode(ino)?.xattrs;
-    const known = kept === undefined || kept.size === 0 ? undefined : kept.get(toLatin1(name));
+    const known = kept?.get(toLatin1(name));
     return known === undefined && isXattrName(name) && this.#hasNoXattrs(ino) ? null : known;
   }
 

@@ -1,10 +1,9 @@
 import { join, resolve } from "node:path";
-import { setFlagsFromString } from "node:v8";
 import { type AuthorizationTable, loadCredential, type Role } from "../auth/index.js";
 import { failureOf, storageError } from "../base/index.js";
 import { clientAddressOf, findMds, machineSearch } from "../discovery/index.js";
 import { becomeDaemon, csdProgram, type DaemonFlags, logLevelOf } from "../io/real/daemon/index.js";
-import { filesId, processReadings, realWorld, servePages } from "../io/real/index.js";
+import { filesId, leaveGarbage, processReadings, realWorld, servePages } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { CHUNK_CHANNEL, openDataChannel } from "../rpc/index.js";
@@ -25,12 +24,8 @@ const SERVER_ROLES: Readonly<Record<string, readonly Role[]>> = {
   "pstorage.ChunkService": ["cs"],
 };
 
-/**
- * Payloads lie outside V8's heap but count for its limit, and the heap of this daemon is tiny: V8 would collect all of
- * it every few megabytes, at 40 % of the daemon's processor time. So the limit grows by ten times what is alive instead
- * of by half of it; some 40 MB more are in memory then (docs/benchmarks.md).
- */
-const HEAP_GROWTH = "--heap-growing-percent=1000";
+/** Left alone, V8 collects payloads at 40 % of the daemon's processor time (docs/benchmarks.md). */
+const GARBAGE_BYTES = 192 << 20;
 
 /**
  * The chunk server daemon, `csd`. Under `PSTORAGE_ROOT` it needs the host's credential and bs.list; everything else is
@@ -38,7 +33,7 @@ const HEAP_GROWTH = "--heap-growing-percent=1000";
  * channel is told `ready` when it serves.
  */
 async function main(): Promise<void> {
-  setFlagsFromString(HEAP_GROWTH);
+  leaveGarbage(GARBAGE_BYTES);
   const flags = csdProgram().parse().opts<DaemonFlags>();
   if (await becomeDaemon(flags, process)) process.exit(0);
   const directory = resolve(flags.repository);

@@ -4,18 +4,19 @@ import { failureOf, storageError } from "../base/index.js";
 import type { RunningDashboard } from "../dashboard/serve.js";
 import { canAnnounce, MdsAnnouncer } from "../discovery/index.js";
 import { becomeDaemon, logLevelOf, type MdsdFlags, mdsdProgram } from "../io/real/daemon/index.js";
-import { filesId, processReadings, realWorld, servePages } from "../io/real/index.js";
+import { filesId, leaveGarbage, processReadings, realWorld, servePages } from "../io/real/index.js";
 import { DataChannels } from "../rpc/channel/index.js";
 import { GrpcRpc } from "../rpc/grpc/index.js";
 import { METADATA_SESSION } from "../rpc/index.js";
 import { type Logger, openLog, serveMetrics } from "../telemetry/index.js";
 import { MDS_AUTHORIZATION, MDS_SERVER_ROLES } from "./authorization.js";
-import { leaveGarbage } from "./garbage.js";
 import { MetadataServer } from "./metadata-server.js";
 import { processLoad } from "./process-load.js";
 import { RAFT_PEER } from "./raft-wire.js";
 import { loadGenesis, loadMdsIdentity, loadRecovery, type MdsIdentity } from "./repository.js";
 
+/** Contents of small files pass through (docs/performance.md). */
+const GARBAGE_BYTES = 96 << 20;
 /** Of metadata servers, and of the next higher one for clients. */
 const USUAL_PORT = 2510;
 
@@ -25,7 +26,7 @@ const USUAL_PORT = 2510;
  * channel is told `ready` when it serves.
  */
 async function main(): Promise<void> {
-  leaveGarbage();
+  leaveGarbage(GARBAGE_BYTES);
   const flags = mdsdProgram().parse().opts<MdsdFlags>();
   if (await becomeDaemon(flags, process)) process.exit(0);
   const directory = resolve(flags.repository);

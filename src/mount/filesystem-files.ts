@@ -121,7 +121,7 @@ export class FileRequests {
       this.#wasRead(node, offset, sizeBytes, bytes.length, request.flags);
       return { type: "data", parts: [bytes], loan };
     } finally {
-      node.transfers.delete(transfer);
+      node.transfers?.delete(transfer);
     }
   }
 
@@ -156,7 +156,7 @@ export class FileRequests {
       node.endBytes = Math.max(node.endBytes, offset + data.length);
       return { type: "written", sizeBytes: data.length };
     } finally {
-      node.transfers.delete(transfer);
+      node.transfers?.delete(transfer);
       if (transfer.isOvertaken) this.#state.listener.transferOvertaken(node, offset, data.length);
     }
   }
@@ -304,6 +304,7 @@ export class FileRequests {
 /** A transfer that has begun: the pages of its range are locked in the kernel. */
 function begin(node: Node, offset: number, lengthBytes: number): Transfer {
   const transfer = { begin: offset, end: offset + lengthBytes, isOvertaken: false };
+  node.transfers ??= new Set();
   node.transfers.add(transfer);
   node.hasPages = true;
   return transfer;

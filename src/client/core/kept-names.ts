@@ -15,6 +15,8 @@ interface KnownDirectory {
 export class KeptNames {
   readonly #countMax: number;
   readonly #directories = new Map<InodeNumber, KnownDirectory>();
+  /** The last of them; undefined: none, or that is not known. */
+  #newest: InodeNumber | undefined;
   #count = 0;
   /** Of all that gave way: when one of them was last asked about. */
   #evictedMs = Number.NEGATIVE_INFINITY;
@@ -68,6 +70,7 @@ export class KeptNames {
     const known = this.#directories.get(directory);
     if (known === undefined) return;
     this.#directories.delete(directory);
+    if (directory === this.#newest) this.#newest = undefined;
     this.#count -= known.names.size;
     this.#dropPages(known);
   }
@@ -98,6 +101,7 @@ export class KeptNames {
 
   clear(): void {
     this.#directories.clear();
+    this.#newest = undefined;
     this.#count = 0;
   }
 
@@ -109,6 +113,9 @@ export class KeptNames {
       usedMs: nowMs,
     };
     known.usedMs = nowMs;
+    // Most questions are about the directory that the last one was about.
+    if (directory === this.#newest) return known;
+    this.#newest = directory;
     this.#directories.delete(directory);
     this.#directories.set(directory, known);
     return known;

@@ -88,7 +88,8 @@ export class MetadataCache {
   }
 
   inode(ino: InodeNumber): KnownInode | undefined {
-    return this.#isOpen(inodeKey(ino)) && this.#wildCount === 0 ? this.#inodes.get(ino) : undefined;
+    if (this.#wildCount > 0 || (this.#closed.size > 0 && !this.#isOpen(inodeKey(ino)))) return undefined;
+    return this.#inodes.get(ino);
   }
 
   attributes(ino: InodeNumber): Attributes | undefined {
@@ -98,7 +99,7 @@ export class MetadataCache {
   /** What a name stands for: `null` if there is no such name; undefined: not known here. */
   entry(directory: InodeNumber, name: Uint8Array, nowMs: number): InodeNumber | null | undefined {
     const text = toLatin1(name);
-    if (!this.#isOpen(nameKey(directory, text))) return undefined;
+    if (this.#closed.size > 0 && !this.#isOpen(nameKey(directory, text))) return undefined;
     const known = this.#names.get(directory, text, nowMs);
     if (known !== undefined || name.length > NAME_BYTES_MAX || !this.#isComplete(directory)) return known;
     this.#names.use(directory, nowMs);
@@ -172,8 +173,9 @@ export class MetadataCache {
   /** `null`: there is no such attribute. */
   keepXattr(asked: Asked, ino: InodeNumber, name: Uint8Array, value: Uint8Array | null): void {
     if (!this.#mayKeep(asked, inodeKey(ino)) || (value?.length ?? 0) > XATTR_BYTES_MAX) return;
-    const { xattrs } = this.#inodes.at(ino);
-    if (xattrs.size < XATTRS_MAX) xattrs.set(toLatin1(name), value);
+    const entry = this.#inodes.at(ino);
+    entry.xattrs ??= new Map();
+    if (entry.xattrs.size < XATTRS_MAX) entry.xattrs.set(toLatin1(name), value);
   }
 
   /** The MDS says that nobody else knows anything of these. */
@@ -364,11 +366,12 @@ export class MetadataCache {
   #spoilInode(ino: InodeNumber, keepsXattrs: boolean): void {
     if (keepsXattrs) this.#inodes.forgetAttributes(ino);
     else this.#inodes.forget(ino);
-    this.#spoil(inodeKey(ino));
+    if (this.#askedCount > 0) this.#spoil(inodeKey(ino));
   }
 
   #dropName(directory: InodeNumber, text: string): void {
     this.#names.drop(directory, text);
+    if (this.#askedCount === 0) return;
     this.#spoil(nameKey(directory, text));
     this.#spoil(pageKey(directory));
   }
@@ -382,7 +385,7 @@ export class MetadataCache {
   }
 
   #isOpen(key: string): boolean {
-    return this.#closed.size === 0 || !this.#closed.has(key);
+    return !this.#closed.has(key);
   }
 
   #open(key: string): void {
@@ -398,11 +401,18 @@ export class MetadataCache {
 
   /** What the MDS says of one that it does not know as it is known here is older. */
   #mayKeepInode(asked: Asked, ino: InodeNumber): boolean {
-    return this.#mayKeep(asked, inodeKey(ino)) && !this.isUnconfirmed(ino);
+    return (this.#mayKeepAll(asked) || this.#mayKeep(asked, inodeKey(ino))) && !this.isUnconfirmed(ino);
   }
 
   #mayKeepName(asked: Asked, directory: InodeNumber, text: string): boolean {
+    if (this.#mayKeepAll(asked)) return true;
     return this.#mayKeep(asked, nameKey(directory, text)) && this.#mayKeep(asked, directoryKey(directory));
+  }
+
+  /** Nothing came in between, as mostly: no key needs to be made. */
+  #mayKeepAll({ since }: Asked): boolean {
+    const isQuiet = this.#spoiled.size === 0 && this.#closed.size === 0 && this.#wildCount === 0;
+    return isQuiet && since >= this.#floor;
   }
 }
 

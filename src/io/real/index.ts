@@ -6,6 +6,7 @@ import { RealNet } from "./real-net.js";
 import { RealRandom } from "./real-random.js";
 
 export { filesId } from "./files-id.js";
+export { leaveGarbage } from "./garbage.js";
 export { processReadings } from "./process-readings.js";
 export { type Page, type PageServer, servePages } from "./real-pages.js";
 

@@ -73,6 +73,7 @@ export class KernelListener implements CacheListener {
    */
   async storeLast(node: Node, sizeBytes: number, read: () => Promise<Uint8Array>): Promise<boolean> {
     const store: Store = { isOvertaken: true, taking: undefined };
+    node.stores ??= new Set();
     node.stores.add(store);
     node.hasPages = true;
     try {
@@ -85,7 +86,7 @@ export class KernelListener implements CacheListener {
       store.taking = this.#kernel.store(node.ino, sizeBytes - bytes.length, bytes);
       return await store.taking;
     } finally {
-      node.stores.delete(store);
+      node.stores?.delete(store);
     }
   }
 
@@ -122,16 +123,17 @@ export class KernelListener implements CacheListener {
    */
   async #forgetContents(node: Node): Promise<void> {
     if (!node.hasPages) return;
-    if (node.transfers.size === 0 && node.stores.size === 0) node.hasPages = false;
-    for (const overtaken of [...node.transfers, ...node.stores]) overtaken.isOvertaken = true;
+    const underWay = [...(node.transfers ?? []), ...(node.stores ?? [])];
+    if (underWay.length === 0) node.hasPages = false;
+    for (const overtaken of underWay) overtaken.isOvertaken = true;
     if (!(await this.#within(this.#dropPages(node), DATA_MS_MAX)))
       this.#log.warn("the kernel holds on to pages of a file", { ino: node.ino });
   }
 
   async #dropPages(node: Node): Promise<void> {
-    if (node.stores.size > 0) await Promise.all([...node.stores].map(({ taking }) => taking));
+    if (node.stores !== undefined) await Promise.all([...node.stores].map(({ taking }) => taking));
     await Promise.all(
-      gapsBetween(node.transfers).map(({ begin, lengthBytes }) =>
+      gapsBetween(node.transfers ?? []).map(({ begin, lengthBytes }) =>
         this.#kernel?.invalidateInode(node.ino, begin, lengthBytes),
       ),
     );

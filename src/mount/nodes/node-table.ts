@@ -32,8 +32,8 @@ export interface Node {
   /** The kernel may have pages of the file's contents. */
   hasPages: boolean;
   /** Reads and writes under way, whose pages are locked in the kernel. */
-  readonly transfers: Set<Transfer>;
-  readonly stores: Set<Store>;
+  transfers: Set<Transfer> | undefined;
+  stores: Set<Store> | undefined;
   /** The kernel's own idea of where the file ends is this at least, whichever of our answers it has dropped. */
   endBytes: number;
 }
@@ -113,8 +113,8 @@ function newNode(ino: InodeNumber, attributes: Attributes | undefined): Node {
     attributesUntilMs: 0,
     namesUntilMs: 0,
     hasPages: false,
-    transfers: new Set(),
-    stores: new Set(),
+    transfers: undefined,
+    stores: undefined,
     endBytes: attributes?.sizeBytes ?? 0,
   };
 }

@@ -43,7 +43,8 @@ describe("what is untrue", () => {
     const { listener, world, kernel } = mount;
     await mount.write(file, 0, "x");
     const transfer = { begin: 4096, end: 8192, isOvertaken: false };
-    listener.nodes.get(file.nodeId)?.transfers.add(transfer);
+    const node = listener.nodes.get(file.nodeId);
+    if (node !== undefined) node.transfers = new Set([transfer]);
     await world.run(listener.invalidate([{ kind: "contents", ino: mount.ino(file.nodeId), name: NO_NAME }]));
     expect(kernel.told.filter((line) => line.startsWith("data"))).toEqual([
       `data ${file.nodeId} 0+4096`,

@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { InodeCache } from "../../../../src/client/core/inode-cache.js";
+
+const COUNT_MAX = 10;
+
+test("what was used last stays, and there are never more than so many", () => {
+  const cache = new InodeCache(COUNT_MAX);
+  const used = cache.at(1);
+  for (let ino = 2; ino < 100; ino++) {
+    cache.at(ino);
+    expect(cache.count).toBeLessThanOrEqual(COUNT_MAX);
+    expect(cache.get(1)).toBe(used);
+    for (let recent = Math.max(2, ino - COUNT_MAX / 2 + 2); recent <= ino; recent++)
+      expect(cache.get(recent)).toBeDefined();
+  }
+  expect(cache.get(2)).toBeUndefined();
+});
+
+test("what is forgotten is known in neither half", () => {
+  const cache = new InodeCache(COUNT_MAX);
+  for (let ino = 1; ino <= COUNT_MAX; ino++) cache.at(ino).target = new Uint8Array(0);
+  for (let ino = 1; ino <= COUNT_MAX; ino++) cache.forget(ino);
+  expect(cache.count).toBe(0);
+  for (let ino = 1; ino <= COUNT_MAX; ino++) expect(cache.get(ino)).toBeUndefined();
+});
