@@ -221,7 +221,7 @@ export class EarlyAnswers {
 export function requestOf(batch: readonly EarlyAnswer[], id: MutationId): MetadataMutation {
   const [first] = batch;
   if (batch.length === 1 && first !== undefined) return first.prediction.make(id);
-  const changes = batch.map(({ prediction, stampMs }) => ({ body: prediction.make({ ...NO_ID, stampMs }) }));
+  const changes = batch.map(({ prediction, stampMs }) => ({ body: prediction.make({ stampMs, ...NO_ID }) }));
   return { type: "changeTogether", body: { id, changes } };
 }
 

@@ -77,7 +77,7 @@ export class FileContent {
     const { clock, log, servers, localFiles, readAhead } = world;
     const local = new LocalReads({ servers, localFiles, memory: readAhead.spare }, file);
     const behind = new WriteBehind(
-      { ...world.writeBehind, clock, log },
+      { clock, log, ...world.writeBehind },
       {
         ino: file.chunks.ino,
         store: ({ offset, bytes }, isDurable) =>
@@ -395,7 +395,7 @@ export class FileContent {
         const isCovered = isDurable && syncs.markOf(slice.index) === mark;
         if (!isCovered) syncs.wrote(slice.index);
         else if (mark !== undefined) syncs.synced({ index: slice.index, mark });
-        return { ...sent, endBytes: offset + slice.offsetInRequest + slice.lengthBytes };
+        return { endBytes: offset + slice.offsetInRequest + slice.lengthBytes, ...sent };
       }),
     ).catch((error) => this.#unclear(error));
     return { isFirstTry: all.every(({ isFirstTry }) => isFirstTry), written: all };

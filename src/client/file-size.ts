@@ -171,7 +171,7 @@ export class FileSize {
       }
       sharedWrite();
       // Also within the size as it is: others keep what they know of the file, and its data, until the MDS hears of it.
-      if (await this.#send(sequence, { ...change, mtime: this.#now() })) return;
+      if (await this.#send(sequence, { mtime: this.#now(), ...change })) return;
     }
   }
 

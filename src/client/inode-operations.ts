@@ -234,7 +234,7 @@ export class InodeOperations {
       }
       try {
         const attributes = await this.getAttributes(ino, { signal });
-        return new FileHandle(this.#files, { ...reopened, attributes }, this.#clock, access, options);
+        return new FileHandle(this.#files, { attributes, ...reopened }, this.#clock, access, options);
       } catch (error) {
         this.#files.release(reopened.file, reopened.countedAs);
         throw error;
@@ -249,7 +249,7 @@ export class InodeOperations {
     const reopened = this.#files.reopen(ino, access);
     if (reopened === undefined) return undefined;
     if (access === "read") this.#openAhead.opened(ino);
-    return new FileHandle(this.#files, { ...reopened, attributes }, this.#clock, access);
+    return new FileHandle(this.#files, { attributes, ...reopened }, this.#clock, access);
   }
 
   async link(
@@ -280,14 +280,14 @@ export class InodeOperations {
   }
 
   async rename(body: Omit<Rename, "id">, options?: WaitOptions): Promise<void> {
-    await this.#change((id) => ({ type: "rename", body: { ...body, id } }), options);
+    await this.#change((id) => ({ type: "rename", body: { id, ...body } }), options);
   }
 
   /** Times set here stay: what this client wrote before and reports later does not change them. */
   async setAttributes(ino: InodeNumber, change: AttributeChange, options?: WaitOptions): Promise<Attributes> {
-    const body = { ...NO_CHANGE, ino, ...change };
+    const body = { ino, ...NO_CHANGE, ...change };
     const make = async (): Promise<Attributes> => {
-      const reply = await this.#change((id) => ({ type: "setAttributes", body: { ...body, id } }), options);
+      const reply = await this.#change((id) => ({ type: "setAttributes", body: { id, ...body } }), options);
       return bodyOf(reply, "entry").attributes;
     };
     const open = this.#files.get(ino);
@@ -300,9 +300,9 @@ export class InodeOperations {
 
   /** What `setAttributes` would resolve with at once, if it is certain; else undefined, and nothing was done. */
   setAttributesAtOnce(ino: InodeNumber, change: AttributeChange): Attributes | undefined {
-    const body = { ...NO_CHANGE, ino, ...change };
+    const body = { ino, ...NO_CHANGE, ...change };
     if (setsTime(body) && this.#files.get(ino) !== undefined) return undefined;
-    const reply = this.#session.mutateAtOnce((id) => ({ type: "setAttributes", body: { ...body, id } }));
+    const reply = this.#session.mutateAtOnce((id) => ({ type: "setAttributes", body: { id, ...body } }));
     return reply && this.#entry(reply);
   }
 

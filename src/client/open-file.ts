@@ -84,7 +84,7 @@ export class OpenFile {
     const sized = { ino: this.ino, lease: this.lease, image, sharedWrite: () => this.#opens.liftSometimes() };
     this.#size = new FileSize(world, sized, attributes);
     const beforeAllocating = (): Promise<void> => this.#content.leaveImage();
-    this.chunks = new FileChunks({ ...world, lease: () => this.lease.grant, beforeAllocating }, this.ino);
+    this.chunks = new FileChunks({ lease: () => this.lease.grant, beforeAllocating, ...world }, this.ino);
     this.#content = new FileContent(world, {
       lease: this.lease,
       chunks: this.chunks,

@@ -122,7 +122,7 @@ export class OpenFiles implements SessionEvents {
 
   create(body: Omit<Create, "id" | "open">, access: Access, signal?: AbortSignal): Promise<OpenedFile> {
     return this.#opening(access, (onLateReply) =>
-      this.#session().mutate((id) => ({ type: "create", body: { ...body, id, open: access } }), {
+      this.#session().mutate((id) => ({ type: "create", body: { id, open: access, ...body } }), {
         signal,
         urgency: "patient",
         onLateReply,
@@ -134,7 +134,7 @@ export class OpenFiles implements SessionEvents {
   createAtOnce(body: Omit<Create, "id" | "open">, access: Access): OpenedFile | undefined {
     const reply = this.#session().mutateAtOnce((id) => ({
       type: "create",
-      body: { ...body, id, open: access },
+      body: { id, open: access, ...body },
     }));
     return reply && this.#adopt(bodyOf(reply, "opened"), access);
   }
@@ -229,12 +229,12 @@ export class OpenFiles implements SessionEvents {
     if (file === undefined) {
       file = new OpenFile(
         {
-          ...this.#world,
           session: this.#session(),
           reports: this.#reports,
           untold: this.#untold,
           onLost: (lost) => this.#forget(lost),
           onReported: (reported) => this.#reported.told(reported),
+          ...this.#world,
         },
         attributes,
         this.#syncsOf(ino),

@@ -236,7 +236,6 @@ export class Session {
         signal?.removeEventListener("abort", onAbort);
       };
       const pending: Pending = {
-        ...newPending(make, isMutation, options, undefined),
         resolve: (reply) => {
           ended(reply);
           if (isGivenUp) options.onLateReply?.(reply);
@@ -246,6 +245,7 @@ export class Session {
           ended();
           reject(error);
         },
+        ...newPending(make, isMutation, options, undefined),
       };
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#pending.add(pending);
@@ -255,9 +255,9 @@ export class Session {
 
   #sendEarly(batch: readonly EarlyAnswer[]): void {
     const pending: Pending = {
-      ...newPending((id) => requestOf(batch, id), true, {}, batch),
       resolve: (reply) => this.#early?.settled(batch, reply),
       reject: (error) => this.#early?.failed(batch, error),
+      ...newPending((id) => requestOf(batch, id), true, {}, batch),
     };
     this.#pending.add(pending);
     void this.#send(pending);

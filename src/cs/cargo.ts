@@ -63,7 +63,7 @@ export class Cargoes {
   }
 
   load(changeId: number, cargo: Cargo): void {
-    this.#cargoes.set(changeId, { ...cargo, held: [] });
+    this.#cargoes.set(changeId, { held: [], ...cargo });
     this.#add(cargo.payload.bytes.length);
   }
 

@@ -65,7 +65,7 @@ export class Replica {
     this.#cargoes = new Cargoes(stored, env.cargoMeter);
     this.#turns = new Turns(env.clock);
     const { version, chain } = stored.record;
-    this.#chain = new ReplicaChain({ ...env, version, chain, refusal });
+    this.#chain = new ReplicaChain({ version, chain, refusal, ...env });
     const inTurn: InTurn = (...turn) => this.#inTurn("fill", ...turn);
     this.filling = fill && new Filling(fill, stored, this.#disk, inTurn);
     this.mending = new Mending(env, stored, () => this.version, inTurn);

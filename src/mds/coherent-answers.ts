@@ -1,5 +1,6 @@
 import { failureOf } from "../base/index.js";
 import {
+  type Coherence,
   type InodeNumber,
   isDirectory,
   type MetadataMutation,
@@ -90,7 +91,7 @@ async function askOnce(asking: Asking): Promise<Outcome> {
     if (!keeps) return { type: "answered", reply };
     const granted = sole.grant(session, query.type === "lookup" ? [...inos, query.body.parent] : inos);
     const told = { changed: [], fleeting: [...fleeting], dropped: [], sole: granted };
-    return { type: "answered", reply: { ...reply, coherence: told } };
+    return { type: "answered", reply: withCoherence(reply, told) };
   } catch (error) {
     if (failureOf(error) === undefined) throw error;
     if (sole.mustWait(session, asked)) return { type: "held", inos: [] };
@@ -169,7 +170,7 @@ async function answerMutation(
       return reply;
     }
     const changed = [...(own?.inos ?? []), ...inosOf(reply)];
-    return { ...reply, coherence: coherence.besides(session, changed, own?.dropped ?? []) };
+    return withCoherence(reply, coherence.besides(session, changed, own?.dropped ?? []));
   } catch (error) {
     if (failureOf(error) !== undefined) {
       const isOfVictim = partsOf(mutation).some(({ type }) => type === "remove" || type === "rename");
@@ -280,3 +281,6 @@ function inosOf(reply: MetadataReply): InodeNumber[] {
       return [];
   }
 }
+
+const withCoherence = ({ type, body }: MetadataReply, coherence: Coherence): MetadataReply =>
+  ({ type, body, coherence }) as MetadataReply;

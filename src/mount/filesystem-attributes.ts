@@ -137,7 +137,7 @@ export class AttributeRequests {
   #statxReply(found: Attributes): FuseReply {
     const reply = this.#state.attributesReply(found);
     if (reply.type !== "attributes") return reply;
-    return { ...reply, type: "statx", birthTime: found.birthTime };
+    return { birthTime: found.birthTime, ...reply, type: "statx" };
   }
 
   #setAtOnce(request: RequestOf<"setAttributes">): FuseReply | undefined {

@@ -174,7 +174,8 @@ function withCoherence(
   if (coherence === undefined) return reply;
   for (const attributes of coherence.changed) checkAttributes(attributes);
   checkItems(coherence.dropped);
-  return { ...reply, coherence } as MetadataReply;
+  const { type, body } = reply;
+  return { type, body, coherence } as MetadataReply;
 }
 
 function checkItems(items: readonly InvalidItem[]): void {

@@ -121,7 +121,7 @@ export class MetadataCache {
     for (const entry of known.entries) {
       const attributes = this.attributes(entry.ino);
       if (attributes === undefined) return undefined;
-      entries.push({ ...entry, attributes });
+      entries.push({ attributes, ...entry });
     }
     return { entries, isEnd: known.isEnd };
   }
@@ -270,7 +270,7 @@ export class MetadataCache {
   beginChange(change: OwnChange): ChangeUnderWay {
     for (const key of keysOf(change)) this.#closed.set(key, (this.#closed.get(key) ?? 0) + 1);
     if (change.isWild) this.#wildCount++;
-    const underWay = { ...this.ask(), change, isWild: change.isWild };
+    const underWay = { change, isWild: change.isWild, ...this.ask() };
     this.#changes.add(underWay);
     return underWay;
   }

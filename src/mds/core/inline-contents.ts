@@ -112,7 +112,7 @@ function openedWithInline(tables: Tables, sessionId: SessionId, opened: Opened):
   const { attributes, lease } = opened;
   if (tables.opens.get(attributes.ino, sessionId)?.leaseSequence !== lease.sequence) return opened;
   const inline = inlineFor(tables, sessionId, attributes.ino);
-  return inline === undefined ? opened : { ...opened, inline };
+  return inline === undefined ? opened : { attributes, lease, created: opened.created, inline };
 }
 
 /** The same for the answer of a truncation. */

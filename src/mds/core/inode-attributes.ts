@@ -36,12 +36,12 @@ export function setAttributes(context: Context, sessionId: SessionId, body: SetA
   const now = timestampOf(context.stampMs);
   if (body.mode !== undefined) followMode(context, inode, body.mode);
   const change: Partial<InodeRecord> = {
-    ...(killsPrivileges(body) ? dropCapability(context, inode) : {}),
     mode: modeAfter(inode.mode, body),
     uid: body.uid ?? inode.uid,
     gid: body.gid ?? inode.gid,
     atime: body.atime ?? (body.atimeNow ? now : inode.atime),
     mtime: body.mtime ?? (body.mtimeNow ? now : inode.mtime),
+    ...(killsPrivileges(body) ? dropCapability(context, inode) : {}),
   };
   return entryReply(changeInode(context, inode, change, "attributes"));
 }

@@ -137,6 +137,8 @@ const newOpen = (ino: InodeNumber, sessionId: SessionId): OpenRecord => ({
   ino,
   sessionId,
   counts: NO_OPENS,
+  revoked: undefined,
   lease: "none",
   leaseSequence: 0,
+  recallTo: undefined,
 });

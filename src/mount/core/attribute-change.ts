@@ -15,14 +15,15 @@ export function attributeChange(
   ownerUid: number,
 ): SetattrChange | undefined {
   const { mode, uid, gid, atime, mtime, sizeBytes, killSuidgid } = request;
-  const change: SetattrChange = {
-    ...(mode === undefined ? {} : { mode: mode & MODE_PERMISSIONS }),
-    ...(uid === undefined ? {} : { uid }),
-    ...(gid === undefined ? {} : { gid }),
-    ...(atime === "now" ? { atimeNow: true } : atime === undefined ? {} : { atime }),
-    ...(mtime === "now" ? { mtimeNow: true } : mtime === undefined ? {} : { mtime }),
-    ...(killSuidgid && sizeBytes === undefined ? { killPrivileges: true } : {}),
-  };
+  const change: { -readonly [K in keyof SetattrChange]: SetattrChange[K] } = {};
+  if (mode !== undefined) change.mode = mode & MODE_PERMISSIONS;
+  if (uid !== undefined) change.uid = uid;
+  if (gid !== undefined) change.gid = gid;
+  if (atime === "now") change.atimeNow = true;
+  else if (atime !== undefined) change.atime = atime;
+  if (mtime === "now") change.mtimeNow = true;
+  else if (mtime !== undefined) change.mtime = mtime;
+  if (killSuidgid && sizeBytes === undefined) change.killPrivileges = true;
   if (Object.keys(change).length > 0) return change;
   return sizeBytes === undefined ? { uid: ownerUid } : undefined;
 }

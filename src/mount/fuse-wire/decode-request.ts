@@ -48,7 +48,7 @@ export function decodeRequest(bytes: Buffer, features: WireFeatures): FuseReques
     if (decode === undefined) return { type: "unknown", header, opcode };
     const body = new MessageReader(bytes, REQUEST_HEADER_BYTES, bodyEnd);
     const groups = extensionBytes === 0 ? [] : decodeGroups(new MessageReader(bytes, bodyEnd, lengthBytes));
-    return decode(header, body, { ...features, groups });
+    return decode(header, body, { groups, ...features });
   } catch (error) {
     const failure = failureOf(error);
     if (failure?.code !== "malformed") throw error;
