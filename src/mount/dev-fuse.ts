@@ -14,8 +14,11 @@ const PIECES_MAX = 512;
 const NOTIFICATIONS_MAX = 6;
 /** Reads that wait in the thread pool where there is no other way. */
 const POOL_READS = 4;
-/** The next request is looked for so long before the event loop sleeps, and after so long others have their turn. */
+/** The event loop goes round so long before it sleeps, if the next request is likely to come. */
 const LOOK_MS = 0.1;
+/** A request that is there so soon after an answer was waiting: more may be. */
+const QUEUED_MS = 0.015;
+/** After so long others have their turn. */
 const TURN_MS = 1;
 /** One message per so many milliseconds is read while throttled. */
 const THROTTLED_MS = 20;
@@ -158,6 +161,10 @@ class LoopReader implements MessageReader {
   readonly #socket: Socket;
   readonly #fd: number;
   readonly #lookout = new Lookout();
+  #answeredMs = Number.NEGATIVE_INFINITY;
+  /** Until then the event loop goes round; undefined: it sleeps when it has nothing to do. */
+  #awakeUntilMs: number | undefined;
+  #isLooking = false;
   /** Runs while throttled. */
   #timer: NodeJS.Timeout | undefined;
 
@@ -177,11 +184,18 @@ class LoopReader implements MessageReader {
         },
         callback: (lengthBytes) => {
           const beganMs = performance.now();
-          this.#lookout.came(beganMs);
+          this.#came(beganMs);
           let fate = consumer.message(buffer.subarray(0, lengthBytes));
+          let isQueued = beganMs - this.#answeredMs < QUEUED_MS;
           while (fate === "done") {
-            const nextBytes = this.#look(buffer, beganMs + TURN_MS);
-            if (nextBytes === 0) break;
+            this.#answeredMs = performance.now();
+            const mayRead = isQueued && this.#answeredMs < beganMs + TURN_MS && this.#timer === undefined;
+            const nextBytes = mayRead && !this.#socket.destroyed ? this.#tryRead(buffer) : 0;
+            if (nextBytes === 0) {
+              this.#stayAwake();
+              break;
+            }
+            isQueued = true;
             fate = consumer.message(buffer.subarray(0, nextBytes));
           }
           isKept = fate === "kept";
@@ -201,21 +215,32 @@ class LoopReader implements MessageReader {
     this.#socket.resume();
   }
 
-  /** Looks for the next request for a moment. 0: there was none. */
-  #look(buffer: Buffer, turnEndMs: number): number {
-    const nowMs = performance.now();
-    this.#lookout.done(nowMs);
-    const mayLook = this.#timer === undefined && !this.#socket.destroyed && nowMs < turnEndMs;
-    if (!mayLook || !this.#lookout.isWorthwhile) return 0;
-    do {
-      const lengthBytes = this.#tryRead(buffer);
-      if (lengthBytes === 0) continue;
-      this.#lookout.looked(true);
-      return lengthBytes;
-    } while (performance.now() < nowMs + LOOK_MS);
-    this.#lookout.looked(false);
-    return 0;
+  #came(nowMs: number): void {
+    if (this.#isLooking) this.#lookout.looked(true);
+    else this.#lookout.came(nowMs);
+    this.#isLooking = false;
   }
+
+  /** Everything is answered: for a moment the event loop only looks whether there is anything to do, and does not sleep. */
+  #stayAwake(): void {
+    this.#lookout.done(this.#answeredMs);
+    if (this.#timer !== undefined || !this.#lookout.isWorthwhile) return;
+    this.#isLooking = true;
+    const isAwake = this.#awakeUntilMs !== undefined;
+    this.#awakeUntilMs = this.#answeredMs + LOOK_MS;
+    if (!isAwake) setImmediate(this.#goRound);
+  }
+
+  readonly #goRound = (): void => {
+    const isOver = performance.now() >= (this.#awakeUntilMs ?? 0) || this.#socket.destroyed;
+    if (this.#isLooking && !isOver) {
+      setImmediate(this.#goRound);
+      return;
+    }
+    if (this.#isLooking) this.#lookout.looked(false);
+    this.#isLooking = false;
+    this.#awakeUntilMs = undefined;
+  };
 
   /** What is wrong with the device the event loop finds out. */
   #tryRead(buffer: Buffer): number {
