@@ -5,7 +5,7 @@ import { regionsOf } from "./core/dirty-regions.js";
 import type { ReplicaEnvironment } from "./environment.js";
 import type { InTurn } from "./filling.js";
 import type { BlockRange } from "./merge-blocks.js";
-import { hasCode } from "./store/chunk-data.js";
+import { hasCode } from "./store/chunk-file.js";
 import type { StoredReplica } from "./store/stored-replica.js";
 import { checksumAt, damagedOf } from "./store/verify-blocks.js";
 

@@ -1,6 +1,6 @@
 import { storageError } from "../base/index.js";
 import type { Disk } from "../io/index.js";
-import { hasCode } from "./store/chunk-data.js";
+import { hasCode } from "./store/chunk-file.js";
 import { writeRunState } from "./store/chunk-store.js";
 import { type CsIdentity, encodeIdentity } from "./store/identity.js";
 import { StorePaths } from "./store/paths.js";

@@ -1,15 +1,7 @@
-import { type FailureCode, StorageError, storageError } from "../../base/index.js";
+import { type StorageError, storageError } from "../../base/index.js";
 import type { ChunkId } from "../../chunk/index.js";
-import type { Disk, DiskFile } from "../../io/index.js";
-import type { OpenFiles } from "./open-files.js";
-import type { StorePaths } from "./paths.js";
-
-/** Where the files of all chunks are. */
-export interface StoreFiles {
-  readonly disk: Disk;
-  readonly paths: StorePaths;
-  readonly files: OpenFiles;
-}
+import type { DiskFile } from "../../io/index.js";
+import { ChunkFile, hasCode, type StoreFiles } from "./chunk-file.js";
 
 /** Parts of a stream are as long as this at least. */
 const STREAM_BYTES_MIN = 256 << 10;
@@ -28,8 +20,7 @@ export interface DataPart {
  * of the last byte ever written is as safe as the bytes themselves.
  */
 export class ChunkData {
-  readonly #store: StoreFiles;
-  readonly #chunkId: ChunkId;
+  readonly #file: ChunkFile;
   #sizeBytes: number | undefined;
   #isThere = false;
   /** Changes made by this process (`distrust` stands for an earlier one's), and how many of them a sync has covered. */
@@ -48,8 +39,7 @@ export class ChunkData {
   #lost: unknown;
 
   constructor(store: StoreFiles, chunkId: ChunkId) {
-    this.#store = store;
-    this.#chunkId = chunkId;
+    this.#file = new ChunkFile(store, chunkId, "data");
   }
 
   /** Known once `open` has resolved. */
@@ -217,7 +207,7 @@ export class ChunkData {
   }
 
   #use<T>(mode: "create" | "read-write", act: (file: DiskFile) => Promise<T>): Promise<T> {
-    return useChunkFile(this.#store, this.#chunkId, "data", mode, (file) => {
+    return this.#file.use(mode, (file) => {
       this.#isThere = true;
       return act(file);
     });
@@ -240,30 +230,6 @@ async function writeParts(file: DiskFile, parts: readonly DataPart[]): Promise<v
   const writes = parts.map(({ offset, bytes }) => file.write([bytes], offset, "cs.data.write"));
   for (const outcome of await Promise.allSettled(writes))
     if (outcome.status === "rejected") throw outcome.reason;
-}
-
-/** Opens a file of the chunk, making its directory if need be. */
-export async function useChunkFile<T>(
-  store: StoreFiles,
-  chunkId: ChunkId,
-  kind: "data" | "sums",
-  mode: "create" | "read-write",
-  act: (file: DiskFile) => Promise<T>,
-): Promise<T> {
-  const path = store.paths[kind](chunkId);
-  const label = `cs.${kind}.open`;
-  try {
-    return await store.files.use(path, mode, label, act);
-  } catch (error) {
-    if (mode !== "create" || !hasCode(error, "not_found")) throw error;
-  }
-  await store.disk.makeDirectory(store.paths.directory(chunkId), "cs.directory.make");
-  await store.disk.syncDirectory(store.paths.chunks, "cs.directory.sync");
-  return await store.files.use(path, mode, label, act);
-}
-
-export function hasCode(error: unknown, code: FailureCode): boolean {
-  return error instanceof StorageError && error.code === code;
 }
 
 /** The checksum of a block, or of all its region, does not hold. */

@@ -2,7 +2,7 @@ import { failureOf, StorageError, storageError, toUtf8 } from "../../base/index.
 import type { ChainMember, ChunkId, ChunkVersion } from "../../chunk/index.js";
 import type { Disk, DiskSpace, Kv } from "../../io/index.js";
 import { Bitmap } from "../core/bitmap.js";
-import { hasCode } from "./chunk-data.js";
+import { hasCode } from "./chunk-file.js";
 import { type CsIdentity, decodeIdentity } from "./identity.js";
 import { OpenFiles } from "./open-files.js";
 import { StorePaths } from "./paths.js";

@@ -11,17 +11,17 @@ import {
   SUMS_HEADER_BYTES,
   slotOffset,
 } from "./checksum-page.js";
-import { hasCode, type StoreFiles, useChunkFile } from "./chunk-data.js";
+import { ChunkFile, hasCode, type StoreFiles } from "./chunk-file.js";
 
 /** The checksum file of a chunk: a header, and a slot for each region, right whenever the region is clean. */
 export class ChunkSums {
-  readonly #store: StoreFiles;
+  readonly #file: ChunkFile;
   readonly #chunkId: ChunkId;
   #hasHeader = false;
 
   constructor(store: StoreFiles, chunkId: ChunkId) {
-    this.#store = store;
     this.#chunkId = chunkId;
+    this.#file = new ChunkFile(store, chunkId, "sums");
   }
 
   /** The page of a clean region that was written, or undefined if it is damaged or missing. */
@@ -63,7 +63,7 @@ export class ChunkSums {
   }
 
   #use<T>(mode: "create" | "read-write", act: (file: DiskFile) => Promise<T>): Promise<T> {
-    return useChunkFile(this.#store, this.#chunkId, "sums", mode, act);
+    return this.#file.use(mode, act);
   }
 }
 

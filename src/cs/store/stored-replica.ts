@@ -21,7 +21,8 @@ import {
   PAGE_BYTES,
 } from "./checksum-page.js";
 import { ChecksumPages } from "./checksum-pages.js";
-import { ChunkData, corrupt, type StoreFiles } from "./chunk-data.js";
+import { ChunkData, corrupt } from "./chunk-data.js";
+import type { StoreFiles } from "./chunk-file.js";
 import { ChunkSums } from "./chunk-sums.js";
 import { encodeRecord, type ReplicaRecord, recordKey } from "./replica-record.js";
 import { SyncGroup } from "./sync-group.js";
