@@ -122,7 +122,7 @@ function predictCreate(
   const kind = open === undefined ? "none" : open === "write" ? "exclusive" : "read";
   const inline = open === undefined || bytesMax === 0 ? {} : { inline: { bytes: NOTHING, bytesMax } };
   return {
-    make: (id) => ({ type: "create", body: { ino, ...body, id } }),
+    make: (id) => ({ type: "create", body: { open, ...body, id, ino } }),
     reply: {
       type: "opened",
       body: {
